@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,5 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
 from ansible.plugins.loader import init_plugin_loader
+from stack import Stack
 
 init_plugin_loader([str(ROOT / "collections")])
+
+
+@pytest.fixture(scope="session")
+def running_stack() -> Iterator[Stack]:
+    with Stack() as running:
+        yield running
+
+
+@pytest.fixture
+def stack(running_stack: Stack) -> Stack:
+    """The emulated accounts, queue and vendor's API, empty."""
+    running_stack.reset()
+    return running_stack

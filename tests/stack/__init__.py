@@ -1,0 +1,25 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An emulated world for tests and the demo: several AWS accounts, a queue and the vendor's API. See README.md."""
+
+from __future__ import annotations
+
+from .process import ROOT, Stack
+from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook
+from .seed import seed
+from .snapshot import iam_state
+
+__all__ = [
+    "ROOT",
+    "Run",
+    "Stack",
+    "cli",
+    "iam_state",
+    "kill_run",
+    "new_artifacts_folder",
+    "read_report",
+    "run_playbook",
+    "seed",
+    "start_playbook",
+]

@@ -1,0 +1,188 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The AWS side of the stack: moto's server under a WSGI layer that identifies, records and disturbs calls.
+
+Runs in the server's process only. The layer adds what an emulator leaves out and tests need: unknown keys are
+refused, every call is in a log, and faults can be injected per action.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iam.models import iam_backends
+from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import sqs_backends
+
+from .control import Faults, answer_json, read_body
+from .iam_gaps import close_gaps
+from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION
+
+READ_ONLY = ("Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
+# Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
+SECRETS = ("Password", "OldPassword", "NewPassword", "PrivateKey", "AuthenticationCode1", "AuthenticationCode2")
+# moto's dictionaries are not made for threads; SQS is left out, since a long poll would hold the others up.
+SERIALISED = ("iam", "sts")
+
+
+class Aws:
+    """A WSGI application: moto's services for several accounts, with a log and faults.
+
+    Control, for the test's process: GET/DELETE /_stack/calls, POST/DELETE /_stack/faults, POST /_stack/reset,
+    GET /_stack/queue/<name>.
+    """
+
+    def __init__(self) -> None:
+        close_gaps()
+        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.calls: list[dict[str, Any]] = []
+        self.faults = Faults()
+        self.lock = threading.RLock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/_stack/"):
+            return self.control(environ, start_response)
+        call = _read_call(environ)
+        if call["account"] is None:
+            return refuse(start_response, call, "InvalidClientTokenId", 403, "The security token is invalid.")
+        if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
+            return self.forward(environ, start_response, call)
+        self.calls.append(call)
+        fault = self.faults.take(call)
+        if fault is None:
+            return self.forward(environ, start_response, call)
+        return self.disturb(fault, environ, start_response, call)
+
+    def forward(self, environ: dict[str, Any], start_response: Any, call: dict[str, Any]) -> Iterable[bytes]:
+        """Let moto answer, and note the status of its answer in the log."""
+
+        def note_status(status: str, headers: Any, *rest: Any) -> Any:
+            call["status"] = int(status.split()[0])
+            return start_response(status, headers, *rest)
+
+        if call["service"] not in SERIALISED:
+            return self.moto(environ, note_status)
+        with self.lock:
+            return list(self.moto(environ, note_status))
+
+    def disturb(
+        self, fault: dict[str, Any], environ: dict[str, Any], start_response: Any, call: dict[str, Any]
+    ) -> Iterable[bytes]:
+        """Carry out one fault: wait, lose the answer of a call that was carried out, drop the line, or refuse."""
+        time.sleep(fault.get("seconds", 0))
+        if fault.get("applied"):
+            list(self.forward(environ, lambda *ignored: None, call))
+        if fault.get("drop"):
+            environ["werkzeug.socket"].close()
+            return []
+        if "code" not in fault:
+            return self.forward(environ, start_response, call)
+        call["status"] = fault.get("status", 400)
+        return refuse(start_response, call, fault["code"], call["status"], fault.get("message", "Injected fault."))
+
+    def control(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"].removeprefix("/_stack/")
+        if path.startswith("queue/"):
+            return answer_json(start_response, _messages_in(path.removeprefix("queue/")))
+        commands = {
+            ("GET", "calls"): lambda: list(self.calls),
+            ("DELETE", "calls"): self.calls.clear,
+            ("POST", "faults"): lambda: self.faults.add(json.loads(read_body(environ))),
+            ("DELETE", "faults"): self.faults.clear,
+            ("POST", "reset"): self.reset,
+        }
+        return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
+
+    def reset(self) -> None:
+        """Empty every account and queue. Assumed roles stay valid, as sessions outlive a change of an account."""
+        self.calls.clear()
+        self.faults.clear()
+        with self.lock:
+            for account in list(iam_backends.values()):
+                for backend in list(account.values()):
+                    sessions = {key: value for key, value in backend.access_keys.items() if value.user_name is None}
+                    backend.reset()
+                    backend.access_keys.update(sessions)
+            for account in list(sqs_backends.values()):
+                account.reset()
+
+
+def _messages_in(queue_name: str) -> list[dict[str, Any]]:
+    """What a queue holds, without receiving it (no message changes its visibility or its receive count)."""
+    queue = get_backend("sqs")[DEFAULT_ACCOUNT_ID][QUEUE_REGION].queues[queue_name]
+    return [
+        {
+            "message_id": message.id,
+            "body": message.body,
+            "visible": message.visible,
+            "receive_count": message.approximate_receive_count,
+        }
+        for message in list(queue._messages)
+    ]
+
+
+def _read_call(environ: dict[str, Any]) -> dict[str, Any]:
+    access_key, service = _read_credential(environ.get("HTTP_AUTHORIZATION", ""))
+    body = read_body(environ)
+    environ["wsgi.input"] = io.BytesIO(body)
+    action, parameters = _read_action(environ, body)
+    return {
+        "time": time.time(),
+        "account": _account_of(access_key),
+        "service": service,
+        "action": action,
+        "parameters": parameters,
+        "mutating": not action.startswith(READ_ONLY),
+        "status": None,
+    }
+
+
+def _read_credential(authorization: str) -> tuple[str, str]:
+    """Key id and service of a signature version 4 header.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+    """
+    scope = authorization.partition("Credential=")[2].partition(",")[0].split("/")
+    return (scope[0], scope[3]) if len(scope) == 5 else ("", "")
+
+
+def _account_of(access_key: str) -> str | None:
+    if access_key == BASE_ACCESS_KEY:
+        return DEFAULT_ACCOUNT_ID
+    for account_id, account in list(iam_backends.items()):
+        if access_key in account["aws"].access_keys:
+            return account_id
+    return None
+
+
+def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, Any]]:
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return target.rpartition(".")[2], json.loads(body or b"{}")
+    parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    parameters.pop("Version", None)
+    action = parameters.pop("Action", "")
+    return action, {name: "***" if name in SECRETS else value for name, value in parameters.items()}
+
+
+def refuse(start_response: Any, call: dict[str, Any], code: str, status: int, message: str) -> Iterable[bytes]:
+    """Answer with a service error in the caller's protocol: XML for the query services, JSON for SQS."""
+    if call["service"] == "sqs":
+        return answer_json(start_response, {"__type": f"com.amazonaws.sqs#{code}", "message": message}, status)
+    body = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        "<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
+    )
+    start_response(f"{status} {code}", [("Content-Type", "text/xml")])
+    return [body.encode()]

@@ -1,0 +1,326 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`Stack`: the emulated world of one test session, seen from the process that tests or demonstrates."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import requests
+import yaml
+from botocore.config import Config
+
+from . import settings
+
+TESTS = Path(__file__).resolve().parent.parent
+ROOT = TESTS.parent
+START_TIMEOUT = 60.0
+
+
+class Stack:
+    """AWS (several accounts) and the vendor's API on loopback, with everything a run needs to reach them.
+
+    A context manager; with `detached` the servers outlive this process until they get a SIGTERM (`pid`).
+    `folder` keeps the AWS configuration, the inventory and the server's log; it is temporary unless given.
+    """
+
+    accounts = settings.ACCOUNTS
+    twin = settings.TWIN["twin"]
+
+    def __init__(self, *, tls: bool = False, detached: bool = False, folder: Path | None = None) -> None:
+        self.detached = detached
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="leastpriv-stack-"))
+        self.is_temporary = folder is None
+        self.home = self.folder / "home"
+        self.inventory = self.folder / "accounts.yml"
+        self.ca_bundle = self.folder / "cert.pem" if tls else None
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def __enter__(self) -> Stack:
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self.ca_bundle:
+            _write_certificate(self.folder)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        self._write_configuration()
+        self.reset()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    # --- the server's process -----------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        ready_file = self.folder / "ready.json"
+        ready_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "stack", str(ready_file)]
+        command += ["--tls", str(self.folder)] if self.ca_bundle else []
+        command += ["--detached"] if self.detached else []
+        with (self.folder / "server.log").open("wb") as log:
+            self.server = subprocess.Popen(
+                command,
+                cwd=TESTS,
+                stdin=subprocess.DEVNULL if self.detached else subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        ready = json.loads(self._wait_for(ready_file))
+        self.url, self.api_url, self.pid = ready["aws"], ready["vendor_api"], ready["pid"]
+
+    def _wait_for(self, ready_file: Path) -> str:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not ready_file.exists():
+            if self.server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The stack did not start:\n{self.log()}")
+            time.sleep(0.02)
+        return ready_file.read_text()
+
+    def log(self) -> str:
+        """What the server wrote: tracebacks of moto, mostly."""
+        return (self.folder / "server.log").read_text()
+
+    def stop(self) -> None:
+        """End the servers and remove the folder when it is temporary. Safe to call twice."""
+        if hasattr(self, "server"):
+            if self.server.stdin:
+                self.server.stdin.close()
+            self.server.terminate()
+            self.server.wait(timeout=10)
+        if self.is_temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- what a run is given ------------------------------------------------------------------------------------------
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables a user would export."""
+        exports = {
+            "AWS_CONFIG_FILE": str(self.folder / "aws-config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.folder / "aws-credentials"),
+            "AWS_PROFILE": settings.QUEUE_PROFILE,
+            "AWS_REGION": settings.QUEUE_REGION,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SQS_QUEUE_NAME": settings.QUEUE_NAME,
+            "API_ENDPOINT": self.api_url,
+            "PRISMACLOUD_USERNAME": settings.VENDOR_USERNAME,
+            "PRISMACLOUD_PASSWORD": settings.VENDOR_PASSWORD,
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+        return exports | ({"REQUESTS_CA_BUNDLE": str(self.ca_bundle)} if self.ca_bundle else {})
+
+    @property
+    def process_env(self) -> dict[str, str]:
+        """The whole environment of a hermetic process: nothing of the developer's own reaches it."""
+        return {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            **self.env,
+        }
+
+    def _write_configuration(self) -> None:
+        (self.folder / "aws-credentials").write_text(
+            f"[{settings.QUEUE_PROFILE}]\n"
+            f"aws_access_key_id = {settings.BASE_ACCESS_KEY}\naws_secret_access_key = {settings.BASE_SECRET_KEY}\n"
+        )
+        profiles = [f"[profile {settings.QUEUE_PROFILE}]\nregion = {settings.QUEUE_REGION}\n"]
+        for name, account_id in (settings.ACCOUNTS | settings.TWIN).items():
+            profiles.append(
+                f"[profile {name}]\nrole_arn = arn:aws:iam::{account_id}:role/{settings.ROLE_NAME}\n"
+                f"source_profile = {settings.QUEUE_PROFILE}\nregion = {settings.QUEUE_REGION}\n"
+            )
+        (self.folder / "aws-config").write_text("\n".join(profiles))
+        self.write_inventory()
+
+    def write_inventory(self, path: Path | None = None, **hosts: dict[str, Any]) -> Path:
+        """Write an inventory of `hosts` (name: variables) to `path`; of the three accounts by default."""
+        path = path or self.inventory
+        hosts = hosts or {
+            name: {"account_id": account_id, "aws_profile": name} for name, account_id in self.accounts.items()
+        }
+        path.write_text(yaml.safe_dump({"aws_accounts": {"hosts": hosts}}))
+        return path
+
+    # --- AWS ----------------------------------------------------------------------------------------------------------
+
+    def account_id(self, account: str) -> str:
+        """An account's id, given by its host name or by the id itself."""
+        return (self.accounts | settings.TWIN).get(account, account)
+
+    def client(self, service: str, account: str = settings.QUEUE_ACCOUNT) -> Any:
+        """A boto3 client of the stack's own: its calls are not logged, and no fault disturbs them."""
+        key = (service, self.account_id(account))
+        if key not in self._clients:
+            self._clients[key] = self._new_client(service, key[1])
+        return self._clients[key]
+
+    def _new_client(self, service: str, account_id: str) -> Any:
+        keys = {"aws_access_key_id": settings.BASE_ACCESS_KEY, "aws_secret_access_key": settings.BASE_SECRET_KEY}
+        if account_id != settings.QUEUE_ACCOUNT:
+            role_arn = f"arn:aws:iam::{account_id}:role/{settings.ROLE_NAME}"
+            assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="stack")["Credentials"]
+            keys = {
+                "aws_access_key_id": assumed["AccessKeyId"],
+                "aws_secret_access_key": assumed["SecretAccessKey"],
+                "aws_session_token": assumed["SessionToken"],
+            }
+        return _hermetic_session().client(
+            service,
+            endpoint_url=self.url,
+            region_name=settings.QUEUE_REGION,
+            config=Config(user_agent_extra=settings.OWN_USER_AGENT, proxies={}),
+            **keys,
+        )
+
+    def calls(self, **expected: Any) -> list[dict[str, Any]]:
+        """The calls that were made, oldest first, narrowed by equality: calls(service="iam", mutating=True).
+
+        A call: time, account (id), service, action, parameters (secrets masked), mutating, status (None while it runs).
+        """
+        calls = requests.get(f"{self.url}/_stack/calls", timeout=10).json()
+        return [call for call in calls if all(call[name] == value for name, value in expected.items())]
+
+    def clear_calls(self) -> None:
+        self._control(self.url, "calls", method="DELETE")
+
+    def wait_for_call(self, timeout: float = 60.0, **expected: Any) -> dict[str, Any]:
+        """Wait until a call that equals `expected` has arrived, and give the first one."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if found := self.calls(**expected):
+                return found[0]
+            time.sleep(0.05)
+        raise TimeoutError(f"No call like {expected} within {timeout} s.")
+
+    def fault(self, **fault: Any) -> None:
+        """Disturb the next calls that match: fault(action="AttachUserPolicy", code="Throttling", status=400, count=3).
+
+        To match: account, service, action, mutating. Effects: `seconds` to wait before anything else; then `code`
+        (+ status, message) to refuse, or `drop` to close the line, or nothing to go on. With `applied` the call is
+        carried out before its answer is lost. `count` (default 1) calls after `skip` (default 0).
+        """
+        self._control(self.url, "faults", fault)
+
+    # --- the queue ----------------------------------------------------------------------------------------------------
+
+    @property
+    def queue_url(self) -> str:
+        return self.client("sqs").get_queue_url(QueueName=settings.QUEUE_NAME)["QueueUrl"]
+
+    def send(self, message: dict[str, Any] | str, **options: Any) -> str:
+        """Put one message into the queue, a dict as JSON; gives its message id. Options are SendMessage's."""
+        body = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+        sent = self.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=body, **options)
+        return sent["MessageId"]
+
+    def depth(self) -> tuple[int, int]:
+        """How many messages are (visible, in flight)."""
+        messages = self.messages()
+        visible = sum(message["visible"] for message in messages)
+        return visible, len(messages) - visible
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What the queue holds, without receiving it: message_id, body, visible, receive_count."""
+        return requests.get(f"{self.url}/_stack/queue/{settings.QUEUE_NAME}", timeout=10).json()
+
+    # --- the vendor's API ---------------------------------------------------------------------------------------------
+
+    def script(self, alert_id: str, text: str | None) -> None:
+        """Set the script that the API gives for an alert (None: null); an alert without one is absent there."""
+        self._control(self.api_url, "scripts", {alert_id: text})
+
+    def api_settings(self, **settings: Any) -> None:
+        """Set max_batch, bad_ids, statuses (by alert id), token_lifetime (seconds) or description of the API."""
+        self._control(self.api_url, "settings", settings)
+
+    def api_fault(self, **fault: Any) -> None:
+        """Disturb the next requests that match: api_fault(endpoint="remediation", status=503, count=2).
+
+        To match: endpoint (login, extend, remediation, command, status), method, path. Effects: `seconds` to wait,
+        then `status` (+ headers, body; a text is sent as it is), or `drop`, or nothing to go on; `count`, `skip`.
+        """
+        self._control(self.api_url, "faults", fault)
+
+    def api_requests(self, **expected: Any) -> list[dict[str, Any]]:
+        """The requests that the API got: endpoint, method, path, alerts, credentials, has_token, time."""
+        found = self._control(self.api_url, "requests", method="GET")
+        return [request for request in found if all(request[name] == value for name, value in expected.items())]
+
+    def new_token(self, token: str | None = None, lifetime: float | None = None) -> str:
+        """Make a token valid, as a user who logged in by other means has one in AUTH_KEY."""
+        return self._control(self.api_url, "tokens", {"token": token, "lifetime": lifetime})
+
+    def expire_tokens(self) -> None:
+        self._control(self.api_url, "expire", {})
+
+    def reset(self) -> None:
+        """Everything as new: empty accounts, an empty queue, no scripts, no faults, empty logs."""
+        self._control(self.url, "reset", {})
+        self._control(self.api_url, "reset", {})
+        self.client("sqs").create_queue(QueueName=settings.QUEUE_NAME)
+
+    def _control(self, url: str, command: str, sent: Any = None, method: str = "POST") -> Any:
+        answer = requests.request(
+            method,
+            f"{url}/_stack/{command}",
+            json=sent,
+            timeout=30,
+            verify=str(self.ca_bundle) if self.ca_bundle else True,
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _hermetic_session() -> boto3.Session:
+    """A session that reads no file and no variable of the developer's AWS configuration."""
+    unset = (None, None, None, None)
+    nothing = (None, None, os.devnull, None)
+    core = botocore.session.Session(
+        session_vars={"profile": unset, "config_file": nothing, "credentials_file": nothing}
+    )
+    return boto3.Session(botocore_session=core)
+
+
+def _write_certificate(folder: Path) -> None:
+    """Make cert.pem and key.pem for 127.0.0.1 and localhost, good for one day, signed by itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "leastpriv test stack")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )

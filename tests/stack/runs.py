@@ -1,0 +1,125 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the real programs against a stack: ansible-playbook, and the AWS CLI as the reference."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .process import ROOT, Stack
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left: its exit status, its output, and its report (None when it wrote none)."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    report: dict[str, Any] | None
+    artifacts: Path
+    seconds: float
+
+    @property
+    def alerts(self) -> dict[str, dict[str, Any]]:
+        """The report's alerts by alert id (by message id where there is none)."""
+        alerts = (self.report or {}).get("alerts", [])
+        return {alert["alert_id"] or alert["message_id"]: alert for alert in alerts}
+
+    @property
+    def dispositions(self) -> dict[str, str]:
+        return {alert_id: alert["disposition"] for alert_id, alert in self.alerts.items()}
+
+
+def run_playbook(
+    stack: Stack,
+    *args: str,
+    env: dict[str, str | None] | None = None,
+    playbook: str = "remediate.yml",
+    timeout: float = 180.0,
+) -> Run:
+    """Run `ansible-playbook` from the project's root as a user does, in a hermetic environment.
+
+    `args` are command-line arguments ("--check", "--limit", "payments", "-e", "remediate_max_alerts=5"); without an
+    `-i` among them the stack's inventory is used. `env` sets further variables; None unsets one. Raises
+    subprocess.TimeoutExpired after killing the whole run.
+    """
+    started = time.monotonic()
+    artifacts = new_artifacts_folder(stack)
+    process = start_playbook(stack, *args, env=env, playbook=playbook, artifacts=artifacts)
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except BaseException:
+        kill_run(process)
+        raise
+    return Run(process.returncode, stdout, stderr, read_report(artifacts), artifacts, time.monotonic() - started)
+
+
+def start_playbook(
+    stack: Stack,
+    *args: str,
+    artifacts: Path,
+    env: dict[str, str | None] | None = None,
+    playbook: str = "remediate.yml",
+) -> subprocess.Popen[str]:
+    """Start `ansible-playbook` as run_playbook does, and do not wait. `kill_run` ends it as a power cut would."""
+    inventory = [] if "-i" in args else ["-i", str(stack.inventory)]
+    settings = ["-e", json.dumps({"remediate_artifacts_dir": str(artifacts)})]
+    return subprocess.Popen(
+        ["ansible-playbook", *inventory, playbook, *settings, *args],
+        cwd=ROOT,
+        env=_environment(stack, env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill_run(process: subprocess.Popen[str]) -> None:
+    """SIGKILL a started run with its workers and modules, and collect it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def new_artifacts_folder(stack: Stack) -> Path:
+    return Path(tempfile.mkdtemp(prefix="artifacts-", dir=stack.folder))
+
+
+def read_report(artifacts: Path) -> dict[str, Any] | None:
+    """The newest report.json under an artifacts folder."""
+    reports = sorted(artifacts.glob("*/report.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(reports[-1].read_text()) if reports else None
+
+
+def cli(stack: Stack, account: str, script: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """Run a script of `aws` commands through bash and the real AWS CLI, as an account (a host name, or "twin").
+
+    Stops at the first failing command, as all the vendor's joiners mean it.
+    """
+    return subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=stack.folder,
+        env=_environment(stack, {"AWS_PROFILE": account, "AWS_PAGER": ""}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def _environment(stack: Stack, changes: dict[str, str | None] | None) -> dict[str, str]:
+    merged = {**stack.process_env, **(changes or {})}
+    return {name: value for name, value in merged.items() if value is not None}

@@ -1,0 +1,31 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fills an account with principals, as a customer's account has them before the first alert."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from .process import Stack
+
+TRUST_DOCUMENT = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
+
+
+def seed(
+    stack: Stack, account: str, *, users: Iterable[str] = (), roles: Iterable[str] = (), groups: Iterable[str] = ()
+) -> None:
+    """Create principals by name in an account (host name or id)."""
+    iam = stack.client("iam", account)
+    for user in users:
+        iam.create_user(UserName=user)
+    for group in groups:
+        iam.create_group(GroupName=group)
+    for role in roles:
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
