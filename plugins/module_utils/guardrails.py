@@ -1,0 +1,67 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guardrails by id: what each forbids, and whether C(remediate_allow) can open it.
+
+The static ones are checked while a script is translated (plugin_utils/guardrails.py), the live ones while the
+account is observed (module_utils/observation.py). All fail closed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+
+# id -> what it forbids, in words that follow "guardrail <id>: "
+RULES = {
+    "deny_only": "a policy document may only deny",
+    "attach_deny_only": "only a policy that holds nothing but Deny statements may be attached",
+    "keep_deny": "a Deny that is in force may not be taken away",
+    "keep_boundary": "a permissions boundary may not be removed or replaced",
+    "keep_trust": "a role's trust policy may not be changed",
+    "no_activation": "a credential may not be activated",
+    "no_creation": "no principal and no instance profile may be created or given a role",
+    "no_membership": "nobody may be added to a group",
+    "no_tags": "tags may not be changed, since policies can grant by tag",
+    "password_policy": "no field of the account's password policy may become weaker",
+    "session_duration": "a role's sessions may not become longer",
+    "right_account": "every account in a script must be the alert's own, in one partition",
+    "protected_principal": "a protected principal is never touched",
+}
+# What would hit the wrong account or lock out the person who could repair it stays shut.
+NEVER_OPEN = ("right_account", "protected_principal")
+
+
+class Refusal(LeastprivError):
+    """A guardrail forbids a step.
+
+    :ivar rule: the guardrail's id, a key of C(RULES).
+    :ivar detail: what the step would have done, as a clause.
+    """
+
+    def __init__(self, rule, detail):
+        super().__init__(f"guardrail {rule}: {detail}; {RULES[rule]}")
+        self.rule = rule
+        self.detail = detail
+
+
+def is_open(rule, operation, allow):
+    """True when the user's C(remediate_allow) opens a rule for an operation.
+
+    :param operation: the API name, e.g. C(AttachUserPolicy).
+    :param allow: rule ids and operations, the latter in the API's or the CLI's spelling.
+    """
+    return rule not in NEVER_OPEN and bool({rule, operation, cli_name(operation)} & set(allow))
+
+
+def how_to_open(rule, operation):
+    """The sentence that tells how to allow what a rule refused."""
+    if rule in NEVER_OPEN:
+        return "No setting opens this guardrail."
+    return f"If it is meant: remediate_allow: [{rule}], or [{cli_name(operation)}] for this operation alone."
+
+
+def cli_name(operation):
+    """The AWS CLI's spelling of an operation: C(AttachUserPolicy) -> C(attach-user-policy)."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", operation).lower()

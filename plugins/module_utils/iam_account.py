@@ -1,0 +1,213 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read-only view of one account's IAM as facts, each read at most once.
+
+A fact is asked for by its key, e.g. C(("user", "bob")) or C(("attached", "role", "ci")); what does not exist
+is None. C(preload) fetches the facts of all principals in a few pages, for batches that touch many of them.
+Source: the IAM API Reference; every call here is a Get or a List.
+"""
+
+from __future__ import annotations
+
+try:
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # reported by AnsibleAWSModule
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import read_document
+
+PAGE = 1000
+
+
+class IamAccount:
+    """One account's live IAM facts.
+
+    :param client: a boto3 IAM client of that account.
+    """
+
+    def __init__(self, client):
+        self._client = client
+        self._facts = {}
+        self._complete = set()
+
+    def fact(self, *key):
+        """The fact of a key; None when IAM knows no such thing.
+
+        :raises botocore.exceptions.ClientError: when AWS does not let it be read.
+        """
+        if key not in self._facts:
+            known_absent = key[0] in self._complete
+            self._facts[key] = None if known_absent else _absent_as_none(_READERS[key[0]], self._client, *key[1:])
+        return self._facts[key]
+
+    def preload(self):
+        """Read all users, roles, groups, their policies and the customer-managed documents at once."""
+        pages = self._client.get_paginator("get_account_authorization_details").paginate(
+            Filter=["User", "Role", "Group", "LocalManagedPolicy"], PaginationConfig={"PageSize": PAGE}
+        )
+        for page in pages:
+            for kind in ("user", "role", "group"):
+                for detail in page[f"{kind.capitalize()}DetailList"]:
+                    self._facts.update(_principal_facts(kind, detail))
+            for policy in page["Policies"]:
+                self._facts["policy_document", policy["Arn"]] = _default_document(policy)
+        # AWS-managed policies are not among them, so a missing document proves nothing.
+        self._complete = {"user", "role", "group", "attached", "inline", "inline_names", "groups_of"}
+
+
+def _absent_as_none(read, *args):
+    try:
+        return read(*args)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchEntity":
+            return None
+        raise
+
+
+def _pages(client, operation, result, **parameters):
+    paginator = client.get_paginator(operation)
+    pages = paginator.paginate(PaginationConfig={"PageSize": PAGE}, **parameters)
+    return [entry for page in pages for entry in page[result]]
+
+
+def tags_of(entity):
+    """IAM's list of tags as a dict."""
+    return {tag["Key"]: tag["Value"] for tag in entity.get("Tags") or []}
+
+
+def _user(client, name):
+    return _user_fact(client.get_user(UserName=name)["User"])
+
+
+def _user_fact(user):
+    return {"arn": user["Arn"], "path": user["Path"], "boundary": _boundary(user), "tags": tags_of(user)}
+
+
+def _boundary(principal):
+    return (principal.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+
+
+def _role(client, name):
+    return _role_fact(client.get_role(RoleName=name)["Role"])
+
+
+def _role_fact(role):
+    return {**_user_fact(role), "trust": read_document(role["AssumeRolePolicyDocument"])}
+
+
+def _role_settings(client, name):
+    role = client.get_role(RoleName=name)["Role"]
+    return {"description": role.get("Description", ""), "max_session_duration": role["MaxSessionDuration"]}
+
+
+def _group(client, name):
+    return _group_fact(client.get_group(GroupName=name, MaxItems=1)["Group"])
+
+
+def _group_fact(group):
+    return {"arn": group["Arn"], "path": group["Path"]}
+
+
+def _members(client, group):
+    """The ARNs of a group's users."""
+    return [user["Arn"] for user in _pages(client, "get_group", "Users", GroupName=group)]
+
+
+def _attached(client, kind, name):
+    named = {f"{kind.capitalize()}Name": name}
+    return [entry["PolicyArn"] for entry in _pages(client, f"list_attached_{kind}_policies", "AttachedPolicies", **named)]
+
+
+def _inline(client, kind, name, policy):
+    answer = getattr(client, f"get_{kind}_policy")(**{f"{kind.capitalize()}Name": name, "PolicyName": policy})
+    return read_document(answer["PolicyDocument"])
+
+
+def _inline_names(client, kind, name):
+    return _pages(client, f"list_{kind}_policies", "PolicyNames", **{f"{kind.capitalize()}Name": name})
+
+
+def _policy(client, arn):
+    policy = client.get_policy(PolicyArn=arn)["Policy"]
+    return {"version": policy["DefaultVersionId"], "description": policy.get("Description", ""), "tags": tags_of(policy)}
+
+
+def _policy_document(client, arn):
+    version = client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    answer = client.get_policy_version(PolicyArn=arn, VersionId=version)
+    return read_document(answer["PolicyVersion"]["Document"])
+
+
+def _policy_names(client):
+    """Lower-cased name -> ARNs. IAM takes names that differ in letter case alone for the same."""
+    named = {}
+    for policy in _pages(client, "list_policies", "Policies", Scope="All"):
+        named.setdefault(policy["PolicyName"].lower(), []).append(policy["Arn"])
+    return named
+
+
+def _login_profile(client, user):
+    client.get_login_profile(UserName=user)
+    return True
+
+
+def _access_keys(client, user):
+    return {key["AccessKeyId"]: key["Status"] for key in _pages(client, "list_access_keys", "AccessKeyMetadata", UserName=user)}
+
+
+def _groups_of(client, user):
+    return [group["GroupName"] for group in _pages(client, "list_groups_for_user", "Groups", UserName=user)]
+
+
+def _instance_profile(client, name):
+    profile = client.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    roles = [role["RoleName"] for role in profile["Roles"]]
+    return {"path": profile["Path"], "role": roles[0] if roles else None, "tags": tags_of(profile)}
+
+
+def _password_policy(client):
+    return client.get_account_password_policy()["PasswordPolicy"]
+
+
+def _summary(client):
+    return client.get_account_summary()["SummaryMap"]
+
+
+_READERS = {
+    "user": _user,
+    "role": _role,
+    "role_settings": _role_settings,
+    "group": _group,
+    "members": _members,
+    "attached": _attached,
+    "inline": _inline,
+    "inline_names": _inline_names,
+    "policy": _policy,
+    "policy_document": _policy_document,
+    "policy_names": _policy_names,
+    "login_profile": _login_profile,
+    "access_keys": _access_keys,
+    "groups_of": _groups_of,
+    "instance_profile": _instance_profile,
+    "password_policy": _password_policy,
+    "summary": _summary,
+}
+
+
+def _principal_facts(kind, detail):
+    """The facts that one entry of GetAccountAuthorizationDetails holds."""
+    name = detail[f"{kind.capitalize()}Name"]
+    inline = {entry["PolicyName"]: entry["PolicyDocument"] for entry in detail.get(f"{kind.capitalize()}PolicyList", [])}
+    facts = {("inline", kind, name, policy): read_document(text) for policy, text in inline.items()}
+    facts["inline_names", kind, name] = list(inline)
+    facts["attached", kind, name] = [entry["PolicyArn"] for entry in detail["AttachedManagedPolicies"]]
+    if kind == "user":
+        facts["groups_of", name] = detail["GroupList"]
+    facts[kind, name] = {"user": _user_fact, "role": _role_fact, "group": _group_fact}[kind](detail)
+    return facts
+
+
+def _default_document(policy):
+    default = [version for version in policy["PolicyVersionList"] if version["IsDefaultVersion"]]
+    return read_document(default[0]["Document"]) if default else None

@@ -1,0 +1,218 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IAM policy documents: read strictly, checked against IAM's grammar, compared as IAM means them.
+
+Source: "Grammar of the IAM JSON policy language" in the IAM User Guide. Pure: no AWS call, no Ansible.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import unquote
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+
+VERSIONS = ("2012-10-17", "2008-10-17")
+STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+SETS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
+ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
+
+
+class PolicyDocumentError(LeastprivError):
+    """A text is no IAM policy document; the message says what is wrong with it."""
+
+
+def read_document(text):
+    """Read a policy document.
+
+    :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
+    :returns: the document as a dict; its numbers are C(Exact), so that 1.5 is never taken for 2.5 or "1.5".
+    :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones).
+    """
+    if isinstance(text, dict):
+        return read_document(json.dumps(text))
+    if text.lstrip()[:3].upper() == "%7B":
+        text = unquote(text)
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_unique_keys, parse_float=_exact_float, parse_int=Exact, parse_constant=_refuse_constant
+        )
+    except RecursionError as error:
+        raise PolicyDocumentError("it is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise PolicyDocumentError(f"it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise PolicyDocumentError("it is JSON, but no object")
+    return document
+
+
+class Exact(str):
+    """A JSON number as text: no two different numbers are equal, whatever a comparison casts them to."""
+
+
+def _exact_float(text):
+    # boto3 hands documents over as parsed JSON: 1.50 and 1.5 cannot be told apart there.
+    return Exact(repr(float(text)))
+
+
+def _unique_keys(pairs):
+    keys = [key for key, _value in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise PolicyDocumentError(f"the key {twice[0]!r} stands twice in one object")
+    return dict(pairs)
+
+
+def _refuse_constant(name):
+    raise PolicyDocumentError(f"{name} is no JSON")
+
+
+def statements(document):
+    """The statements of a document as a list; IAM takes a single object for a list of one."""
+    found = document.get("Statement")
+    return found if isinstance(found, list) else [found]
+
+
+def check_grammar(document):
+    """Check an identity-based policy document against IAM's grammar.
+
+    :raises PolicyDocumentError: naming the first thing that IAM would call a MalformedPolicyDocument.
+    """
+    if document.get("Version", VERSIONS[1]) not in VERSIONS:
+        raise PolicyDocumentError(f"Version is {document['Version']!r}, IAM knows {' and '.join(VERSIONS)}")
+    unknown = sorted(set(document) - {"Version", "Id", "Statement"})
+    if unknown:
+        raise PolicyDocumentError(f"IAM knows no top-level element {unknown[0]!r}")
+    if not document.get("Statement"):
+        raise PolicyDocumentError("it has no Statement")
+    for number, statement in enumerate(statements(document), 1):
+        problem = _statement_problem(statement)
+        if problem:
+            raise PolicyDocumentError(f"statement {number}: {problem}")
+
+
+def _statement_problem(statement):
+    if not isinstance(statement, dict):
+        return "it is no object"
+    unknown = sorted(set(statement) - STATEMENT_KEYS)
+    if unknown:
+        return f"an identity-based policy knows no element {unknown[0]!r}"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        return f"Effect is {statement.get('Effect')!r}; IAM takes exactly 'Allow' or 'Deny'"
+    return (
+        _one_of_problem(statement, "Action", "NotAction")
+        or _one_of_problem(statement, "Resource", "NotResource")
+        or _action_problem(statement)
+        or _condition_problem(statement.get("Condition", {}))
+    )
+
+
+def _one_of_problem(statement, one, other):
+    if (one in statement) == (other in statement):
+        return f"it needs exactly one of {one} and {other}"
+    key = one if one in statement else other
+    values = _as_list(statement[key])
+    if not values or not all(type(value) is str and value for value in values):
+        return f"{key} must be a text or a list of texts"
+    return None
+
+
+def _action_problem(statement):
+    actions = _as_list(statement.get("Action", statement.get("NotAction")))
+    wrong = [action for action in actions if not ACTION.fullmatch(action)]
+    return f"{wrong[0]!r} is no action (service:Name)" if wrong else None
+
+
+def _condition_problem(condition):
+    if not isinstance(condition, dict) or not all(isinstance(block, dict) for block in condition.values()):
+        return "Condition must map operators to keys and values"
+    return None
+
+
+def _as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def is_deny_only(document):
+    """True when every statement denies: the document can take access away and never give any."""
+    return all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in statements(document))
+
+
+def denies(document):
+    """The canonical texts of the statements that deny (letter case aside: a doubtful one counts)."""
+    return {
+        _canonical_text(_canonical_statement(one))
+        for one in statements(document)
+        if isinstance(one, dict) and str(one.get("Effect")).lower() != "allow"
+    }
+
+
+def canonical(document):
+    """One text for all documents that IAM stores and means alike.
+
+    "x" equals ["x"], the order of keys, of statements and of values in a set is free; numbers, null,
+    letter case and every Condition value are exact.
+    """
+    body = {key: value for key, value in document.items() if key != "Statement"}
+    body["Statement"] = sorted(_canonical_text(_canonical_statement(one)) for one in statements(document))
+    return _canonical_text(body)
+
+
+def _canonical_statement(statement):
+    if not isinstance(statement, dict):
+        return statement
+    return {key: _CANONICAL.get(key, _unchanged)(value) for key, value in statement.items()}
+
+
+def _unchanged(value):
+    return value
+
+
+def _as_set(value):
+    if isinstance(value, dict):
+        return {key: _as_set(inner) for key, inner in value.items()}
+    return sorted((_canonical_text(one) for one in _as_list(value)))
+
+
+def _canonical_condition(condition):
+    return _as_set(condition) if isinstance(condition, dict) else condition
+
+
+_CANONICAL = {**{key: _as_set for key in SETS}, "Condition": _canonical_condition}
+
+
+def _canonical_text(value):
+    return json.dumps(_tagged(value), sort_keys=True, separators=(",", ":"))
+
+
+def _tagged(value):
+    if isinstance(value, Exact):
+        return {"number": str(value)}
+    if isinstance(value, dict):
+        return {key: _tagged(inner) for key, inner in value.items()}
+    return [_tagged(inner) for inner in value] if isinstance(value, list) else value
+
+
+def same_document(one, other):
+    """True when two documents (texts or dicts) are one and the same to IAM."""
+    return canonical(read_document(one)) == canonical(read_document(other))
+
+
+def size(text):
+    """The number of characters that IAM counts against its quotas: white space is free."""
+    return len(re.sub(r"\s", "", text))
+
+
+def pretty(document):
+    """The document as indented JSON, for people and diffs; numbers stay as they were written."""
+    return json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(value):
+    if isinstance(value, Exact):
+        return json.loads(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

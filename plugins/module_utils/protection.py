@@ -1,0 +1,84 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Principals that are never touched: those the user protects, and whoever runs the playbook."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
+
+CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::[0-9]{12}:(?P<kind>assumed-role|user)/(?P<rest>.+)")
+
+
+class ProtectionError(LeastprivError):
+    """C(remediate_protected_principals) cannot be read; the message names the entry and what is wrong."""
+
+
+class Protection:
+    """Tells which principals a step may not touch.
+
+    :param entries: dicts with C(arn) (a pattern, C(*) matches any text), C(owner), C(reason) and optionally
+        C(expires) (ISO 8601 date or time; from then on the entry protects no more).
+    :param caller_arn: what STS says of the identity that runs the playbook.
+    :param now: the present time, aware.
+    :raises ProtectionError:
+    """
+
+    def __init__(self, entries, caller_arn, now):
+        self._entries = [entry for number, entry in enumerate(entries, 1) if _in_force(number, entry, now)]
+        self._caller_arn = caller_arn
+        self._caller = _caller_principal(caller_arn)
+
+    def check(self, kind, name, arn):
+        """Refuse to touch a principal that is protected.
+
+        :param arn: its live ARN; None for one that the same script creates.
+        :raises Refusal:
+        """
+        if (kind, name) == self._caller:
+            raise Refusal("protected_principal", f"it would change {self._caller_arn}, which runs this playbook")
+        for entry in self._entries:
+            if arn is not None and fnmatchcase(arn, entry["arn"]):
+                who = f"{arn} is protected by {entry['owner']} ({entry['reason']})"
+                raise Refusal("protected_principal", who)
+
+
+def _in_force(number, entry, now):
+    missing = [key for key in ("arn", "owner", "reason") if not isinstance(entry, dict) or not entry.get(key)]
+    if missing:
+        raise ProtectionError(f"entry {number} of remediate_protected_principals has no {missing[0]}")
+    unknown = sorted(set(entry) - {"arn", "owner", "reason", "expires"})
+    if unknown:
+        raise ProtectionError(f"entry {number} of remediate_protected_principals has an unknown key {unknown[0]!r}")
+    return not entry.get("expires") or now < _expiry(number, str(entry["expires"]))
+
+
+def _expiry(number, text):
+    try:
+        # fromisoformat learned the Z of UTC with Python 3.11.
+        expires = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
+    except ValueError as error:
+        raise ProtectionError(
+            f"entry {number} of remediate_protected_principals expires at {text!r}, which is no ISO 8601 date"
+        ) from error
+    return expires if expires.tzinfo else expires.replace(tzinfo=timezone.utc)
+
+
+def _caller_principal(arn):
+    match = CALLER.fullmatch(arn)
+    if not match:
+        return None
+    if match["kind"] == "assumed-role":
+        return "role", match["rest"].split("/")[0]
+    return "user", match["rest"].split("/")[-1]
+
+
+def principal_of_arn(arn):
+    """C(arn:aws:iam::123456789012:user/path/bob) -> C(("user", "bob"))."""
+    kind, _slash, rest = arn.split(":", 5)[5].partition("/")
+    return kind, rest.split("/")[-1]

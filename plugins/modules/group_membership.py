@@ -1,0 +1,113 @@
+#!/usr/bin/python
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: group_membership
+version_added: 1.0.0
+short_description: Remove one user from an IAM group
+description:
+  - Removes exactly one user from a group with one call, as C(aws iam remove-user-from-group) does.
+  - M(amazon.aws.iam_group) can only remove by purging every user that is not listed; that would also remove whoever
+    was added since the list was read.
+author:
+  - The Leastpriv team
+options:
+  group:
+    description:
+      - The name of the group.
+    type: str
+    required: true
+  user:
+    description:
+      - The name of the user.
+    type: str
+    required: true
+  state:
+    description:
+      - V(absent) removes. Adding is what M(amazon.aws.iam_group) is for.
+    type: str
+    choices: [absent]
+    default: absent
+attributes:
+  check_mode:
+    description: Tells whether the user is a member, changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the user's groups before and after.
+    support: full
+seealso:
+  - module: amazon.aws.iam_group
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Take a user out of the administrators
+  leastpriv.iam.group_membership:
+    group: admins
+    user: alice
+    state: absent
+"""
+
+RETURN = r"""
+groups:
+  description: The names of the groups that the user stays in.
+  returned: success
+  type: list
+  elements: str
+"""
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # reported by AnsibleAWSModule
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+
+
+def remove(module, client):
+    """Remove the user; one who is no member any more is what was wanted."""
+    group, user = module.params["group"], module.params["user"]
+    try:
+        client.remove_user_from_group(GroupName=group, UserName=user)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            module.fail_json_aws(error, msg=f"Failed to remove {user} from group {group}")
+    except BotoCoreError as error:
+        module.fail_json_aws(error, msg=f"Failed to remove {user} from group {group}")
+
+
+def groups_of(module, client):
+    try:
+        return IamAccount(client).fact("groups_of", module.params["user"]) or []
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json_aws(error, msg=f"Failed to list the groups of user {module.params['user']}")
+
+
+def main():
+    module = AnsibleAWSModule(
+        argument_spec={
+            "group": {"type": "str", "required": True},
+            "user": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["absent"], "default": "absent"},
+        },
+        supports_check_mode=True,
+    )
+    client = module.client("iam")
+    before = groups_of(module, client)
+    after = [name for name in before if name != module.params["group"]]
+    if after != before and not module.check_mode:
+        remove(module, client)
+    module.exit_json(changed=after != before, groups=after, diff={"before": {"groups": before}, "after": {"groups": after}})
+
+
+if __name__ == "__main__":
+    main()

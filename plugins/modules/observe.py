@@ -1,0 +1,326 @@
+#!/usr/bin/python
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: observe
+version_added: 1.0.0
+short_description: Tell which steps an account still needs
+description:
+  - Reads an AWS account's IAM and decides for every step of every alert whether it is needed, already true, in
+    conflict with what is there, or forbidden by a guardrail that only the live account can decide.
+  - Verifies first that the credentials belong to O(account_id); if they do not, nothing else is read.
+  - Never writes. It runs the same in check mode, and is what makes check mode exact where modules are not.
+  - Where many principals are concerned it reads the account once, page by page, instead of principal by principal.
+author:
+  - The Leastpriv team
+options:
+  account_id:
+    description:
+      - The account that the alerts are about.
+    type: str
+    required: true
+  alerts:
+    description:
+      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      message_id:
+        description: Names the alert within this run.
+        type: str
+        required: true
+      alert_id:
+        description: The vendor's id, for messages.
+        type: str
+        required: true
+      steps:
+        description: The steps, in the order of the script.
+        type: list
+        elements: dict
+        required: true
+  allow:
+    description:
+      - Guardrails and operations that the user has opened.
+    type: list
+    elements: str
+    default: []
+  protected_principals:
+    description:
+      - Principals that are never touched, each a dictionary with C(arn) (C(*) matches any text), C(owner), C(reason)
+        and optionally C(expires) (ISO 8601).
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode:
+    description: Reads the same, changes nothing.
+    support: full
+  diff_mode:
+    description: Shows what each needed step is about, before and after.
+    support: full
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Observe what the account still needs
+  leastpriv.iam.observe:
+    account_id: "123456789012"
+    profile: payments
+    alerts:
+      - message_id: 5b5b7f33-1d65-4d0c-a0c3-0c1e1c0e6a6e
+        alert_id: I-1234567
+        steps: "{{ script | leastpriv.iam.steps(account_id='123456789012') | json_query('steps') }}"
+"""
+
+RETURN = r"""
+caller:
+  description: The ARN of the identity that looked, as STS names it.
+  returned: when STS answered
+  type: str
+  sample: arn:aws:sts::123456789012:assumed-role/leastpriv/remediate
+problem:
+  description: Why no alert of this account can be worked on; empty when they can.
+  returned: always
+  type: str
+alerts:
+  description: One entry per alert, in the order given.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    message_id:
+      description: As given.
+      type: str
+    disposition:
+      description: V(already_remediated), V(refused), V(failed), or null when there are steps to apply.
+      type: str
+    reason:
+      description: Why, for a person.
+      type: str
+    steps:
+      description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
+        and C(args) completed by what its module needs to know of the account.
+      type: list
+      elements: dict
+changed:
+  description: Whether any step is needed. This module itself changes nothing.
+  returned: always
+  type: bool
+"""
+
+from datetime import datetime, timezone
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # reported by AnsibleAWSModule
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation import Conflict, Script, observe, principal
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, pretty
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import (
+    Protection,
+    ProtectionError,
+    principal_of_arn,
+)
+
+# From here on one reading of the whole account is cheaper than reading its principals one by one.
+PRELOAD_FROM = 10
+# Steps whose effect reaches every member of the group.
+GROUP_WIDE = ("AttachGroupPolicy", "PutGroupPolicy")
+
+
+class Batch:
+    """The alerts of one account and what they share: facts, protection, and what each of them will write."""
+
+    def __init__(self, account, account_id, partition, allow, protection):
+        self._account = account
+        self._place = account_id, partition, allow
+        self._protection = protection
+        self._pending = {}
+        self._writers = {}
+
+    def observe_alert(self, alert):
+        """Observe one alert's steps in order; the first that cannot be applied decides the alert."""
+        script = Script(self._account, *self._place, self._pending)
+        seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
+        for step in alert["steps"]:
+            status, reason = "not_run", None
+            if seen["disposition"] is None:
+                step, status, reason = self._observe_step(script, step, alert["alert_id"])
+                seen["disposition"] = {"needed": None, "unchanged": None}.get(status, status)
+                seen["reason"] = reason
+            named = {"message_id": alert["message_id"], "alert_id": alert["alert_id"]}
+            seen["steps"].append({**step, **named, "status": "failed" if status == "refused" else status})
+        if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
+            seen.update(disposition="already_remediated", reason="Every step was already true.")
+        return seen
+
+    def _observe_step(self, script, step, alert_id):
+        """The step with before, after and completed args; its status; the reason where it stops the alert."""
+        try:
+            found = observe(script, step)
+            if found.status == "needed":
+                self._protect(script, step)
+                self._claim(found, step, alert_id)
+            args = {**step["args"], **_live_args(script, step)}
+        except Refusal as refusal:
+            return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
+        except (Conflict, PolicyDocumentError) as conflict:
+            return step, "failed", f"{_where(step)}: {conflict}"
+        except (ClientError, BotoCoreError) as error:
+            return step, "failed", f"{_where(step)}: could not read what is there: {error}"
+        return {**step, "args": args, "before": found.before, "after": found.after}, found.status, None
+
+    def _protect(self, script, step):
+        touched = principal(step)
+        if touched is None:
+            return
+        found = script.fact(*touched)
+        self._protection.check(*touched, found and found["arn"])
+        if step["operation"] in GROUP_WIDE:
+            for arn in script.fact("members", touched[1]) or []:
+                self._protection.check(*principal_of_arn(arn), arn)
+
+    def _claim(self, found, step, alert_id):
+        """Two alerts of one run that want to write different things in one place: the later one waits."""
+        wants = step["operation"], found.after
+        writer, wanted = self._writers.setdefault(found.writes, (alert_id, wants))
+        if wanted != wants:
+            raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
+
+
+def _where(step):
+    return f"line {step['line']}, column {step['column']}: {step['operation']}"
+
+
+def _live_args(script, step):
+    """What the step's module must be told of the account: iam_role insists on the trust policy it finds."""
+    live = [option for option, value in OPERATIONS[step["operation"]].args.items() if value == "$live.trust"]
+    return {option: pretty(script.fact(*principal(step))["trust"]) for option in live if script.fact(*principal(step))}
+
+
+def verify_account(module):
+    """Ask STS who we are.
+
+    :returns: (caller ARN or None, the reason why this account cannot be worked on or "").
+    """
+    wanted, profile = module.params["account_id"], module.params["profile"]
+    using = f"profile {profile}" if profile else "the default credentials"
+    try:
+        identity = module.client("sts").get_caller_identity()
+    except (ClientError, BotoCoreError) as error:
+        return None, f"Could not verify that {using} belongs to account {wanted}: {error}"
+    if identity["Account"] != wanted:
+        return identity["Arn"], (
+            f"{using} belongs to account {identity['Account']}, not to {wanted}: nothing was read or changed there. "
+            "Correct aws_profile (or account_id) of this host in the inventory."
+        )
+    return identity["Arn"], ""
+
+
+def observe_alerts(module, caller):
+    """Observe all alerts of the account; the list for RETURN."""
+    account_id, alerts = module.params["account_id"], module.params["alerts"]
+    protection = Protection(module.params["protected_principals"], caller, datetime.now(timezone.utc))
+    account = IamAccount(module.client("iam"))
+    touched = {principal(step) for alert in alerts for step in alert["steps"]} - {None}
+    if len(touched) >= PRELOAD_FROM:
+        _preload(module, account)
+    partition = caller.split(":")[1]
+    batch = Batch(account, account_id, partition, module.params["allow"], protection)
+    return [batch.observe_alert(alert) for alert in alerts]
+
+
+def _preload(module, account):
+    """Read everything at once; where that is not allowed, principals are read one by one as they come."""
+    try:
+        account.preload()
+    except ClientError as error:
+        if "AccessDenied" not in error.response["Error"]["Code"]:
+            raise
+        module.warn(f"Observing is slower without iam:GetAccountAuthorizationDetails: {error}")
+
+
+def give_up(alerts, disposition, reason):
+    """The list for RETURN when no alert of the account can be worked on."""
+    return [
+        {
+            "message_id": alert["message_id"],
+            "disposition": disposition,
+            "reason": reason,
+            "steps": [{**step, "status": "not_run"} for step in alert["steps"]],
+        }
+        for alert in alerts
+    ]
+
+
+def differences(alerts):
+    """What Ansible's diff mode shows: one entry per needed step."""
+    return [
+        {
+            "before_header": f"{step['operation']} {' '.join(principal(step) or ())} as it is",
+            "after_header": f"{step['operation']} {' '.join(principal(step) or ())} as it will be",
+            "before": _diff_side(step["before"]),
+            "after": _diff_side(step["after"]),
+        }
+        for alert in alerts
+        for step in alert["steps"]
+        if step["status"] == "needed"
+    ]
+
+
+def _diff_side(shown):
+    """A document alone as its own text, so that its lines can be compared; everything else as a dict."""
+    texts = [value for key, value in shown.items() if key in ("document", "trust")]
+    return texts[0] if texts else shown
+
+
+def main():
+    module = AnsibleAWSModule(
+        argument_spec={
+            "account_id": {"type": "str", "required": True},
+            "alerts": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "message_id": {"type": "str", "required": True},
+                    "alert_id": {"type": "str", "required": True},
+                    "steps": {"type": "list", "elements": "dict", "required": True},
+                },
+            },
+            "allow": {"type": "list", "elements": "str", "default": []},
+            "protected_principals": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    caller, problem = verify_account(module)
+    disposition = "failed"
+    if not problem:
+        try:
+            alerts = observe_alerts(module, caller)
+        except ProtectionError as error:
+            problem, disposition = f"{error}; nothing is applied until it can be read.", "refused"
+        except (ClientError, BotoCoreError) as error:
+            problem = f"Could not read the account's IAM: {error}"
+    if problem:
+        alerts = give_up(module.params["alerts"], disposition, problem)
+    changes = differences(alerts)
+    module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, diff=changes)
+
+
+if __name__ == "__main__":
+    main()

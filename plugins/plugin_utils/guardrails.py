@@ -1,0 +1,109 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guardrails that a script alone decides, before anything is read from AWS."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    PolicyDocumentError,
+    check_grammar,
+    is_deny_only,
+    read_document,
+)
+
+ARN = re.compile(r"arn:(?P<partition>[^:\s\"']*):[^:\s\"']*:[^:\s\"']*:(?P<account>[^:\s\"']*):")
+PARTITION = re.compile(r"aws(-[a-z]+)*")
+
+
+def refusals(call, row, account_id, allow):
+    """Check one call against the static guardrails.
+
+    :param call: a C(model.Call).
+    :param row: its C(operations.Operation).
+    :param account_id: the alert's account, 12 digits.
+    :param allow: the user's C(remediate_allow).
+    :returns: list of (C(Refusal), the name of the parameter it is about or None).
+    """
+    checks = [(rule, CHECKS[rule]) for rule in row.guards if not is_open(rule, call.operation, allow)]
+    found = [refusal for rule, check in checks for refusal in check(rule, call)]
+    return found + _right_account(call, account_id)
+
+
+def partitions(call):
+    """The partitions that a call's ARNs name."""
+    named = {match["partition"] for text in call.parameters.values() for match in ARN.finditer(_text(text))}
+    return {partition for partition in named if PARTITION.fullmatch(partition)}
+
+
+def _deny_only(rule, call):
+    parameter = "PolicyDocument"
+    try:
+        document = read_document(call.parameters[parameter])
+        check_grammar(document)
+    except PolicyDocumentError as error:
+        return [(Refusal(rule, f"its policy document cannot be read as IAM would: {error}"), parameter)]
+    if not is_deny_only(document):
+        return [(Refusal(rule, "its policy document allows something"), parameter)]
+    return []
+
+
+def _no_activation(rule, call):
+    if call.parameters.get("Status") == "Inactive":
+        return []
+    return [(Refusal(rule, f"it sets the access key {call.parameters.get('AccessKeyId')} to Active"), "Status")]
+
+
+def _never(detail):
+    def check(rule, call):
+        return [(Refusal(rule, detail), None)]
+
+    return check
+
+
+CHECKS = {
+    "deny_only": _deny_only,
+    "keep_boundary": _never("it removes a permissions boundary"),
+    "keep_trust": _never("it changes who may assume a role"),
+    "no_activation": _no_activation,
+    "no_creation": _never("it creates a principal or hands a role to an instance profile"),
+    "no_membership": _never("it adds a user to a group"),
+    "no_tags": _never("it sets tags"),
+    "password_policy": _never("it deletes the account's password policy"),
+}
+
+
+def _right_account(call, account_id):
+    found = []
+    for parameter, value in call.parameters.items():
+        for match in ARN.finditer(_text(value)):
+            detail = _wrong_place(match, account_id)
+            if detail:
+                found.append((Refusal("right_account", detail), parameter))
+                break
+    return found
+
+
+def _wrong_place(match, account_id):
+    partition, account = match["partition"], match["account"]
+    if not PARTITION.fullmatch(partition) and "*" not in partition:
+        return f"it names the partition {partition!r}"
+    # Empty: a service without accounts in its ARNs; a wildcard or a variable names no account.
+    if account in ("", "aws", account_id) or re.search(r"[*?]|^\$\{", account):
+        return None
+    what = "account" if re.fullmatch(r"[0-9]{12}", account) else "no 12-digit account id but"
+    return f"the alert is about account {account_id} and the script names {what} {account!r}"
+
+
+def _text(value):
+    """A parameter's value as the text in which ARNs are looked for; documents without their JSON escapes."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        return json.dumps(json.loads(value), ensure_ascii=False) if value.lstrip()[:1] in ("{", "[") else value
+    except ValueError:
+        return value

@@ -1,0 +1,156 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Script -> steps: parse, resolve, look up, guard, emit. Pure: no I/O, no clock, no environment."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import inexpressible, module_args
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import partitions, refusals
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.parser import parse
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, describe, line_and_column
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact, secret_spans
+
+# What the vendor puts where a script would stand, and what it means.
+PLACEHOLDERS = {
+    "": "not_remediable",
+    "blank": "not_remediable",
+    "n/a": "not_remediable",
+    "dynamic cli commands": "not_remediable",
+    "dynamic aws cli commands": "not_remediable",
+    "dynamic azure cli commands": "not_aws",
+    "dynamic gcp cli commands": "not_aws",
+}
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
+# The worst of a script's problems decides; other clouds count only where nothing else is in the script.
+SEVERITY = ("refused", "unsupported", "not_aws")
+
+
+def translate(script, account_id, allow=()):
+    """Translate one remediation script.
+
+    :param script: the AWS CLI text of the vendor, or None.
+    :param account_id: the alert's account, 12 digits.
+    :param allow: the user's C(remediate_allow): guardrail ids and operations.
+    :returns: dict of C(disposition) (None when it is to be observed and applied), C(reason), C(notes) and C(steps);
+        the steps are empty unless the whole script can be translated.
+    :raises ValueError: for an account_id that is none.
+    """
+    if not ACCOUNT_ID.fullmatch(str(account_id)):
+        raise ValueError(f"account_id is {account_id!r}, which is not a text of 12 digits")
+    text = script or ""
+    if text.strip().lower() in PLACEHOLDERS:
+        return _no_script(text)
+    parsed = parse(text)
+    calls = [resolve(command) for command in parsed.commands]
+    changing = [call for call in calls if not call.read_only]
+    problems = [*parsed.problems, *(problem for call in calls for problem in call.problems)]
+    problems += [problem for call in changing for problem in _call_problems(call, account_id, allow)]
+    problems += _script_problems(text, changing, problems)
+    notes = [note for call in calls for note in call.notes]
+    if problems:
+        return _result(_worst(problems), describe(text, _in_order(problems)), notes)
+    return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
+
+
+def _result(disposition, reason, notes, steps=()):
+    return {"disposition": disposition, "reason": reason, "notes": notes, "steps": list(steps)}
+
+
+def _no_script(text):
+    disposition = PLACEHOLDERS[text.strip().lower()]
+    said = f"the words {text.strip()!r}" if text.strip() else "nothing"
+    return _result(disposition, f"Where a script would stand the vendor sent {said}.", [])
+
+
+def _worst(problems):
+    kinds = {problem.kind for problem in problems}
+    return next(kind for kind in SEVERITY if kind in kinds)
+
+
+def _in_order(problems):
+    return sorted(problems, key=lambda problem: problem.offset)
+
+
+def _call_problems(call, account_id, allow):
+    """What the operations table and the static guardrails have against a call."""
+    row = OPERATIONS.get(call.operation)
+    if row is None or call.problems:
+        return _refused_by_name(call, row)
+    if row.refused or row.unsupported:
+        return _refused_by_name(call, row)
+    left = inexpressible(row, call.parameters)
+    missing = [name for name in row.requires if name not in call.parameters]
+    return [
+        *(_inexpressible_problem(call, row, name) for name in left),
+        *(_problem(call, "unsupported", f"{cli_name(call.operation)} without --{cli_name(name)} works on the caller itself", None) for name in missing),
+        *(
+            _problem(call, "refused", str(refusal), parameter, how_to_open(refusal.rule, call.operation))
+            for refusal, parameter in refusals(call, row, account_id, allow)
+            if not missing
+        ),
+    ]
+
+
+def _refused_by_name(call, row):
+    if row is None:
+        return []
+    if row.refused:
+        return [_problem(call, "refused", f"{cli_name(row.name)} is never run: {row.refused}", None, "Run it by hand if it is meant.")]
+    if row.unsupported:
+        return [_problem(call, "unsupported", f"{cli_name(row.name)}: {row.unsupported}", None, "Run it by hand if it is meant.")]
+    return []
+
+
+def _inexpressible_problem(call, row, name):
+    value = call.parameters.get(name)
+    message = f"{row.module} cannot express --{cli_name(name)} {value}" if isinstance(value, str) else f"{row.module} cannot express --{cli_name(name)}"
+    return _problem(call, "unsupported", message, name, "Run the command by hand if it is meant.")
+
+
+def _problem(call, kind, message, parameter, hint=None):
+    offset = call.offsets.get(parameter, call.offset)
+    return Problem(kind, message, offset, 1 if parameter in call.offsets else call.length, hint)
+
+
+def _script_problems(text, changing, problems):
+    """What only the script as a whole can have wrong."""
+    found = []
+    named = sorted({partition for call in changing for partition in partitions(call)})
+    if len(named) > 1:
+        hint = how_to_open("right_account", changing[0].operation)
+        found.append(Problem("refused", f"guardrail right_account: it names the partitions {' and '.join(named)}", 0, 1, hint))
+    if not problems and not changing:
+        found.append(Problem("unsupported", "the script changes nothing: it only reads", 0, len(text), None))
+    spans = secret_spans(text)
+    if spans and not problems:
+        found.append(Problem("refused", "it carries a secret", spans[0][0], 1, "No script with a secret is applied."))
+    return found
+
+
+def _step(text, call, index):
+    row = OPERATIONS[call.operation]
+    line, column = line_and_column(text, call.offset)
+    return {
+        "index": index,
+        "wave": f"{index:04d} {row.module}",
+        "operation": call.operation,
+        "target": _target(call.parameters),
+        "parameters": call.parameters,
+        "module": row.module,
+        "args": module_args(row, call.parameters),
+        "line": line,
+        "column": column,
+        "command": redact(text)[call.offset : call.offset + call.length],
+    }
+
+
+def _target(parameters):
+    """The name of what is changed, for people."""
+    named = ("UserName", "RoleName", "GroupName", "PolicyName", "InstanceProfileName")
+    return next((parameters[name] for name in named if name in parameters), "the account")
