@@ -1,0 +1,74 @@
+# Copyright: the Leastpriv authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+# Every program of the environment first, whatever the caller has activated.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONPATH PYTHONHOME
+
+minor = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+headline = @printf '\n=== %s\n' "$(1)"
+
+# An environment that is there stays, unless another Python is asked for by name.
+ifneq ($(origin PYTHON),undefined)
+ifneq ($(call minor,$(PYTHON)),$(call minor,$(BIN)/python))
+.PHONY: $(READY)
+endif
+endif
+PYTHON ?= python3
+# Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
+INTERPRETER = $(shell command -v $(PYTHON))
+
+.PHONY: help setup demo test lint sanity unit integration clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@printf '\n  PYTHON=python3.13 chooses the Python (3.11 or later) that .venv is made with.\n'
+	@printf '  PYTEST="-k word -x" is given to pytest; KEEP=1 leaves the stack of the demo running.\n'
+
+setup: $(READY) ## Make .venv with everything pinned in requirements/
+
+$(READY): $(wildcard requirements/*)
+	$(call headline,setup: $(VENV) with $(PYTHON) $(call minor,$(PYTHON)))
+	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON) is no Python of 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
+	@$(INTERPRETER) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements/dev.txt \
+	    --constraint requirements/constraints.txt
+	@$(BIN)/python requirements/amazon_aws.py
+	@touch $@
+
+demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
+	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)
+
+test: setup lint sanity ## Everything: lint, sanity, unit and integration tests
+	$(call headline,unit and integration tests)
+	@$(BIN)/python -m pytest -q $(PYTEST)
+
+lint: setup ## ruff, yamllint, ansible-lint
+	$(call headline,ruff)
+	@$(BIN)/ruff check .
+	$(call headline,yamllint)
+	@$(BIN)/yamllint --strict .
+	$(call headline,ansible-lint)
+	@$(BIN)/ansible-lint --offline --profile production -q
+
+sanity: setup ## ansible-test sanity on the collection as it is published
+	$(call headline,ansible-test sanity)
+	@tests/sanity/run
+
+unit: setup ## Unit tests only
+	@$(BIN)/python -m pytest -q tests/unit $(PYTEST)
+
+integration: setup ## Integration tests only: the real ansible-playbook against the stack
+	@$(BIN)/python -m pytest -q tests/integration $(PYTEST)
+
+clean: ## Remove .venv, caches and artifacts
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .ansible artifacts
