@@ -1,0 +1,67 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: report
+version_added: 1.0.0
+short_description: Make the report of a run
+description:
+  - Makes the data of C(report.json) of the alerts with their outcomes. Secrets in scripts are masked.
+author:
+  - The Leastpriv team
+positional: _input
+options:
+  _input:
+    description:
+      - Alerts as P(leastpriv.iam.outcomes#filter) returns them.
+    type: list
+    elements: dict
+    required: true
+  run_id:
+    description: Names the run.
+    type: str
+    required: true
+  started:
+    description: When the run began, ISO 8601 in UTC.
+    type: str
+    required: true
+  finished:
+    description: When the run ended, ISO 8601 in UTC.
+    type: str
+    required: true
+  check_mode:
+    description: Whether the run was a review.
+    type: bool
+    required: true
+  tolerate:
+    description: Dispositions that nobody needs to look at.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the totals
+  ansible.builtin.debug:
+    msg: "{{ (outcomes | leastpriv.iam.report('run-1', start, end, check_mode=false)).totals }}"
+  vars:
+    start: "2026-01-01T00:00:00Z"
+    end: "2026-01-01T00:01:00Z"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The report, see docs/report.md for its schema.
+  type: dict
+"""
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report
+
+
+class FilterModule:
+    def filters(self):
+        return {"report": report}

@@ -1,0 +1,46 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: summary
+version_added: 1.0.0
+short_description: Show a report as text
+description:
+  - One line per alert, the details of those that have any, and what to do about each kind of disposition.
+  - Control characters of the alerts are escaped, so that they cannot steer a terminal.
+author:
+  - The Leastpriv team
+positional: _input
+options:
+  _input:
+    description:
+      - What P(leastpriv.iam.report#filter) returns.
+    type: dict
+    required: true
+  verbose:
+    description: Show the script and the steps of every alert as well.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Show what happened
+  ansible.builtin.debug:
+    msg: "{{ report | leastpriv.iam.summary }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The text, several lines.
+  type: str
+"""
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
+
+
+class FilterModule:
+    def filters(self):
+        return {"summary": summary}

@@ -1,0 +1,84 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of each alert of an account: translation, observation and module results -> disposition."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+
+
+def outcomes(alerts, observed=(), applied=(), confirmed=(), problem=None, check_mode=False):
+    """Decide the disposition of every alert of one account.
+
+    :param alerts: the alerts as translated: those with a disposition are decided already.
+    :param observed: the C(alerts) of M(leastpriv.iam.observe).
+    :param applied: the loop results of the modules, each with its C(step).
+    :param confirmed: the C(alerts) of a second observation, of alerts with a needed step that changed nothing.
+    :param problem: why the account's work broke off, or None.
+    :param check_mode: True when nothing was to be applied.
+    :returns: the alerts with C(disposition), C(reason) and C(steps) with their C(status).
+    """
+    seen = {entry["message_id"]: entry for entry in observed}
+    results = {(entry["step"]["message_id"], entry["step"]["index"]): entry for entry in applied}
+    again = {entry["message_id"]: entry for entry in confirmed}
+    return [_outcome(alert, seen, results, again, problem, check_mode) for alert in alerts]
+
+
+def _outcome(alert, seen, results, again, problem, check_mode):
+    message_id = alert["message_id"]
+    if alert["disposition"] is not None:
+        return alert
+    if message_id not in seen:
+        return {**alert, "disposition": "failed", "reason": problem or "The account's play did not get to it."}
+    observed = seen[message_id]
+    alert = {**alert, "steps": observed["steps"], "disposition": observed["disposition"], "reason": observed["reason"]}
+    if alert["disposition"] is not None:
+        return alert
+    if check_mode:
+        return {**alert, "disposition": "planned", "reason": _planned(alert["steps"])}
+    return _applied(alert, results, again.get(message_id), problem)
+
+
+def _applied(alert, results, again, problem):
+    steps = [_step_result(step, results.get((alert["message_id"], step["index"]))) for step in alert["steps"]]
+    disposition, reason = _verdict(steps, again, problem)
+    steps = [{key: value for key, value in step.items() if key != "error"} for step in steps]
+    return {**alert, "steps": steps, "disposition": disposition, "reason": reason}
+
+
+def _step_result(step, result):
+    if step["status"] != "needed":
+        return step
+    if result is None:
+        return {**step, "status": "not_run"}
+    if result.get("failed"):
+        return {**step, "status": "failed", "error": result.get("msg") or "the module gave no message"}
+    return {**step, "status": "changed" if result.get("changed") else "unchanged"}
+
+
+def _verdict(steps, again, problem):
+    """(disposition, reason) of an alert whose steps have run as far as they did."""
+    statuses = [step["status"] for step in steps]
+    if "failed" in statuses:
+        failed = steps[statuses.index("failed")]
+        return "failed", f"Step {failed['index']} of {len(steps)}, {cli_name(failed['operation'])}: {failed['error']}"
+    if "not_run" in statuses:
+        return "failed", problem or f"Step {statuses.index('not_run') + 1} of {len(steps)} was not run."
+    if again is not None and again["disposition"] != "already_remediated":
+        return "failed", _not_true(again)
+    changed = statuses.count("changed")
+    if changed:
+        return "remediated", f"{changed} of {len(steps)} steps changed something." if len(steps) > 1 else "Changed."
+    return "already_remediated", "Every step was already true when it was applied."
+
+
+def _not_true(again):
+    open_steps = [cli_name(step["operation"]) for step in again["steps"] if step["status"] == "needed"]
+    what = again["reason"] or f"AWS still needs {' and '.join(open_steps)}"
+    return f"The modules found nothing to change, but {what}. Nothing was acknowledged; compare by hand."
+
+
+def _planned(steps):
+    needed = [f"{cli_name(step['operation'])} {step['target']}" for step in steps if step["status"] == "needed"]
+    return f"Would {', then '.join(needed)}."

@@ -1,0 +1,130 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run's report: as data for report.json, as text for the terminal."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
+
+ALERT_FIELDS = (
+    "alert_id",
+    "message_id",
+    "account_id",
+    "account",
+    "account_name",
+    "policy",
+    "severity",
+    "resource",
+    "first_seen",
+    "disposition",
+    "reason",
+)
+STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
+WORDS = [row.word for row in DISPOSITIONS]
+WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
+REASON_WIDTH = 160
+
+
+def report(alerts, run_id, started, finished, check_mode, tolerate=()):
+    """The run as data, the content of report.json (docs/report.md holds its schema).
+
+    :param alerts: alerts with their outcome.
+    :param started: ISO 8601 UTC, as is C(finished).
+    :param tolerate: dispositions that the user lets pass without a person looking.
+    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person) and C(alerts); no secret.
+    """
+    shown = sorted((_alert(alert) for alert in alerts), key=_account_then_alert)
+    dispositions = [alert["disposition"] for alert in shown]
+    return {
+        "run_id": run_id,
+        "mode": "check" if check_mode else "apply",
+        "started": started,
+        "finished": finished,
+        "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
+        "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
+        "alerts": shown,
+    }
+
+
+def _account_then_alert(alert):
+    return str(alert["account"] or alert["account_id"] or ""), str(alert["alert_id"] or "")
+
+
+def _alert(alert):
+    shown = {field: alert.get(field) for field in ALERT_FIELDS}
+    shown["messages"] = len(alert.get("receipts") or [])
+    shown["script"] = redact(alert["script"]) if alert.get("script") else None
+    shown["notes"] = alert.get("notes") or []
+    shown["steps"] = [{field: step.get(field) for field in STEP_FIELDS} for step in alert.get("steps") or []]
+    return shown
+
+
+def summary(report_data, verbose=False):
+    """The run as text: one line per alert, the totals, and what to do about each kind that is left.
+
+    :param report_data: what C(report) returned.
+    :param verbose: True adds every alert's script and steps.
+    :returns: text of several lines; control characters of the alerts are shown escaped.
+    """
+    alerts = report_data["alerts"]
+    lines = [_headline(report_data), ""]
+    lines += _table(alerts) if alerts else ["The queue was empty."]
+    lines += [line for alert in alerts for line in _details(alert, verbose)]
+    lines += ["", *_advice(report_data)] if alerts else []
+    return "\n".join(lines)
+
+
+def _headline(report_data):
+    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
+    review = " (review: nothing was changed)" if report_data["mode"] == "check" else ""
+    return f"Run {report_data['run_id']}{review}: {totals}"
+
+
+def _table(alerts):
+    rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *map(_row, alerts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
+
+
+def _row(alert):
+    first_line = (alert["reason"] or "").split("\n")[0]
+    clipped = first_line if len(first_line) <= REASON_WIDTH else first_line[: REASON_WIDTH - 1] + "…"
+    cells = (alert["account"] or alert["account_id"] or "-", alert["alert_id"] or "-", alert["disposition"], clipped)
+    return tuple(printable(cell) for cell in cells)
+
+
+def _details(alert, verbose):
+    """What one line per alert has no room for: carets always, script and steps when asked for."""
+    further = (alert["reason"] or "").split("\n")[1:]
+    lines = [f"    {line}" for line in [alert["reason"].split("\n")[0], *further]] if further else []
+    if verbose and alert["script"]:
+        lines += ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))]
+    if verbose and alert["steps"]:
+        lines += ["  steps:", *(f"    {_step_line(step)}" for step in alert["steps"])]
+    if not lines:
+        return []
+    return ["", f"{printable(alert['alert_id'] or alert['message_id'])}:", *(printable(line) for line in lines)]
+
+
+def _step_line(step):
+    options = ", ".join(f"{option}={value!r}" for option, value in step["args"].items())
+    return f"{step['status'] or 'not observed':12} {cli_name(step['operation'])} -> {step['module']}: {options}"
+
+
+def _advice(report_data):
+    totals = report_data["totals"]
+    lines = ["What to do:"]
+    for row in DISPOSITIONS:
+        if row.word in totals:
+            person = " (needs a person)" if row.word in report_data["needs_person"] else ""
+            lines.append(f"  {totals[row.word]} {row.word}{person}: {row.advice}")
+    return lines
+
+
+def printable(text):
+    """The text with control characters escaped, so that an alert cannot steer the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+
