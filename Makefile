@@ -24,7 +24,7 @@ endif
 endif
 PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
-INTERPRETER = $(shell command -v $(PYTHON))
+INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo test lint sanity unit integration clean
 

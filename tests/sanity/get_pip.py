@@ -8,12 +8,12 @@ ansible-test calls it in a new virtual environment with the packages it wants as
 
 from __future__ import annotations
 
-import ensurepip
 import subprocess
 import sys
 
 if __name__ == "__main__":
-    ensurepip.bootstrap()
+    # In a process of its own: it switches pip's configuration off for the rest of its process.
+    subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
     packages = [argument for argument in sys.argv[1:] if "==" in argument]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     sys.exit(subprocess.call([*pip, *packages]))
