@@ -1,0 +1,86 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import (
+    Protection,
+    ProtectionError,
+    principal_of_arn,
+)
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
+CALLER = "arn:aws:sts::123456789012:assumed-role/runner/session"
+BREAK_GLASS = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre", "reason": "emergency access"}
+ONE = "arn:aws:iam::123456789012:user/break-glass-1"
+
+
+def protected(entry, caller=CALLER, **touched):
+    defaults = {"kind": "user", "name": "break-glass-1", "arn": ONE}
+    try:
+        Protection([entry] if entry else [], caller, NOW).check(**{**defaults, **touched})
+    except Refusal as refusal:
+        return str(refusal)
+    return None
+
+
+def test_a_protected_principal_is_refused_with_owner_and_reason():
+    assert "protected by sre (emergency access)" in protected(BREAK_GLASS)
+
+
+def test_others_are_not():
+    assert protected(BREAK_GLASS, name="alice", arn="arn:aws:iam::123456789012:user/alice") is None
+    assert protected(BREAK_GLASS, arn=None) is None
+
+
+@pytest.mark.parametrize(
+    ("expires", "still"),
+    [
+        ("2026-06-02", True),
+        ("2026-06-01", False),
+        ("2026-06-01T12:00:01Z", True),
+        ("2026-06-01T14:00:00+02:00", False),
+    ],
+)
+def test_a_protection_ends_when_it_expires(expires, still):
+    assert (protected({**BREAK_GLASS, "expires": expires}) is not None) is still
+
+
+@pytest.mark.parametrize(
+    ("caller", "kind", "name"),
+    [
+        (CALLER, "role", "runner"),
+        ("arn:aws:iam::123456789012:user/ops/deployer", "user", "deployer"),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/runner/i-0", "role", "runner"),
+    ],
+)
+def test_the_identity_that_runs_the_playbook_is_never_touched(caller, kind, name):
+    assert "runs this playbook" in protected(None, caller, kind=kind, name=name, arn=None)
+
+
+@pytest.mark.parametrize("caller", ["arn:aws:iam::123456789012:root", CALLER])
+def test_nobody_else_is_taken_for_the_caller(caller):
+    assert protected(None, caller, kind="user", name="runner", arn=ONE) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("arn:aws:iam::*:user/x", "entry 1 .* has no arn"),
+        ({"arn": "x", "owner": "y"}, "has no reason"),
+        ({**BREAK_GLASS, "expire": "2026-01-01"}, "unknown key 'expire'"),
+        ({**BREAK_GLASS, "expires": "next week"}, "no ISO 8601 date"),
+    ],
+)
+def test_an_unreadable_list_protects_by_stopping(entry, says):
+    with pytest.raises(ProtectionError, match=says):
+        Protection([entry], CALLER, NOW)
+
+
+def test_a_principal_is_read_from_its_arn():
+    assert principal_of_arn("arn:aws:iam::123456789012:user/a/b/alice") == ("user", "alice")
