@@ -24,7 +24,7 @@ from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
 
-from .control import Faults, answer_json, read_body
+from .control import Faults, answer_json, drop_line, read_body
 from .iam_gaps import close_gaps
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION
 
@@ -83,8 +83,7 @@ class Aws:
         if fault.get("applied"):
             list(self.forward(environ, lambda *ignored: None, call))
         if fault.get("drop"):
-            environ["werkzeug.socket"].close()
-            return []
+            return drop_line(environ, start_response)
         if "code" not in fault:
             return self.forward(environ, start_response, call)
         call["status"] = fault.get("status", 400)

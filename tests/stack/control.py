@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -26,6 +27,13 @@ def answer_json(
         [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *(headers or {}).items()],
     )
     return [body]
+
+
+def drop_line(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Close the connection without an answer."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    start_response("500 DROPPED", [])
+    return []
 
 
 class Faults:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .control import Faults, answer_json, read_body
+from .control import Faults, answer_json, drop_line, read_body
 from .settings import VENDOR_PASSWORD, VENDOR_USERNAME
 
 ROUTES = (
@@ -73,8 +73,7 @@ class VendorApi:
         fault = self.faults.take(request) or {}
         time.sleep(fault.get("seconds", 0))
         if fault.get("drop"):
-            environ["werkzeug.socket"].close()
-            return []
+            return drop_line(environ, start_response)
         if "status" in fault:
             return _answer_fault(start_response, fault)
         return self.answer(request, environ.get("HTTP_X_REDLOCK_AUTH", ""), start_response)
