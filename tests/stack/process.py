@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import json
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,16 @@ class Stack:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Stack]:
+        """Like the context of the stack itself, but what went well stays: for a detached one, to go on by hand."""
+        self.__enter__()
+        try:
+            yield self
+        except BaseException:
+            self.stop()
+            raise
 
     # --- the server's process -----------------------------------------------------------------------------------------
 
