@@ -1,0 +1,444 @@
+# Copyright: Contributors to the Leastpriv project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: alerts
+version_added: 1.0.0
+short_description: Receive Prisma Cloud IAM alerts from SQS, with their remediation scripts
+description:
+  - Receives the alerts of an SQS queue, asks the vendor's API for the AWS CLI script of each, and gives one dictionary
+    per alert. No script is ever run.
+  - What can be decided without translating a script is decided here. The C(disposition) of such an alert is set, and
+    C(reason) says why and what to do next; every other alert has a C(script).
+  - One alert never makes the lookup fail. It fails only when the queue cannot be used or a setting is missing or
+    means nothing; messages that it has received by then are visible again at once.
+author:
+  - The Leastpriv team
+options:
+  _terms:
+    description: Not used. The queue is named by O(queue_name) or O(queue_url).
+  accounts:
+    description:
+      - The accounts of the inventory, as a list of dictionaries with C(name), the host, and C(account_id), whatever the
+        inventory holds.
+      - An account id that is no longer what was written (a number that YAML took for octal) is told for its host and
+        for its alerts; so are two hosts with one id.
+      - Without this option no alert is V(unmapped_account), and C(account) is null.
+    type: list
+    elements: dict
+  limit:
+    description:
+      - The names of the hosts of this run. Alerts of other hosts of O(accounts) are V(filtered).
+      - Without this option every host of O(accounts) is in the run.
+    type: list
+    elements: str
+  max_alerts:
+    description:
+      - The most alerts to take in one run. Duplicates do not count; alerts that end without any work do.
+    type: int
+    default: 100
+  wait_seconds:
+    description:
+      - How long one receive call waits for a message, from 1 to 20 seconds. An empty queue costs one such wait.
+    type: int
+    default: 1
+  visibility_timeout:
+    description:
+      - How long received messages stay hidden from other consumers, from 60 to 43200 seconds. A run that is killed
+        loses nothing; its messages are visible again after this time.
+      - Receiving ends after a third of it, so that the first messages do not come a second time.
+    type: int
+    default: 900
+  severities:
+    description:
+      - Only alerts of these severities, out of V(critical), V(high), V(medium), V(low) and V(informational).
+      - The others are V(filtered).
+    type: list
+    elements: str
+  policies:
+    description:
+      - Only alerts whose policy has a name or id that matches one of these globs; the others are V(filtered).
+      - Letter case does not matter.
+    type: list
+    elements: str
+  resources:
+    description:
+      - Only alerts whose resource has a name or id (ARN) that matches one of these globs; the others are V(filtered).
+      - Letter case does not matter.
+    type: list
+    elements: str
+  min_age:
+    description:
+      - Only alerts that were first seen at least so long ago; the others are V(filtered).
+      - A number with a unit, V(90m), V(12h), V(7d), V(2w), or a number of seconds.
+    type: str
+  max_age:
+    description:
+      - Only alerts that were first seen at most so long ago, written as for O(min_age); the others are V(filtered).
+    type: str
+  api_endpoint:
+    description:
+      - The address of the vendor's API for your tenant, as a URL (V(https://api.eu.prismacloud.io)), a host, or the
+        subdomain alone (V(api.eu)). A console's address (V(app.eu)) is taken for its API, with a warning.
+      - V(http://) is allowed for loopback addresses only.
+      - Required as soon as one alert needs the API. The API is not contacted before.
+    type: str
+    env:
+      - name: PRISMACLOUD_URL
+      - name: API_ENDPOINT
+  api_version:
+    description:
+      - V(v1) asks for many alerts in one call, V(v2) for one alert per call.
+    type: str
+    default: v1
+    choices: [v1, v2]
+  api_batch_size:
+    description:
+      - The most alerts in one call of V(v1). A batch that is refused is halved until the bad alert stands alone.
+    type: int
+    default: 50
+  api_username:
+    description:
+      - The access key id to log in with. With O(api_password) it is preferred over O(auth_key), because it can log in
+        again when the token ends.
+    type: str
+    env:
+      - name: PRISMACLOUD_USERNAME
+  api_password:
+    description: The secret of the access key.
+    type: str
+    env:
+      - name: PRISMACLOUD_PASSWORD
+  prisma_id:
+    description: The tenant to log in to, for a user of several tenants.
+    type: str
+    env:
+      - name: PRISMACLOUD_PRISMA_ID
+  auth_key:
+    description:
+      - A token (C(x-redlock-auth)). It is extended while it is valid; once it has expired, after ten minutes, nothing
+        can renew it.
+    type: str
+    env:
+      - name: AUTH_KEY
+  validate_certs:
+    description:
+      - Whether the API's certificate is verified. V(false) lets anybody in between dictate the scripts.
+      - Connections to AWS are always verified.
+    type: bool
+    default: true
+  ca_bundle:
+    description: A file or folder of CA certificates to verify the API's certificate with.
+    type: path
+    env:
+      - name: REQUESTS_CA_BUNDLE
+  api_timeout:
+    description: How long the API may take to answer one call, in seconds from 1 to 300.
+    type: int
+    default: 30
+  api_retry_seconds:
+    description:
+      - How long all retries of one run may take together, in seconds. Rate limits (429), errors of the API (5xx),
+        time-outs and broken connections are retried, at most four times per call.
+      - C(Retry-After) is honoured up to a minute.
+    type: int
+    default: 120
+notes:
+  - This lookup has a side effect. Every evaluation receives messages and hides them, so evaluate it once, with
+    M(ansible.builtin.set_fact), and never in a variable of a play, role or inventory.
+  - Whoever receives must acknowledge. Give the result to M(leastpriv.iam.acknowledge), or the messages stay hidden
+    until O(visibility_timeout) has passed.
+  - An option that is an empty string counts as not set.
+  - Receiving needs C(sqs:GetQueueUrl), C(sqs:GetQueueAttributes), C(sqs:ReceiveMessage) and
+    C(sqs:ChangeMessageVisibility), and C(kms:Decrypt) where the queue is encrypted with a KMS key.
+    Acknowledging needs C(sqs:DeleteMessage) too.
+seealso:
+  - module: leastpriv.iam.acknowledge
+  - plugin: leastpriv.iam.steps
+    plugin_type: filter
+requirements:
+  - requests
+extends_documentation_fragment:
+  - leastpriv.iam.queue.plugins
+"""
+
+EXAMPLES = r"""
+- name: Receive up to 20 alerts of two accounts
+  ansible.builtin.set_fact:
+    received: "{{ query('leastpriv.iam.alerts', queue_name='prisma-cloud-alerts', max_alerts=20, accounts=accounts) }}"
+  vars:
+    accounts:
+      - name: production
+        account_id: "012345678901"
+      - name: sandbox
+        account_id: "123456789012"
+
+- name: Show what they are
+  ansible.builtin.debug:
+    msg: "{{ received | map(attribute='policy') }}"
+
+- name: Receive only severe alerts that are older than two days
+  ansible.builtin.set_fact:
+    received: "{{ query('leastpriv.iam.alerts', severities=['critical', 'high'], min_age='2d') }}"
+
+- name: Give everything back
+  leastpriv.iam.acknowledge:
+    queue_name: prisma-cloud-alerts
+    alerts: "{{ received | map('combine', {'disposition': 'filtered'}) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - One dictionary per alert, in the order of receiving.
+    - Every key is always there, null where it is not known.
+  type: list
+  elements: dict
+  contains:
+    alert_id:
+      description: The vendor's id of the alert.
+      type: str
+      sample: I-1234567
+    message_id:
+      description: The id of the alert's newest message, which is unique among the alerts of a run.
+      type: str
+    receipts:
+      description: All messages of the alert, each with C(message_id) and C(receipt_handle).
+      type: list
+      elements: dict
+    account_id:
+      description: The 12 digits of the AWS account.
+      type: str
+      sample: "012345678901"
+    account:
+      description: The inventory's host of that account.
+      type: str
+    account_name:
+      description: The account's name at the vendor.
+      type: str
+    policy:
+      description: The name of the vendor's policy that the alert is about.
+      type: str
+    policy_id:
+      description: The policy's id.
+      type: str
+    policy_type:
+      description: The policy's type in lower case, V(iam) or V(config) for example.
+      type: str
+    severity:
+      description: The severity in lower case.
+      type: str
+      sample: high
+    resource:
+      description: The name of the resource.
+      type: str
+    resource_id:
+      description: The id of the resource, often an ARN.
+      type: str
+    alert_status:
+      description: The alert's status in lower case; V(open) when the message does not say it.
+      type: str
+      sample: open
+    cloud:
+      description: The cloud in lower case.
+      type: str
+      sample: aws
+    alert_rule:
+      description: The vendor's alert rule that sent the message.
+      type: str
+    first_seen:
+      description: When the alert was first seen, ISO 8601 in UTC.
+      type: str
+      sample: "2024-07-01T00:00:00Z"
+    last_seen:
+      description: When the alert was last seen, ISO 8601 in UTC.
+      type: str
+    receive_count:
+      description: How often SQS has given out the message of the alert that was given out most.
+      type: int
+    script:
+      description: The AWS CLI script, exactly as the vendor gave it. Untrusted text.
+      type: str
+    description:
+      description: The API's description of the script; version 1 has one for all alerts of a call.
+      type: str
+    disposition:
+      description: What became of the alert, or null when its script is to be translated.
+      type: str
+      sample: acknowledged
+    reason:
+      description: Why it has this disposition, and what to do next.
+      type: str
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Queue, connection, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import (
+    Circumstances,
+    judge,
+    needs_api,
+    read_filters,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import Endpoint, read_endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_transport import Timing, Transport
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Held, Reception, held_messages
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap, account_map
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api import (
+    Answer,
+    ApiSettingsError,
+    Credentials,
+    RemediationApi,
+    Tokens,
+    check_credentials,
+)
+
+# The whole numbers among the options: the least and the largest value that makes sense.
+BOUNDS = {
+    "max_alerts": (1, 100_000),
+    "wait_seconds": (1, 20),
+    "visibility_timeout": (60, 43_200),
+    "api_batch_size": (1, 10_000),
+    "api_timeout": (1, 300),
+    "api_retry_seconds": (0, 3_600),
+}
+NOT_RETURNED = ("is_nested", "is_remediable")
+
+
+class SettingError(LeastprivError):
+    """An option means nothing."""
+
+
+class LookupModule(AWSLookupBase):
+    def run(self, terms: Sequence[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+        """Receive, judge, ask for scripts: one dictionary per alert. Raises AnsibleLookupError as documented."""
+        with self._explaining():
+            super().run(terms, variables, **{name: value for name, value in kwargs.items() if value not in ("", None)})
+            self._check_options(terms)
+            circumstances = self._circumstances()
+            reception = Reception(*self._chosen("max_alerts", "wait_seconds", "visibility_timeout"))
+            endpoint = self._endpoint()
+            with held_messages(self._queue()) as inbox:
+                inbox.collect(reception, time.monotonic)
+                judged = [(held, judge(alert, circumstances)) for held, alert in inbox.alerts()]
+                answers = self._ask([alert for _held, alert in judged], endpoint)
+                return [as_result(held, answered(alert, answers), circumstances) for held, alert in judged]
+
+    def _chosen(self, *names: str) -> list[Any]:
+        return [self.get_option(name) for name in names]
+
+    def _check_options(self, terms: Sequence[str]) -> None:
+        if terms:
+            raise SettingError("leastpriv.iam.alerts takes no terms: name the queue with queue_name or queue_url.")
+        for name, (least, largest) in BOUNDS.items():
+            if not least <= self.get_option(name) <= largest:
+                raise SettingError(f"{name} is {self.get_option(name)}: give a number from {least} to {largest}.")
+        bundle = self.get_option("ca_bundle")
+        if bundle and not Path(bundle).exists():
+            raise SettingError(f"ca_bundle (REQUESTS_CA_BUNDLE) is {bundle}, which does not exist on the controller.")
+        if not self.get_option("validate_certs"):
+            self.warn("validate_certs is false: whoever stands between you and the API can dictate the scripts.")
+
+    def _circumstances(self) -> Circumstances:
+        limit = self.get_option("limit")
+        return Circumstances(
+            accounts=self._accounts(),
+            limit=None if limit is None else frozenset(limit),
+            filters=read_filters(*self._chosen("severities", "policies", "resources", "min_age", "max_age")),
+            now=datetime.now(timezone.utc),
+        )
+
+    def _accounts(self) -> AccountMap | None:
+        accounts = self.get_option("accounts")
+        if accounts is None:
+            return None
+        if not all(isinstance(account, Mapping) and account.get("name") for account in accounts):
+            raise SettingError("accounts is no list of dictionaries with name and account_id.")
+        mapped = account_map((str(account["name"]), account.get("account_id")) for account in accounts)
+        for reason in dict.fromkeys(problem.reason for problem in mapped.problems):
+            self.warn(f"The inventory's account cannot be used: {reason}.")
+        return mapped
+
+    def _endpoint(self) -> Endpoint | None:
+        text = self.get_option("api_endpoint")
+        endpoint = read_endpoint(text) if text else None
+        if endpoint and endpoint.warning:
+            self.warn(endpoint.warning)
+        return endpoint
+
+    def _queue(self) -> Queue:
+        parameters = connection(*self._chosen("queue_url", "queue_profile", "region", "endpoint_url"))
+        return resolve_queue(self.client("sqs", **parameters), *self._chosen("queue_name", "queue_url"))
+
+    def _ask(self, alerts: Sequence[Alert], endpoint: Endpoint | None) -> Mapping[str, Answer]:
+        """Ask the API for the scripts that only it knows; it is not contacted, and needs no settings, for none."""
+        alert_ids = [alert.alert_id for alert in alerts if needs_api(alert) and alert.alert_id]
+        return self._api(endpoint).scripts(alert_ids) if alert_ids else {}
+
+    def _api(self, endpoint: Endpoint | None) -> RemediationApi:
+        if endpoint is None:
+            raise ApiSettingsError(
+                "The remediation API has to be asked, but nothing says where it is: set API_ENDPOINT (api_endpoint) to "
+                "the API's address of your tenant, for example https://api.eu.prismacloud.io."
+            )
+        credentials = self._credentials()
+        check_credentials(credentials)
+        timeout, retry_seconds, bundle, is_verified = self._chosen(
+            "api_timeout", "api_retry_seconds", "ca_bundle", "validate_certs"
+        )
+        timing = Timing(timeout=timeout, retry_seconds=retry_seconds)
+        transport = Transport(endpoint, bundle or True if is_verified else False, timing)
+        version, batch_size = self._chosen("api_version", "api_batch_size")
+        return RemediationApi(transport, Tokens(transport, credentials), version, batch_size)
+
+    def _credentials(self) -> Credentials:
+        return Credentials(*self._chosen("api_username", "api_password", "prisma_id", "auth_key"))
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turn every error into one for a person. Its cause is cut off: Ansible would print that too."""
+        try:
+            yield
+        except LeastprivError as error:
+            raise AnsibleLookupError(str(error)) from None
+        except AnsibleError:
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            for secret in self._credentials().secrets:
+                text = text.replace(secret, "********")
+            raise AnsibleLookupError(
+                f"Receiving the alerts failed in a way nobody has foreseen ({text}). Messages that were received are "
+                "visible again. Please report this as a bug of leastpriv.iam."
+            ) from None
+
+
+def answered(alert: Alert, answers: Mapping[str, Answer]) -> Alert:
+    """The alert with what the API said about it."""
+    answer = answers.get(alert.alert_id or "") if needs_api(alert) else None
+    return replace(alert, **asdict(answer)) if answer else alert
+
+
+def as_result(held: Held, alert: Alert, circumstances: Circumstances) -> dict[str, Any]:
+    """The dictionary of one alert, as RETURN describes it."""
+    told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
+    return {
+        **told,
+        "message_id": held.newest.message_id,
+        "receipts": held.receipts,
+        "receive_count": held.receive_count,
+        "account": circumstances.host_of(alert),
+    }

@@ -1,0 +1,127 @@
+# Copyright: Contributors to the Leastpriv project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thirteen words that say what became of an alert, and what follows from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DELETE = "delete"
+GIVE_BACK = "give_back"
+
+
+@dataclass(frozen=True)
+class Disposition:
+    """One row: the word, what it means, the message's fate outside check mode, and whether a person is needed."""
+
+    word: str
+    meaning: str
+    fate: str
+    needs_person: bool
+    advice: str
+
+
+DISPOSITIONS = (
+    Disposition(
+        "remediated",
+        "every step applied, at least one changed something",
+        DELETE,
+        False,
+        "Nothing to do: the alert resolves on the vendor's next scan, which can take up to 24 hours.",
+    ),
+    Disposition(
+        "already_remediated",
+        "every step was already true",
+        DELETE,
+        False,
+        "Nothing to do: the alert resolves on the vendor's next scan, which can take up to 24 hours.",
+    ),
+    Disposition(
+        "planned",
+        "check mode: these steps would change something",
+        GIVE_BACK,
+        False,
+        "Review the steps, then run the same command without --check.",
+    ),
+    Disposition(
+        "acknowledged",
+        "an integration test, or an alert that is no longer open",
+        DELETE,
+        False,
+        "Nothing to do.",
+    ),
+    Disposition(
+        "not_remediable",
+        "the vendor has no script for it",
+        GIVE_BACK,
+        False,
+        "Remediate it by hand, or dismiss the alert in the console; the message ends with the queue's retention.",
+    ),
+    Disposition(
+        "not_aws",
+        "another cloud's account or script",
+        GIVE_BACK,
+        False,
+        "Limit the vendor's alert rule for this queue to AWS accounts, or let another consumer take these messages.",
+    ),
+    Disposition(
+        "unmapped_account",
+        "no host of the inventory has that account_id",
+        GIVE_BACK,
+        True,
+        "Add the account to the inventory with account_id and aws_profile, or take it out of the vendor's alert rule.",
+    ),
+    Disposition(
+        "filtered",
+        "outside --limit or the user's own filters",
+        GIVE_BACK,
+        False,
+        "Nothing to do here: a run with a wider --limit or wider filters takes it.",
+    ),
+    Disposition(
+        "invalid",
+        "the message is no alert that can be read",
+        GIVE_BACK,
+        True,
+        "Find out who sends it, and delete the message from the queue when it is no alert.",
+    ),
+    Disposition(
+        "unsupported",
+        "the script holds something that is not translated",
+        GIVE_BACK,
+        True,
+        "Remediate it by hand, or change the custom policy's script to what is supported.",
+    ),
+    Disposition(
+        "refused",
+        "a guardrail forbids it",
+        GIVE_BACK,
+        True,
+        "Read the script; when it is right, allow the named rule for it, otherwise remediate by hand.",
+    ),
+    Disposition(
+        "unavailable",
+        "the API or the queue did not answer for it",
+        GIVE_BACK,
+        True,
+        "Follow the reason given, then run again: the message is back in the queue.",
+    ),
+    Disposition(
+        "failed",
+        "a step failed",
+        GIVE_BACK,
+        True,
+        "Follow AWS's error, then run again: what was already applied is found and not repeated.",
+    ),
+)
+
+BY_WORD = {disposition.word: disposition for disposition in DISPOSITIONS}
+
+
+def fate(word: str, check_mode: bool) -> str:
+    """Say what happens to the messages of an alert: DELETE or GIVE_BACK.
+
+    Check mode gives everything back. Raises KeyError for a word that is no disposition.
+    """
+    return GIVE_BACK if check_mode else BY_WORD[word].fate

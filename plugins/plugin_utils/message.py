@@ -1,0 +1,276 @@
+# Copyright: Contributors to the Leastpriv project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The body of a queue's message -> an alert. Pure, and never an exception: what cannot be read is `invalid`.
+
+Follows the vendor's pages on Amazon SQS notifications (nested IAM alerts, flat config alerts, test notifications)
+and https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html for the envelope.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+OPEN = "open"
+CLOSED_STATUSES = ("dismissed", "snoozed", "resolved", "pending_resolution")
+# The clouds whose alerts can be AWS alerts; an alert that names none is judged by its account id.
+AWS_CLOUDS = (None, "aws", "all")
+
+TEST_SENDER = "test notification"
+TEST_IDS = ("T-0", "P-0")
+
+# Topic -> topic -> queue is the longest chain that makes sense; the limit stops endless nesting.
+_ENVELOPES = 4
+_ID_LENGTH = 256
+_QUOTE_LENGTH = 80
+_LAST_MS = 253_402_300_799_999
+
+# Where the nested and the flat shape keep the same thing; the first place that holds something wins.
+_PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "account": (("account", "id"), ("accountId",)),
+    "account_name": (("account", "name"), ("accountName",)),
+    "alert_id": (("alertId",),),
+    "alert_rule": (("alertRuleName",),),
+    "cloud": (("account", "cloudType"), ("cloudType",)),
+    "first_seen": (("firstSeen",), ("alertTs",)),
+    "last_seen": (("lastSeen",), ("alertTs",)),
+    "policy": (("policy", "name"), ("policyName",)),
+    "policy_id": (("policy", "id"), ("policyId",)),
+    "policy_type": (("policy", "policyType"), ("policyType",)),
+    "remediable": (("metadata", "remediable"), ("remediable",)),
+    "resource": (("resource", "resourceName"), ("resourceName",)),
+    "resource_id": (("resource", "resourceId"), ("resourceId",)),
+    "script": (("alertRemediationCli", "cliScript"), ("alertRemediationCli",)),
+    "sender": (("sender",),),
+    "severity": (("policy", "severity"), ("severity",)),
+    "status": (("alertStatus",), ("status",)),
+}
+
+# What the vendor writes where there is no script.
+_NO_SCRIPT = ("", "BLANK", "N/A", "NONE", "NULL")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert as its message tells it. Times are ISO 8601 in UTC; `disposition` is None while it is open work."""
+
+    alert_id: str | None = None
+    account_id: str | None = None
+    account_name: str | None = None
+    policy: str | None = None
+    policy_id: str | None = None
+    policy_type: str | None = None
+    severity: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    alert_status: str | None = None
+    cloud: str | None = None
+    alert_rule: str | None = None
+    first_seen: str | None = None
+    last_seen: str | None = None
+    is_nested: bool = False
+    is_remediable: bool = True
+    script: str | None = None
+    description: str | None = None
+    disposition: str | None = None
+    reason: str | None = None
+
+    def settled(self, disposition: str, reason: str) -> Alert:
+        """The same alert with its disposition and the reason for it."""
+        return replace(self, disposition=disposition, reason=reason)
+
+
+class Unreadable(Exception):
+    """The message is no alert; the text says why. Never leaves this file."""
+
+
+def read_alert(body: str) -> Alert:
+    """Read a message's body. Gives an alert, with disposition `invalid` or `acknowledged` where that is certain."""
+    try:
+        message = _unwrap(body)
+    except Unreadable as unreadable:
+        return Alert().settled("invalid", _invalid(unreadable))
+    alert = _described(message)
+    if _is_test(message):
+        return alert.settled("acknowledged", "integration test: the integration works")
+    try:
+        return replace(
+            alert,
+            alert_id=_alert_id(_found(message, "alert_id")),
+            account_id=_account_id(_found(message, "account"), alert.cloud),
+            alert_status=_status(_found(message, "status")),
+        )
+    except Unreadable as unreadable:
+        return alert.settled("invalid", _invalid(unreadable))
+
+
+def script_text(value: Any) -> str | None:
+    """A script as the vendor gives it, or None where it says that there is none (null, empty, BLANK, N/A)."""
+    if not isinstance(value, str) or value.strip().upper() in _NO_SCRIPT:
+        return None
+    return _SURROGATE.sub("\ufffd", value)
+
+
+def one_line(value: Any) -> str | None:
+    """Untrusted text as one line that can be stored and shown anywhere; None for what is no text or number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return _CONTROL.sub("\ufffd", _SURROGATE.sub("\ufffd", str(value).strip())) or None
+
+
+def quoted(value: Any) -> str:
+    """An untrusted value for the inside of a sentence: one line, in quotes, shortened."""
+    if isinstance(value, (dict, list)):
+        return "(an object)" if isinstance(value, dict) else "(a list)"
+    text = one_line(value if isinstance(value, str) else repr(value)) or ""
+    return f'"{text if len(text) <= _QUOTE_LENGTH else text[: _QUOTE_LENGTH - 1] + "…"}"'
+
+
+def _unwrap(body: str) -> dict[str, Any]:
+    """Take the message out of the SNS envelopes around it."""
+    message = _json_object(body, "the message")
+    for _envelope in range(_ENVELOPES):
+        if not _is_envelope(message):
+            return message
+        inner = message.get("Message")
+        message = inner if isinstance(inner, dict) else _json_object(inner, "the SNS envelope's Message")
+    raise Unreadable(f"it is wrapped in more than {_ENVELOPES} SNS envelopes")
+
+
+def _is_envelope(message: dict[str, Any]) -> bool:
+    if message.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
+        raise Unreadable(
+            f"it is the {message['Type']} of the SNS topic {quoted(message.get('TopicArn'))}, no alert: "
+            "confirm the subscription in SNS, where the topic is"
+        )
+    return message.get("Type") == "Notification" and "Message" in message and "alertId" not in message
+
+
+def _json_object(text: Any, what: str) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise Unreadable(f"{what} is no text")
+    try:
+        value = json.loads(text.lstrip("\ufeff"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"{what} is not JSON ({error.msg} at line {error.lineno}, column {error.colno})") from None
+    except (ValueError, RecursionError):
+        raise Unreadable(f"{what} is not JSON that can be read (a number or a nesting beyond all bounds)") from None
+    if not isinstance(value, dict):
+        raise Unreadable(f"{what} is JSON, but no object")
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers disagree about which of two equal keys counts, so that neither is believed (RFC 8259, section 4)."""
+    unique: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in unique:
+            raise Unreadable(f"the key {quoted(key)} stands twice in one object, and the two may contradict each other")
+        unique[key] = value
+    return unique
+
+
+def _no_constant(name: str) -> None:
+    raise Unreadable(f"it holds {name}, which is no JSON value")
+
+
+def _found(message: dict[str, Any], name: str) -> Any:
+    for place in _PLACES[name]:
+        value: Any = message
+        for key in place:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            return value
+    return None
+
+
+def _described(message: dict[str, Any]) -> Alert:
+    """Everything about an alert that may be missing or odd without making the message unreadable."""
+    texts = ("account_name", "alert_rule", "policy", "policy_id", "resource", "resource_id")
+    words = ("cloud", "policy_type", "severity")
+    return Alert(
+        **{name: one_line(_found(message, name)) for name in texts},
+        **{name: _word(_found(message, name)) for name in words},
+        alert_id=_id_or_none(message, "alert_id"),
+        first_seen=_time(_found(message, "first_seen")),
+        last_seen=_time(_found(message, "last_seen")),
+        is_nested=isinstance(message.get("policy"), dict),
+        is_remediable=_word(_found(message, "remediable")) != "false" and _found(message, "remediable") is not False,
+        script=script_text(_found(message, "script")),
+    )
+
+
+def _id_or_none(message: dict[str, Any], name: str) -> str | None:
+    """The id for the report of a message that is otherwise unreadable."""
+    text = one_line(_found(message, name))
+    return text[:_ID_LENGTH] if text else None
+
+
+def _is_test(message: dict[str, Any]) -> bool:
+    has_test_sender = TEST_SENDER in (_word(_found(message, "sender")) or "")
+    return has_test_sender or (_found(message, "account") is None and _found(message, "alert_id") in TEST_IDS)
+
+
+def _alert_id(value: Any) -> str:
+    text = one_line(value)
+    if not text:
+        raise Unreadable("it has no alertId, so that it is no alert of Prisma Cloud")
+    if len(text) > _ID_LENGTH or "\ufffd" in text:
+        raise Unreadable(f"its alertId {quoted(value)} is no id (longer than {_ID_LENGTH}, or control characters)")
+    return text
+
+
+def _account_id(value: Any, cloud: str | None) -> str | None:
+    """The 12 digits of an AWS account; None for an account of another cloud."""
+    text = one_line(value)
+    if not text:
+        raise Unreadable("it names no account (account.id or accountId)")
+    if re.fullmatch(r"[0-9]{12}", text):
+        return text
+    if cloud not in AWS_CLOUDS:
+        return None
+    if isinstance(value, int) and 0 < value < 10**12:
+        raise Unreadable(
+            f"its account id is the number {value}, which has lost leading zeros on its way; nothing is guessed: "
+            "whatever forwards these messages must keep account ids as text"
+        )
+    raise Unreadable(f"its account id {quoted(value)} is not the 12 digits of an AWS account")
+
+
+def _status(value: Any) -> str:
+    """The vendor notifies only open alerts unless told otherwise, so that a missing status means open."""
+    if value is None:
+        return OPEN
+    status = _word(value)
+    if status not in (OPEN, *CLOSED_STATUSES):
+        raise Unreadable(f"its alertStatus {quoted(value)} is none of {', '.join((OPEN, *CLOSED_STATUSES))}")
+    return status
+
+
+def _word(value: Any) -> str | None:
+    text = one_line(value)
+    return text.lower() if text else None
+
+
+def _time(value: Any) -> str | None:
+    """ISO 8601 in UTC, to the second, from ms since the epoch (text or number) or from ISO 8601; else None."""
+    text = one_line(value) or ""
+    if re.fullmatch(r"[0-9]{1,15}", text) and int(text) <= _LAST_MS:
+        moment = datetime.fromtimestamp(int(text) // 1000, timezone.utc)
+    else:
+        try:
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        except (ValueError, OverflowError):
+            return None
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _invalid(why: Unreadable) -> str:
+    return f"The message cannot be read as an alert: {why}. It is back in the queue; delete it there if it is no alert."
