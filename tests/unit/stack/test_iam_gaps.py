@@ -90,7 +90,7 @@ def test_sizes_are_limited_without_white_space(iam):
 
 def test_sixth_version_is_refused(iam):
     arn = make_policy(iam, "versions")
-    for _ in range(4):
+    for _again in range(4):
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=DENY)
     fails_with("LimitExceeded", iam.create_policy_version, PolicyArn=arn, PolicyDocument=DENY)
 

@@ -88,7 +88,7 @@ def test_fault_refuses_as_many_calls_as_told(stack):
     stack.fault(service="sts", action="GetCallerIdentity", code="Throttling", message="Rate exceeded", count=2, skip=1)
     sts = outside_client(stack, "sts")
     sts.get_caller_identity()
-    for _ in range(2):
+    for _again in range(2):
         with pytest.raises(ClientError, match="Throttling"):
             sts.get_caller_identity()
     sts.get_caller_identity()
@@ -161,7 +161,7 @@ def test_api_faults_and_its_log(stack):
     stack.api_fault(endpoint="remediation", status=200, body="{ broken")
     stack.api_fault(endpoint="remediation", status=302, headers={"Location": "http://127.0.0.2/"})
     token = login(stack)
-    answers = [ask(stack, token, "I-1") for _ in range(3)]
+    answers = [ask(stack, token, "I-1") for _again in range(3)]
     assert [answer.status_code for answer in answers] == [503, 503, 200]
     assert answers[0].headers["Retry-After"] == "1"
     assert answers[2].text == "{ broken"
