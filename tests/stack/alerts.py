@@ -14,6 +14,30 @@ FIRST_SEEN = "1719792000000"
 LAST_SEEN = "1719878400000"
 
 
+NOTIFICATION = {
+    "alertStatus": "open",
+    "reason": "SCHEDULED",
+    "metadata": {"remediable": True},
+    "alertRuleName": "Least privilege",
+    "alertRuleId": "5a1c9a6e-2f0e-4b57-9f0a-7d1f4f2a1c11",
+    "alertTs": LAST_SEEN,
+    "firstSeen": FIRST_SEEN,
+    "lastSeen": LAST_SEEN,
+    "service": "Prisma Cloud",
+    "region": "global",
+}
+IAM_POLICY = {
+    "id": "c2b84f89-7ec8-473e-a6af-404feeeb96c5",
+    "name": "AWS IAM identity with permissions that were not used for 90 days",
+    "policyType": "iam",
+    "severity": "high",
+    "policyTs": FIRST_SEEN,
+    "description": "Permissions that nobody uses are an attacker's gain.",
+    "recommendation": "Remove the unused permissions.",
+    "labels": "[]",
+}
+
+
 def nested_alert(
     alert_id: str,
     account_id: str,
@@ -24,37 +48,17 @@ def nested_alert(
     **overrides: Any,
 ) -> dict[str, Any]:
     """An IAM alert about a user, a role or a group: the shape with `account`, `resource` and `policy` inside."""
-    alert = {
-        "alertStatus": "open",
-        "reason": "SCHEDULED",
-        "metadata": {"remediable": True},
-        "alertRuleName": "Least privilege",
-        "alertRuleId": "5a1c9a6e-2f0e-4b57-9f0a-7d1f4f2a1c11",
+    return {
+        **NOTIFICATION,
         "alertId": alert_id,
-        "alertTs": LAST_SEEN,
-        "firstSeen": FIRST_SEEN,
-        "lastSeen": LAST_SEEN,
-        "service": "Prisma Cloud",
-        "region": "global",
         "account": {"cloudType": "AWS", "name": f"account {account_id}", "id": account_id},
         "resource": {
             "resourceId": f"arn:aws:iam::{account_id}:{kind}/{name}",
             "resourceTs": FIRST_SEEN,
             "resourceName": name,
         },
-        "policy": {
-            "id": "c2b84f89-7ec8-473e-a6af-404feeeb96c5",
-            "name": f"AWS IAM {kind} with permissions that were not used for 90 days",
-            "policyType": "iam",
-            "severity": "high",
-            "policyTs": FIRST_SEEN,
-            "description": "Permissions that nobody uses are an attacker's gain.",
-            "recommendation": "Remove the unused permissions.",
-            "labels": "[]",
-            **(policy or {}),
-        },
-    }
-    return alert | overrides
+        "policy": IAM_POLICY | (policy or {}),
+    } | overrides
 
 
 def flat_alert(alert_id: str, account_id: str, script: str | None, **overrides: Any) -> dict[str, Any]:
