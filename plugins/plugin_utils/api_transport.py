@@ -25,7 +25,7 @@ with suppress(ImportError):  # Transport reports it.
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import Endpoint
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import one_line
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import one_line, quoted
 
 RETRIED = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -183,15 +183,15 @@ class Transport:
         return bytes(body)
 
     def _redirected(self, url: str, response: Response) -> str:
-        target = urljoin(url, response.headers.get("Location", ""))
-        if _origin(target) != _origin(url):
-            host = one_line(self.scrubbed(urlsplit(target).hostname or "")) if _origin(target) else "a broken address"
-            raise ApiError(
-                f"The API at {self.endpoint.url} redirects to {host}, where the token must not go: refused. "
-                "Set API_ENDPOINT to the address of your tenant's API itself.",
-                is_final=True,
-            )
-        return target
+        target = _joined(url, response.headers.get("Location", ""))
+        if target and _origin(target) == _origin(url):
+            return target
+        host = quoted(self.scrubbed(urlsplit(target).hostname or "")) if target else "a broken address"
+        raise ApiError(
+            f"The API at {self.endpoint.url} redirects to {host}, where the token must not go: refused. "
+            "Set API_ENDPOINT to the address of your tenant's API itself.",
+            is_final=True,
+        )
 
     @contextmanager
     def _explaining(self, method: str, url: str) -> Iterator[None]:
@@ -233,12 +233,19 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _origin(url: str) -> tuple[str, str, int] | None:
+def _joined(url: str, location: str) -> str | None:
+    """Where a Location leads to; None when that is no URL."""
     try:
-        split = urlsplit(url)
-        return split.scheme, split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
+        target = urljoin(url, location)
+        _origin(target)
     except ValueError:
         return None
+    return target
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    split = urlsplit(url)
+    return split.scheme, split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
 
 
 def _cause(error: Exception) -> str:

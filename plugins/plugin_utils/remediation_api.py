@@ -255,7 +255,7 @@ def _read_v1(answer: Any, batch: Sequence[str]) -> Mapping[str, Answer]:
     """`{"alertIdVsCliScript": {id: script}, "cliDescription": text}`; the description is one for all ids."""
     if not isinstance(answer, dict) or "alertIdVsCliScript" not in answer:
         raise ValueError("no alertIdVsCliScript")
-    scripts = answer["alertIdVsCliScript"] or {}
+    scripts = {} if answer["alertIdVsCliScript"] is None else answer["alertIdVsCliScript"]
     if not isinstance(scripts, dict):
         raise ValueError("alertIdVsCliScript is no object")
     description = one_line(answer.get("cliDescription"))
