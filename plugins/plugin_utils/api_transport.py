@@ -112,6 +112,8 @@ class Transport:
         self._session.trust_env = not self.endpoint.is_loopback
         # An auth of our own keeps requests from sending a password out of ~/.netrc.
         self._session.auth = lambda request: request
+        # Even with allow_redirects=False requests reads a redirect's body whole and stumbles over a broken Location.
+        self._session.get_redirect_target = lambda _answer: None
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Response:
         """Make a call, and again while it fails in passing (429, 5xx, time-outs, broken connections).
