@@ -9,6 +9,7 @@ the server's process only.
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections.abc import Callable, Iterable
@@ -89,18 +90,23 @@ def _before(cls: type, method: str, check: Callable[..., None]) -> None:
 
 
 @functools.cache
-def _aws_managed_documents() -> dict[str, Any]:
-    return json.loads(aws_managed_policies.aws_managed_policies_data)
+def _aws_managed_policies(region: str) -> list[ManagedPolicy]:
+    documents = json.loads(aws_managed_policies.aws_managed_policies_data)
+    return [AWSManagedPolicy.from_data(name, "aws", region, stored) for name, stored in documents.items()]
 
 
 def _load_aws_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
     # moto makes a backend per partition and account: only `aws` is used here, the other five stay empty.
     if self.partition != "aws":
         return []
-    return [
-        AWSManagedPolicy.from_data(name, self.account_id, self.region_name, stored)
-        for name, stored in _aws_managed_documents().items()
-    ]
+    return [_copy_for(self.account_id, policy) for policy in _aws_managed_policies(self.region_name)]
+
+
+def _copy_for(account_id: str, policy: ManagedPolicy) -> ManagedPolicy:
+    # An account counts its own attachments; the documents are one for all, or a reset would take a second.
+    own = copy.copy(policy)
+    own.account_id = account_id
+    return own
 
 
 # --- permissions boundaries -------------------------------------------------------------------------------------------

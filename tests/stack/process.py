@@ -156,14 +156,20 @@ class Stack:
             f"[{settings.QUEUE_PROFILE}]\n"
             f"aws_access_key_id = {settings.BASE_ACCESS_KEY}\naws_secret_access_key = {settings.BASE_SECRET_KEY}\n"
         )
-        profiles = [f"[profile {settings.QUEUE_PROFILE}]\nregion = {settings.QUEUE_REGION}\n"]
-        for name, account_id in (settings.ACCOUNTS | settings.TWIN).items():
-            profiles.append(
-                f"[profile {name}]\nrole_arn = arn:aws:iam::{account_id}:role/{settings.ROLE_NAME}\n"
-                f"source_profile = {settings.QUEUE_PROFILE}\nregion = {settings.QUEUE_REGION}\n"
-            )
-        (self.folder / "aws-config").write_text("\n".join(profiles))
+        (self.folder / "aws-config").write_text(
+            f"[profile {settings.QUEUE_PROFILE}]\nregion = {settings.QUEUE_REGION}\n"
+        )
+        self.add_profiles(settings.ACCOUNTS | settings.TWIN)
         self.write_inventory()
+
+    def add_profiles(self, accounts: dict[str, str]) -> None:
+        """Make further accounts (profile name: account id) reachable by profile, until the stack ends."""
+        with (self.folder / "aws-config").open("a") as config:
+            for name, account_id in accounts.items():
+                config.write(
+                    f"\n[profile {name}]\nrole_arn = arn:aws:iam::{account_id}:role/{settings.ROLE_NAME}\n"
+                    f"source_profile = {settings.QUEUE_PROFILE}\nregion = {settings.QUEUE_REGION}\n"
+                )
 
     def write_inventory(self, path: Path | None = None, **hosts: dict[str, Any]) -> Path:
         """Write an inventory of `hosts` (name: variables) to `path`; of the three accounts by default."""
