@@ -41,6 +41,11 @@ options:
     type: list
     elements: str
     default: []
+  unsettled:
+    description: What kept messages from being deleted or given back.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

@@ -78,7 +78,7 @@ _value:
           description: The API operation, for example C(AttachUserPolicy).
           type: str
         target:
-          description: The name of what is changed.
+          description: The name of what is changed; empty for the account itself.
           type: str
         parameters:
           description: The API parameters that the AWS CLI would send.

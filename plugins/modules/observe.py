@@ -25,24 +25,11 @@ options:
     required: true
   alerts:
     description:
-      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts.
+      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts; only C(message_id), C(alert_id)
+        and C(steps) are read.
     type: list
     elements: dict
     required: true
-    suboptions:
-      message_id:
-        description: Names the alert within this run.
-        type: str
-        required: true
-      alert_id:
-        description: The vendor's id, for messages.
-        type: str
-        required: true
-      steps:
-        description: The steps, in the order of the script.
-        type: list
-        elements: dict
-        required: true
   allow:
     description:
       - Guardrails and operations that the user has opened.
@@ -125,7 +112,7 @@ except ImportError:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import Conflict, Script, observe, principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
@@ -162,7 +149,7 @@ class Batch:
                 step, status, reason = self._observe_step(script, step, alert["alert_id"])
                 seen["disposition"] = {"needed": None, "unchanged": None}.get(status, status)
                 seen["reason"] = reason
-            named = {"message_id": alert["message_id"], "alert_id": alert["alert_id"]}
+            named = {"message_id": alert["message_id"], "label": _label(alert, step)}
             seen["steps"].append({**step, **named, "status": "failed" if status == "refused" else status})
         if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
             seen.update(disposition="already_remediated", reason="Every step was already true.")
@@ -202,8 +189,13 @@ class Batch:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
 
 
+def _label(alert, step):
+    """What is shown of a step in one line: alert, operation and what it is about."""
+    return f"{alert['alert_id']} {cli_name(step['operation'])} {step['target']}".strip()
+
+
 def _where(step):
-    return f"line {step['line']}, column {step['column']}: {step['operation']}"
+    return f"{cli_name(step['operation'])} (line {step['line']}, column {step['column']})"
 
 
 def _live_args(script, step):
@@ -271,10 +263,9 @@ def differences(alerts):
     """What Ansible's diff mode shows: one entry per needed step."""
     return [
         {
-            "before_header": f"{step['operation']} {' '.join(principal(step) or ())} as it is",
-            "after_header": f"{step['operation']} {' '.join(principal(step) or ())} as it will be",
-            "before": _diff_side(step["before"]),
-            "after": _diff_side(step["after"]),
+            "before_header": step["label"],
+            "after_header": step["label"],
+            **_diff_sides(step["before"], step["after"]),
         }
         for alert in alerts
         for step in alert["steps"]
@@ -282,26 +273,19 @@ def differences(alerts):
     ]
 
 
-def _diff_side(shown):
-    """A document alone as its own text, so that its lines can be compared; everything else as a dict."""
-    texts = [value for key, value in shown.items() if key in ("document", "trust")]
-    return texts[0] if texts else shown
+def _diff_sides(before, after):
+    """A document as its own text, so that its lines are compared; everything else as dicts."""
+    document = next((key for key in ("document", "trust") if key in {**before, **after}), None)
+    if document is None:
+        return {"before": before, "after": after}
+    return {"before": before.get(document, ""), "after": after.get(document, "")}
 
 
 def main():
     module = AnsibleAWSModule(
         argument_spec={
             "account_id": {"type": "str", "required": True},
-            "alerts": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "message_id": {"type": "str", "required": True},
-                    "alert_id": {"type": "str", "required": True},
-                    "steps": {"type": "list", "elements": "dict", "required": True},
-                },
-            },
+            "alerts": {"type": "list", "elements": "dict", "required": True},
             "allow": {"type": "list", "elements": "str", "default": []},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
         },

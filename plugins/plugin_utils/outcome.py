@@ -67,9 +67,8 @@ def _verdict(steps, again, problem):
         return "failed", problem or f"Step {statuses.index('not_run') + 1} of {len(steps)} was not run."
     if again is not None and again["disposition"] != "already_remediated":
         return "failed", _not_true(again)
-    changed = statuses.count("changed")
-    if changed:
-        return "remediated", f"{changed} of {len(steps)} steps changed something." if len(steps) > 1 else "Changed."
+    if "changed" in statuses:
+        return "remediated", _did(steps)
     return "already_remediated", "Every step was already true when it was applied."
 
 
@@ -80,5 +79,18 @@ def _not_true(again):
 
 
 def _planned(steps):
-    needed = [f"{cli_name(step['operation'])} {step['target']}" for step in steps if step["status"] == "needed"]
-    return f"Would {', then '.join(needed)}."
+    return f"Would {_named(steps, 'needed')}{_rest(steps, 'needed')}."
+
+
+def _did(steps):
+    return f"Did {_named(steps, 'changed')}{_rest(steps, 'changed')}."
+
+
+def _named(steps, status):
+    named = [f"{cli_name(step['operation'])} {step['target']}".strip() for step in steps if step["status"] == status]
+    return ", then ".join(named)
+
+
+def _rest(steps, status):
+    others = sum(step["status"] != status for step in steps)
+    return f"; {others} of {len(steps)} steps true before" if others else ""

@@ -28,13 +28,15 @@ WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
 
 
-def report(alerts, run_id, started, finished, check_mode, tolerate=()):
+def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=()):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
     :param alerts: alerts with their outcome.
     :param started: ISO 8601 UTC, as is C(finished).
     :param tolerate: dispositions that the user lets pass without a person looking.
-    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person) and C(alerts); no secret.
+    :param unsettled: what kept messages from being deleted or given back.
+    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person), C(unsettled) and
+        C(alerts); holds no secret.
     """
     shown = sorted((_alert(alert) for alert in alerts), key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
@@ -45,6 +47,7 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=()):
         "finished": finished,
         "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
+        "unsettled": list(unsettled),
         "alerts": shown,
     }
 
@@ -74,6 +77,7 @@ def summary(report_data, verbose=False):
     lines += _table(alerts) if alerts else ["The queue was empty."]
     lines += [line for alert in alerts for line in _details(alert, verbose)]
     lines += ["", *_advice(report_data)] if alerts else []
+    lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
     return "\n".join(lines)
 
 
@@ -91,22 +95,27 @@ def _table(alerts):
 
 def _row(alert):
     first_line = (alert["reason"] or "").split("\n")[0]
-    clipped = first_line if len(first_line) <= REASON_WIDTH else first_line[: REASON_WIDTH - 1] + "…"
-    cells = (alert["account"] or alert["account_id"] or "-", alert["alert_id"] or "-", alert["disposition"], clipped)
+    clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
+    cells = (alert["account"] or alert["account_id"] or "-", _name(alert), alert["disposition"], clipped)
     return tuple(printable(cell) for cell in cells)
 
 
+def _name(alert):
+    """The vendor's id, or what is left to find a message by that has none."""
+    return alert["alert_id"] or f"message {alert['message_id'][:8]}"
+
+
 def _details(alert, verbose):
-    """What one line per alert has no room for: carets always, script and steps when asked for."""
-    further = (alert["reason"] or "").split("\n")[1:]
-    lines = [f"    {line}" for line in [alert["reason"].split("\n")[0], *further]] if further else []
+    """What one line per alert has no room for: long reasons and carets always, script and steps when asked for."""
+    reason = (alert["reason"] or "").split("\n")
+    lines = [f"    {line}" for line in reason] if len(reason) > 1 or len(reason[0]) > REASON_WIDTH else []
     if verbose and alert["script"]:
         lines += ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))]
     if verbose and alert["steps"]:
         lines += ["  steps:", *(f"    {_step_line(step)}" for step in alert["steps"])]
     if not lines:
         return []
-    return ["", f"{printable(alert['alert_id'] or alert['message_id'])}:", *(printable(line) for line in lines)]
+    return ["", f"{printable(_name(alert))}:", *(printable(line) for line in lines)]
 
 
 def _step_line(step):

@@ -151,6 +151,6 @@ def _step(text, call, index):
 
 
 def _target(parameters):
-    """The name of what is changed, for people."""
+    """The name of what is changed, for people; empty for the account itself."""
     named = ("UserName", "RoleName", "GroupName", "PolicyName", "InstanceProfileName")
-    return next((parameters[name] for name in named if name in parameters), "the account")
+    return next((parameters[name] for name in named if name in parameters), "")

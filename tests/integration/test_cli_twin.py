@@ -104,7 +104,7 @@ def test_the_run_needs_no_person(twins):
 def test_the_playbook_and_the_cli_leave_the_same_account_behind(twins, operation):
     stack, theirs = twins.stack, twins.theirs[operation]
     alert = twins.run.alerts[f"I-{twins.ours[operation]}"]
-    assert (alert["disposition"], alert["reason"]) == ("remediated", "Changed.")
+    assert alert["disposition"] == "remediated", alert["reason"]
     script = script_for(stack, operation, theirs)
     untouched = iam_state(stack, theirs)
     ran = cli(stack, f"theirs-{operation}", script)

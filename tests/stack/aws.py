@@ -39,7 +39,7 @@ class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
     Control, for the test's process: GET/DELETE /_stack/calls, POST/DELETE /_stack/faults, POST /_stack/reset,
-    GET /_stack/queue/<name>.
+    POST /_stack/visible, GET /_stack/queue/<name>.
     """
 
     def __init__(self) -> None:
@@ -99,6 +99,7 @@ class Aws:
             ("POST", "faults"): lambda: self.faults.add(json.loads(read_body(environ))),
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "reset"): self.reset,
+            ("POST", "visible"): _end_visibility_timeouts,
         }
         return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
 
@@ -128,6 +129,13 @@ def _messages_in(queue_name: str) -> list[dict[str, Any]]:
         }
         for message in list(queue._messages)
     ]
+
+
+def _end_visibility_timeouts() -> None:
+    """Let the visibility timeout of every message pass now."""
+    for queue in get_backend("sqs")[DEFAULT_ACCOUNT_ID][QUEUE_REGION].queues.values():
+        for message in queue._messages:
+            message.change_visibility(0)
 
 
 def _read_call(environ: dict[str, Any]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def result(index, **of_the_module):
 
 
 CASES = [
-    ("all steps changed", ["needed", "needed"], [result(1, changed=True), result(2, changed=True)], "remediated", "2 of 2"),
-    ("the rest was missing", ["unchanged", "needed"], [result(2, changed=True)], "remediated", "1 of 2 steps changed"),
+    ("all steps changed", ["needed", "needed"], [result(1, changed=True), result(2, changed=True)], "remediated", "Did tag-user bob, then tag-user bob."),
+    ("the rest was missing", ["unchanged", "needed"], [result(2, changed=True)], "remediated", "Did tag-user bob; 1 of 2 steps true before."),
     ("somebody was faster", ["needed"], [result(1)], "already_remediated", "already true when it was applied"),
     (
         "the second step failed",

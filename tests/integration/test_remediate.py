@@ -1,0 +1,249 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job through the real ansible-playbook: what happens to alerts, to accounts and to messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from stack import cli, iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack.alerts import deny_document, deny_policy_name, deny_script, flat_alert, nested_alert
+
+ALERTS = {
+    "I-1000001": ("payments", "user", "alice"),
+    "I-1000002": ("payments", "role", "ci"),
+    "I-1000003": ("analytics", "group", "analysts"),
+    "I-1000004": ("sandbox", "user", "carol"),
+}
+
+
+def furnish(stack):
+    seed(stack, "payments", users=["alice"], roles=["ci"])
+    seed(stack, "analytics", groups=["analysts"])
+    seed(stack, "sandbox", users=["carol"])
+
+
+def send(stack, alert_id, account, kind, name, script=None, **overrides):
+    """Put a vendor-shaped alert into the queue and its script into the API."""
+    account_id = stack.account_id(account)
+    stack.script(alert_id, script or deny_script(kind, name, account_id, alert_id))
+    return stack.send(nested_alert(alert_id, account_id, kind=kind, name=name, **overrides))
+
+
+def send_all(stack):
+    for alert_id, alert in ALERTS.items():
+        send(stack, alert_id, *alert)
+
+
+def attached(stack, account, kind, name):
+    answer = getattr(stack.client("iam", account), f"list_attached_{kind}_policies")(**{f"{kind.capitalize()}Name": name})
+    return [policy["PolicyName"] for policy in answer["AttachedPolicies"]]
+
+
+def changes(stack):
+    return [call["action"] for call in stack.calls(service="iam", mutating=True)]
+
+
+def test_alerts_of_three_accounts_are_remediated_once(stack):
+    furnish(stack)
+    send_all(stack)
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert set(run.dispositions.values()) == {"remediated"}
+    for alert_id, (account, kind, name) in ALERTS.items():
+        assert attached(stack, account, kind, name) == [deny_policy_name(name, alert_id)]
+    assert len(changes(stack)) == 8, "one create and one attach for each alert"
+    assert stack.depth() == (0, 0)
+    # The vendor scans once a day: the same alerts come again.
+    stack.clear_calls()
+    send_all(stack)
+    again = run_playbook(stack)
+    assert again.rc == 0, again.stdout
+    assert set(again.dispositions.values()) == {"already_remediated"}
+    assert changes(stack) == []
+    assert stack.depth() == (0, 0)
+
+
+def test_a_review_changes_nothing_and_gives_everything_back(stack):
+    furnish(stack)
+    send_all(stack)
+    script = "aws iam update-account-password-policy --minimum-password-length 14"
+    stack.send(flat_alert("P-1", stack.account_id("sandbox"), script))
+    before = {account: iam_state(stack, account) for account in stack.accounts}
+    review = run_playbook(stack, "--check", "--diff")
+    assert review.rc == 0, review.stdout
+    assert stack.depth() == (5, 0), "visible again as soon as the run has ended"
+    assert set(review.dispositions.values()) == {"planned"}
+    assert {step["status"] for alert in review.alerts.values() for step in alert["steps"]} == {"needed"}
+    assert changes(stack) == []
+    assert {account: iam_state(stack, account) for account in stack.accounts} == before
+    assert '+            "s3:DeleteBucket"' in review.stdout, "--diff shows the document"
+    # What was reviewed is what a run then does.
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    planned = [(step["operation"], step["args"], step["after"]) for a in review.report["alerts"] for step in a["steps"]]
+    applied = [(step["operation"], step["args"], step["after"]) for a in run.report["alerts"] for step in a["steps"]]
+    assert planned == applied
+    assert set(run.dispositions.values()) == {"remediated"}
+
+
+def test_limit_leaves_the_alerts_of_other_accounts_in_the_queue(stack):
+    furnish(stack)
+    send_all(stack)
+    run = run_playbook(stack, "--limit", "payments")
+    assert run.rc == 0, run.stdout
+    assert run.dispositions == {
+        "I-1000001": "remediated",
+        "I-1000002": "remediated",
+        "I-1000003": "filtered",
+        "I-1000004": "filtered",
+    }
+    assert stack.depth() == (2, 0)
+    assert {call["account"] for call in stack.calls(service="iam")} == {stack.account_id("payments")}
+
+
+def test_a_run_that_is_killed_between_create_and_attach_is_finished_by_the_next(stack):
+    seed(stack, "payments", users=["alice"])
+    send(stack, "I-1", "payments", "user", "alice")
+    # The attach never gets an answer: the run is killed while it waits.
+    stack.fault(action="AttachUserPolicy", seconds=60)
+    process = start_playbook(stack, artifacts=new_artifacts_folder(stack))
+    stack.wait_for_call(action="AttachUserPolicy")
+    kill_run(process)
+    assert changes(stack) == ["CreatePolicy", "AttachUserPolicy"]
+    assert attached(stack, "payments", "user", "alice") == []
+    assert stack.depth() == (0, 1), "the message is hidden, not lost"
+    stack.end_visibility_timeouts()
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert [step["status"] for step in run.alerts["I-1"]["steps"]] == ["unchanged", "changed"]
+    assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
+    assert stack.depth() == (0, 0)
+
+
+def test_what_the_pasted_script_left_half_done_is_finished(stack):
+    seed(stack, "payments", users=["alice"])
+    script = deny_script("user", "alice", stack.account_id("payments"), "I-1", "\n")
+    first_command = script.split("\n")[0]
+    assert cli(stack, "payments", first_command).returncode == 0
+    send(stack, "I-1", "payments", "user", "alice")
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert [step["status"] for step in run.alerts["I-1"]["steps"]] == ["unchanged", "changed"]
+
+
+@pytest.mark.parametrize("joiner", ["&&", ";", "\n", "and"])
+def test_the_vendor_s_sample_works_in_every_joining(stack, joiner):
+    seed(stack, "payments", users=["test-resource"])
+    account_id = stack.account_id("payments")
+    document = deny_document(["iam:CreateAccessKey"], f"arn:aws:iam::{account_id}:user/test-resource")
+    script = deny_script("user", "test-resource", account_id, "I-1234567", joiner, document=document)
+    send(stack, "I-1234567", "payments", "user", "test-resource", script=script)
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert run.dispositions == {"I-1234567": "remediated"}
+    assert attached(stack, "payments", "user", "test-resource") == [deny_policy_name("test-resource", "I-1234567")]
+
+
+def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
+    seed(stack, "payments", users=["alice"])
+    hostile = "{{ lookup('pipe', 'touch /tmp/leastpriv-was-here') }}"
+    document = deny_document(["s3:*"], "arn:aws:s3:::home/${aws:username}/*")
+    document["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${x}"]}}
+    script = deny_script("user", "alice", stack.account_id("payments"), "I-1", document=document)
+    send(stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile})
+    run = run_playbook(stack, "-v")
+    assert run.rc == 0, run.stdout
+    assert run.alerts["I-1"]["policy"] == hostile
+    arn = f"arn:aws:iam::{stack.account_id('payments')}:policy/{deny_policy_name('alice', 'I-1')}"
+    live = stack.client("iam", "payments").get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    assert live == document
+
+
+def test_guardrails_refuse_before_anything_is_written(stack):
+    furnish(stack)
+    iam = stack.client("iam", "payments")
+    allow = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    iam.create_policy(PolicyName="everything", PolicyDocument=allow)
+    account_id = stack.account_id("payments")
+    arn = f"arn:aws:iam::{account_id}:policy/everything"
+    attempts = {
+        "deny_only": f"aws iam create-policy --policy-name x --policy-document '{allow}'",
+        "attach_deny_only": f"aws iam attach-user-policy --user-name alice --policy-arn {arn}",
+        "no_creation": "aws iam create-user --user-name backdoor",
+        "no_tags": "aws iam tag-user --user-name alice --tags Key=admin,Value=yes",
+        "right_account": "aws iam attach-user-policy --user-name alice --policy-arn arn:aws:iam::210987654321:policy/x",
+        "protected_principal": deny_script("role", "ci", account_id, "I-9"),
+    }
+    for rule, script in attempts.items():
+        send(stack, f"I-{rule}", "payments", "user", "alice", script=script)
+    protected = [{"arn": "arn:aws:iam::*:role/ci", "owner": "build team", "reason": "deploys everything"}]
+    run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": protected}))
+    assert run.rc == 2
+    assert set(run.dispositions.values()) == {"refused"}
+    for rule in attempts:
+        assert f"guardrail {rule}" in run.alerts[f"I-{rule}"]["reason"]
+    assert changes(stack) == []
+    assert stack.depth() == (len(attempts), 0)
+
+
+def test_a_guardrail_opens_for_the_operation_that_is_allowed_alone(stack):
+    furnish(stack)
+    send(stack, "I-1", "payments", "user", "alice", "aws iam tag-user --user-name alice --tags Key=a,Value=b")
+    send(stack, "I-2", "payments", "user", "alice", "aws iam create-user --user-name new")
+    run = run_playbook(stack, "-e", json.dumps({"remediate_allow": ["tag-user"]}))
+    assert run.dispositions == {"I-1": "remediated", "I-2": "refused"}
+
+
+def test_one_failing_step_stops_its_alert_alone(stack):
+    furnish(stack)
+    send_all(stack)
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), code="AccessDenied", status=403)
+    run = run_playbook(stack)
+    assert run.rc == 2
+    assert run.dispositions == {alert_id: "remediated" for alert_id in ALERTS} | {"I-1000001": "failed"}
+    assert "Step 2 of 2, attach-user-policy" in run.alerts["I-1000001"]["reason"]
+    assert "AccessDenied" in run.alerts["I-1000001"]["reason"]
+    assert stack.depth() == (1, 0)
+    finished = run_playbook(stack)
+    assert finished.dispositions == {"I-1000001": "remediated"}
+
+
+def test_two_alerts_that_want_different_things_are_not_played_off_against_each_other(stack):
+    furnish(stack)
+    for number, action in enumerate(("s3:*", "sqs:*"), 1):
+        document = json.dumps(deny_document([action]))
+        script = f"aws iam put-user-policy --user-name alice --policy-name limits --policy-document '{document}'"
+        send(stack, f"I-{number}", "payments", "user", "alice", script=script)
+    run = run_playbook(stack)
+    assert sorted(run.dispositions.values()) == ["failed", "remediated"]
+    assert changes(stack) == ["PutUserPolicy"]
+
+
+def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
+    users = [f"user-{number}" for number in range(50)]
+    seed(stack, "payments", users=users)
+    costs = []
+    for count in (1, 50):
+        for number, user in enumerate(users[:count]):
+            send(stack, f"I-{number}", "payments", "user", user)
+        stack.clear_calls()
+        review = run_playbook(stack, "--check")
+        assert list(review.report["totals"].items()) == [("planned", count)]
+        costs.append(len(stack.calls(service="iam")) + len(stack.calls(service="sts")))
+        stack.client("sqs").purge_queue(QueueUrl=stack.queue_url)
+    assert costs[1] <= costs[0] + 2, f"calls for 1 and for 50 alerts: {costs}"
+
+
+def test_no_secret_is_shown_at_any_verbosity(stack):
+    furnish(stack)
+    script = "aws iam create-login-profile --user-name alice --password 'hunter2-in-the-script'"
+    send(stack, "I-1", "payments", "user", "alice", script=script)
+    run = run_playbook(stack, "-vvvv", "--diff")
+    assert run.dispositions == {"I-1": "refused"}
+    told = run.stdout + run.stderr + json.dumps(run.report)
+    assert "hunter2" not in told
+    assert stack.env["PRISMACLOUD_PASSWORD"] not in told
+
