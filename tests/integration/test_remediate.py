@@ -79,7 +79,7 @@ def test_a_review_changes_nothing_and_gives_everything_back(stack):
     assert {step["status"] for alert in review.alerts.values() for step in alert["steps"]} == {"needed"}
     assert changes(stack) == []
     assert {account: iam_state(stack, account) for account in stack.accounts} == before
-    assert '+            "s3:DeleteBucket"' in review.stdout, "--diff shows the document"
+    assert '+        "s3:DeleteBucket"' in review.stdout, "--diff shows the document"
     # What was reviewed is what a run then does.
     run = run_playbook(stack)
     assert run.rc == 0, run.stdout
