@@ -33,9 +33,9 @@ help: ## Show this list
 	@printf '\n  PYTHON=python3.13 chooses the Python (3.11 or later) that .venv is made with.\n'
 	@printf '  PYTEST="-k word -x" is given to pytest; KEEP=1 leaves the stack of the demo running.\n'
 
-setup: $(READY) ## Make .venv with everything pinned in requirements/
+setup: $(READY) ## Make .venv with everything pinned in requirements.txt and requirements/
 
-$(READY): $(wildcard requirements/*)
+$(READY): requirements.txt $(wildcard requirements/*)
 	$(call headline,setup: $(VENV) with $(PYTHON) $(call minor,$(PYTHON)))
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON) is no Python of 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
