@@ -16,7 +16,7 @@ description:
   - One alert never makes the lookup fail. It fails only when the queue cannot be used or a setting is missing or
     means nothing; messages that it has received by then are visible again at once.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 options:
   _terms:
     description: Not used. The queue is named by O(queue_name) or O(queue_url).

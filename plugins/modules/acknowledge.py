@@ -19,7 +19,7 @@ description:
     failure.
   - It works with the queue's credentials and never with an account's, and is therefore in no action group.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 options:
   alerts:
     description:
