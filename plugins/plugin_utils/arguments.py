@@ -86,10 +86,12 @@ def unknown(words: list[Word], options: Mapping[str, Option]) -> list[Problem]:
     """The problems that left over words are: options that do not exist, or the first of some operands in a row."""
     found, told = [], False
     for word in words:
-        is_option = _match(word.value, {}) is not None
-        if is_option or not told:
-            found.append(_unknown_option(word, options) if is_option else _stray(word))
-        told = "=" not in word.value if is_option else True
+        if _match(word.value, {}):
+            found.append(_unknown_option(word, options))
+            told = "=" not in word.value
+        elif not told:
+            found.append(_stray(word))
+            told = True
     return found
 
 
@@ -124,8 +126,12 @@ def _match(text: str, options: Mapping[str, Option]) -> _Match | None:
 
 def _take(found: Sorted, match: _Match, word: Word, values: list[Word]) -> None:
     option = match.option
+    key = option.member or option.name
     if match.value is not None:
         values = [_explicit(word, match.value)]
+    if option.takes != FLAG and key in found.given and found.given[key].option != option:
+        message = f"--{found.given[key].option.name} and --{option.name} are two names of one option"
+        found.problems.append(unsupported(message, word.offset, word.end, "Give it once."))
     if option.takes == FLAG and match.value is not None:
         found.problems.append(unsupported(f"--{option.name} takes no value", word.offset, word.end))
     elif option.takes == ONE and not values:
@@ -133,7 +139,7 @@ def _take(found: Sorted, match: _Match, word: Word, values: list[Word]) -> None:
         found.problems.append(unsupported(f"--{option.name} needs a value", word.offset, word.end, hint))
     else:
         found.last = Given(option, word, tuple(values))
-        found.given[option.member or option.name] = found.last
+        found.given[key] = found.last
 
 
 def _explicit(word: Word, value: str) -> Word:

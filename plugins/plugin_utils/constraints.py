@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+Shape = Mapping[str, Any]
+Shapes = Mapping[str, Shape]
 Path = tuple[Any, ...]
 Fault = tuple[Path, str]
 
@@ -25,7 +27,7 @@ _UNICODE_WORD = (r"\p{L}\p{Z}\p{N}_", rf"\w{_SEPARATORS}")
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_./-]*\}|\A<[^<>]+>\Z")
 
 
-def faults(value: Any, shape: str, shapes: Mapping[str, Any], path: Path = ()) -> Iterator[Fault]:
+def faults(value: Any, shape: str, shapes: Shapes, path: Path = ()) -> Iterator[Fault]:
     """What is wrong with a parameter's value.
 
     :param value: as it would be given to botocore.
@@ -57,7 +59,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _check_text(value: str, described: Mapping[str, Any], _shapes: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _check_text(value: str, described: Shape, _shapes: Shapes, path: Path) -> Iterator[Fault]:
     yield from _check_range(len(value), described, path, "characters")
     if _TEMPLATE.search(value):
         yield path, "holds a placeholder that was never filled in"
@@ -69,7 +71,7 @@ def _check_text(value: str, described: Mapping[str, Any], _shapes: Mapping[str, 
             yield path, f"must match {described['pattern']}"
 
 
-def _check_number(value: int, described: Mapping[str, Any], _shapes: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _check_number(value: int, described: Shape, _shapes: Shapes, path: Path) -> Iterator[Fault]:
     yield from _check_range(value, described, path, None)
 
 
@@ -77,26 +79,20 @@ def _check_boolean(*_unused: Any) -> Iterator[Fault]:
     yield from ()
 
 
-def _check_list(
-    value: list[Any], described: Mapping[str, Any], shapes: Mapping[str, Any], path: Path
-) -> Iterator[Fault]:
+def _check_list(value: list[Any], described: Shape, shapes: Shapes, path: Path) -> Iterator[Fault]:
     yield from _check_range(len(value), described, path, "items")
     for index, each in enumerate(value):
         yield from faults(each, described["member"]["shape"], shapes, (*path, index))
 
 
-def _check_map(
-    value: dict[str, Any], described: Mapping[str, Any], shapes: Mapping[str, Any], path: Path
-) -> Iterator[Fault]:
+def _check_map(value: dict[str, Any], described: Shape, shapes: Shapes, path: Path) -> Iterator[Fault]:
     yield from _check_range(len(value), described, path, "keys")
     for key, each in value.items():
         yield from faults(key, described["key"]["shape"], shapes, (*path, "a key"))
         yield from faults(each, described["value"]["shape"], shapes, (*path, key))
 
 
-def _check_structure(
-    value: dict[str, Any], described: Mapping[str, Any], shapes: Mapping[str, Any], path: Path
-) -> Iterator[Fault]:
+def _check_structure(value: dict[str, Any], described: Shape, shapes: Shapes, path: Path) -> Iterator[Fault]:
     members = described["members"]
     for name in described.get("required", ()):
         if name not in value:
@@ -108,7 +104,7 @@ def _check_structure(
             yield path, f"has a key that is none of {', '.join(members)}"
 
 
-def _check_range(size: int, described: Mapping[str, Any], path: Path, unit: str | None) -> Iterator[Fault]:
+def _check_range(size: int, described: Shape, path: Path, unit: str | None) -> Iterator[Fault]:
     unit = f" {unit}" if unit else ""
     if size < described.get("min", size):
         yield path, f"must be at least {described['min']}{unit}"

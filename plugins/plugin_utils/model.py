@@ -196,20 +196,20 @@ def _judge_typed(given: Given, found: _Findings) -> None:
     for word in given.values:
         if option.choices and word.value not in option.choices:
             found.reject(word, f"--{option.name} must be one of {', '.join(option.choices)}")
-        if option.whole_number and not _is_whole_number(word.value):
-            found.reject(word, f"--{option.name} must be a whole number")
+        if option.whole_number and not _is_whole_number(word.value, option.least):
+            found.reject(word, f"--{option.name} must be a whole number" + " from 1" * (option.least == 1))
         if option.name == "region" and not REGION.fullmatch(word.value):
             found.reject(word, "--region must be the name of a region")
         if option.name == "query" and not _is_jmespath(word.value):
             found.reject(word, "--query must be a JMESPath expression")
 
 
-def _is_whole_number(text: str) -> bool:
+def _is_whole_number(text: str, least: int | None) -> bool:
     try:
-        int(text)
+        number = int(text)
     except ValueError:
         return False
-    return True
+    return least is None or number >= least
 
 
 def _is_jmespath(text: str) -> bool:
@@ -280,9 +280,14 @@ def _judge_words(command: Command, operation: Operation, words: Sorted, found: _
 
 
 def _judge_paging(top: Sorted, words: Sorted, found: _Findings) -> None:
-    """The CLI's own check: without its paging, there is nothing to page."""
+    """The CLI's own check: without its paging there is nothing to page, and --max-items is the API's own parameter."""
+    if "no-paginate" not in top.given and "Marker" not in words.given:
+        return
+    limit = words.given.get("max-items")
+    if limit and not _is_whole_number(limit.values[0].value, 1):
+        found.reject(limit.values[0], "--max-items must be a whole number from 1")
     for name in PAGING:
-        if name in words.given and ("no-paginate" in top.given or "Marker" in words.given):
+        if name in words.given:
             found.reject(words.given[name].word, f"--{name} contradicts --no-paginate and --marker")
 
 

@@ -25,10 +25,7 @@ AND = "and"
 AWS = "aws"
 OTHER_CLOUDS = {"az": "Azure", "bq": "Google Cloud", "gcloud": "Google Cloud", "gsutil": "Google Cloud"}
 # Words that make more than one command out of what follows: nothing after them can be read command by command.
-COMPOUND = frozenset(
-    ("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function")
-    + ("{", "}", "[[", "!", "time", "coproc")  # fmt: skip
-)
+COMPOUND = re.compile(r"if|then|else|elif|fi|for|while|until|do|done|case|esac|select|function|time|coproc|[{}!]|\[\[")
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 ONLY_AWS = "Only `aws` commands are translated."
 
@@ -150,7 +147,7 @@ def _is_joining_and(words: tuple[Word, ...], index: int) -> bool:
     return _is_bare(words[index], {AND}) and bool(following) and _is_bare(following[0], {AWS, *OTHER_CLOUDS})
 
 
-def _is_bare(word: Word, values: frozenset[str] | set[str]) -> bool:
+def _is_bare(word: Word, values: set[str]) -> bool:
     return not word.quoted and word.value in values
 
 
@@ -158,7 +155,7 @@ def _cut_at_compound(groups: list[_Group]) -> tuple[list[_Group], Problem | None
     """The groups up to a compound command, and the problem that it is."""
     for index, group in enumerate(groups):
         first = group.words[0]
-        if _is_bare(first, COMPOUND):
+        if not first.quoted and COMPOUND.fullmatch(first.value):
             message = f"`{first.value}` is part of a compound command of the shell"
             return groups[:index], unsupported(message, first.offset, first.end, "Nothing after it was read.")
     return groups, None

@@ -10,12 +10,15 @@ client, no session, no environment, nothing of the user's ~/.aws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+
+Json = Mapping[str, Any]
+XformName = Callable[[str, str], str]
 
 IAM = "iam"
 ONE, MANY, FLAG = "one value", "any number of values", "no value"
@@ -45,6 +48,7 @@ class Option:
     required: bool = False
     choices: tuple[str, ...] | None = None
     whole_number: bool = False
+    least: int | None = None
     loads_files: bool = True
 
 
@@ -89,9 +93,7 @@ def iam() -> Service:
     )
 
 
-def build(
-    model: Mapping[str, Any], paginators: Mapping[str, Any], waiters: Mapping[str, Any], xform_name: Any
-) -> Service:
+def build(model: Json, paginators: Json, waiters: Json, xform_name: XformName) -> Service:
     """The service of a model, its paginators and waiters (botocore's JSON), named by botocore's xform_name."""
     commands = {}
     for name, operation in model["operations"].items():
@@ -106,9 +108,7 @@ def build(
     return Service(commands, polls, model["shapes"])
 
 
-def _member_options(
-    operation: str, shapes: Mapping[str, Any], input_shape: str | None, xform_name: Any
-) -> list[Option]:
+def _member_options(operation: str, shapes: Json, input_shape: str | None, xform_name: XformName) -> list[Option]:
     structure = shapes[input_shape] if input_shape else {"members": {}}
     options = []
     for member, reference in structure["members"].items():
@@ -130,11 +130,8 @@ def _local_options(operation: str, paginated: bool) -> list[Option]:
     local = LOCAL_OPTIONS.get(operation, {})
     options = [Option(name, required=True, choices=choices) for name, choices in local.items()]
     if paginated:
-        options += (
-            Option("starting-token"),
-            Option("page-size", whole_number=True),
-            Option("max-items", whole_number=True),
-        )
+        numbers = Option("page-size", whole_number=True, least=1), Option("max-items", whole_number=True)
+        options += Option("starting-token"), *numbers
     if not local:
         options += Option("cli-input-json"), Option("cli-input-yaml"), Option("generate-cli-skeleton", MANY)
     return options

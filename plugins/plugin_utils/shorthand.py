@@ -53,9 +53,8 @@ def coerce(value: Any, shape: str, shapes: Mapping[str, Any]) -> Any:
     kind = described["type"]
     if kind == "structure" and isinstance(value, dict):
         members = described["members"]
-        return {
-            key: coerce(each, members[key]["shape"], shapes) if key in members else each for key, each in value.items()
-        }
+        known = {key: coerce(value[key], members[key]["shape"], shapes) for key in value if key in members}
+        return {**value, **known}
     if kind == "map" and isinstance(value, dict):
         return {key: coerce(each, described["value"]["shape"], shapes) for key, each in value.items()}
     if kind == "list":
