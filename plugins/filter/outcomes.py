@@ -11,7 +11,7 @@ short_description: Tell what became of each alert of an account
 description:
   - Joins translation, observation and the results of the modules into one disposition per alert.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 positional: _input
 options:
   _input:

@@ -11,7 +11,7 @@ short_description: Make the report of a run
 description:
   - Makes the data of C(report.json) of the alerts with their outcomes. Secrets in scripts are masked.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 positional: _input
 options:
   _input:

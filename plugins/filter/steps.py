@@ -16,7 +16,7 @@ description:
   - Pure. It reads no file, no environment and no network; the live account is the business of
     M(leastpriv.iam.observe).
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 positional: _input, account_id
 options:
   _input:

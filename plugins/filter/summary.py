@@ -12,7 +12,7 @@ description:
   - One line per alert, the details of those that have any, and what to do about each kind of disposition.
   - Control characters of the alerts are escaped, so that they cannot steer a terminal.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 positional: _input
 options:
   _input:

@@ -260,7 +260,9 @@ _raw:
       description: How often SQS has given out the message of the alert that was given out most.
       type: int
     script:
-      description: The AWS CLI script, exactly as the vendor gave it. Untrusted text.
+      description:
+        - The AWS CLI script as the vendor gave it. Untrusted text.
+        - Values of secret options such as C(--password) are masked with C(*); no script that has one is applied.
       type: str
     description:
       description: The API's description of the script; version 1 has one for all alerts of a call.
@@ -305,6 +307,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api impo
     Tokens,
     check_credentials,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = {
@@ -437,6 +440,8 @@ def as_result(held: Held, alert: Alert, circumstances: Circumstances) -> dict[st
     told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
     return {
         **told,
+        # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
+        "script": alert.script and redact(alert.script),
         "message_id": held.newest.message_id,
         "receipts": held.receipts,
         "receive_count": held.receive_count,

@@ -14,7 +14,7 @@ description:
   - M(amazon.aws.iam_group) can only remove by purging every user that is not listed; that would also remove whoever
     was added since the list was read.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 options:
   group:
     description:

@@ -16,7 +16,7 @@ description:
   - Never writes. It runs the same in check mode, and is what makes check mode exact where modules are not.
   - Where many principals are concerned it reads the account once, page by page, instead of principal by principal.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 options:
   account_id:
     description:

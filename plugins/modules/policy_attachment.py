@@ -14,7 +14,7 @@ description:
   - M(amazon.aws.iam_user), M(amazon.aws.iam_role) and M(amazon.aws.iam_group) can only detach by purging every policy
     that is not listed; that would also take away what somebody attached since the list was read.
 author:
-  - The Leastpriv team
+  - The Leastpriv team (!UNKNOWN)
 options:
   kind:
     description:

@@ -151,7 +151,7 @@ def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
     seed(stack, "payments", users=["alice"])
     hostile = "{{ lookup('pipe', 'touch /tmp/leastpriv-was-here') }}"
     document = deny_document(["s3:*"], "arn:aws:s3:::home/${aws:username}/*")
-    document["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${x}"]}}
+    document["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${aws:PrincipalTag/team}"]}}
     script = deny_script("user", "alice", stack.account_id("payments"), "I-1", document=document)
     send(stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile})
     run = run_playbook(stack, "-v")
@@ -222,6 +222,13 @@ def test_two_alerts_that_want_different_things_are_not_played_off_against_each_o
     assert changes(stack) == ["PutUserPolicy"]
 
 
+def empty_the_queue(stack):
+    sqs, queue_url = stack.client("sqs"), stack.queue_url
+    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
 def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
     users = [f"user-{number}" for number in range(50)]
     seed(stack, "payments", users=users)
@@ -233,7 +240,7 @@ def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
         review = run_playbook(stack, "--check")
         assert list(review.report["totals"].items()) == [("planned", count)]
         costs.append(len(stack.calls(service="iam")) + len(stack.calls(service="sts")))
-        stack.client("sqs").purge_queue(QueueUrl=stack.queue_url)
+        empty_the_queue(stack)
     assert costs[1] <= costs[0] + 2, f"calls for 1 and for 50 alerts: {costs}"
 
 
