@@ -75,6 +75,7 @@ def close_gaps() -> None:
     _close_quota_gaps()
     _close_deletion_gaps()
     _close_reading_gaps()
+    IAMBackend.update_role = _update_role
 
 
 def _before(cls: type, method: str, check: Callable[..., None]) -> None:
@@ -295,6 +296,17 @@ def _policy_must_be_unused(iam: IAMBackend, policy_arn: str) -> None:
 
 class _AccessDenied(IAMException):
     code = "AccessDenied"
+
+
+# --- changing a role --------------------------------------------------------------------------------------------------
+
+
+def _update_role(iam: IAMBackend, role_name: str, role_description: str, max_session_duration: str) -> Any:
+    """Change what is given and nothing else: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html"""
+    role = iam.get_role(role_name)
+    role.description = role.description if role_description is None else role_description
+    role.max_session_duration = max_session_duration or role.max_session_duration
+    return role
 
 
 # --- reading a whole account ------------------------------------------------------------------------------------------
