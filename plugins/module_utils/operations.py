@@ -275,6 +275,7 @@ NOT_YET = (
     "UntagServerCertificate",
     "UntagUser",
     "UpdateGroup",
+    "UpdateOpenIDConnectProvider",
     "UpdateOpenIDConnectProviderThumbprint",
     "UpdateSAMLProvider",
     "UpdateSSHPublicKey",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name, how_to_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, Operation
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import inexpressible, module_args
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import partitions, refusals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
@@ -29,6 +29,9 @@ PLACEHOLDERS = {
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 # The worst of a script's problems decides; other clouds count only where nothing else is in the script.
 SEVERITY = ("refused", "unsupported", "not_aws")
+BY_HAND = "Run the command by hand if it is meant."
+# A newer service model can bring operations that nobody has decided yet.
+UNKNOWN = Operation("", unsupported="this version does not know the operation")
 
 
 def translate(script, account_id, allow=()):
@@ -79,38 +82,32 @@ def _in_order(problems):
 
 def _call_problems(call, account_id, allow):
     """What the operations table and the static guardrails have against a call."""
-    row = OPERATIONS.get(call.operation)
-    if row is None or call.problems:
-        return _refused_by_name(call, row)
+    row = OPERATIONS.get(call.operation, UNKNOWN)
     if row.refused or row.unsupported:
-        return _refused_by_name(call, row)
-    left = inexpressible(row, call.parameters)
+        return [] if row is UNKNOWN and call.problems else [_decided_by_name(call, row)]
+    if call.problems:
+        return []
     missing = [name for name in row.requires if name not in call.parameters]
+    if missing:
+        return [_problem(call, "unsupported", f"without --{cli_name(missing[0])} it works on the caller itself", None)]
     return [
-        *(_inexpressible_problem(call, row, name) for name in left),
-        *(_problem(call, "unsupported", f"{cli_name(call.operation)} without --{cli_name(name)} works on the caller itself", None) for name in missing),
-        *(
-            _problem(call, "refused", str(refusal), parameter, how_to_open(refusal.rule, call.operation))
-            for refusal, parameter in refusals(call, row, account_id, allow)
-            if not missing
-        ),
+        *(_inexpressible(call, row, name) for name in inexpressible(row, call.parameters)),
+        *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow)),
     ]
 
 
-def _refused_by_name(call, row):
-    if row is None:
-        return []
-    if row.refused:
-        return [_problem(call, "refused", f"{cli_name(row.name)} is never run: {row.refused}", None, "Run it by hand if it is meant.")]
-    if row.unsupported:
-        return [_problem(call, "unsupported", f"{cli_name(row.name)}: {row.unsupported}", None, "Run it by hand if it is meant.")]
-    return []
+def _decided_by_name(call, row):
+    kind, why = ("refused", row.refused) if row.refused else ("unsupported", row.unsupported)
+    return _problem(call, kind, f"{cli_name(call.operation)}: {why}", None, BY_HAND)
 
 
-def _inexpressible_problem(call, row, name):
-    value = call.parameters.get(name)
-    message = f"{row.module} cannot express --{cli_name(name)} {value}" if isinstance(value, str) else f"{row.module} cannot express --{cli_name(name)}"
-    return _problem(call, "unsupported", message, name, "Run the command by hand if it is meant.")
+def _guarded(call, refusal, parameter):
+    return _problem(call, "refused", str(refusal), parameter, how_to_open(refusal.rule, call.operation))
+
+
+def _inexpressible(call, row, parameter):
+    message = f"{row.module} has no way to express this --{cli_name(parameter)}"
+    return _problem(call, "unsupported", message, parameter, BY_HAND)
 
 
 def _problem(call, kind, message, parameter, hint=None):

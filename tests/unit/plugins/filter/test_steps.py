@@ -1,0 +1,186 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter as Ansible loads it: golden pairs, the placeholders, the guardrails that a script alone decides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import botocore.session
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible.plugins.loader import filter_loader
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+ROLE = Path(__file__).parents[4] / "roles" / "remediate" / "tasks" / "steps"
+ACCOUNT = "123456789012"
+DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]})
+ALLOW = DENY.replace("Deny", "Allow")
+READ_ONLY = ("Get", "List", "Simulate", "Generate")
+
+
+def steps(script, account_id=ACCOUNT, **options):
+    return filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id, **options)
+
+
+def golden(operation):
+    return yaml.safe_load((FIXTURES / "steps" / f"{operation}.yml").read_text())
+
+
+@pytest.mark.parametrize("operation", sorted(row.name for row in STEPS))
+def test_every_translated_operation_has_a_golden_pair_and_a_task(operation):
+    pair = golden(operation)
+    result = steps(pair["script"], allow=pair["allow"])
+    assert result["disposition"] is None, result["reason"]
+    (step,) = result["steps"]
+    assert (step["operation"], step["module"], step["args"]) == (operation, pair["module"], pair["args"])
+    (task,) = yaml.safe_load((ROLE / f"{pair['module'].split('.')[-1]}.yml").read_text())
+    assert set(step["args"]) <= set(task[pair["module"]]), "the role's task must pass every option on"
+
+
+@pytest.mark.parametrize("operation", sorted(row.name for row in STEPS if golden(row.name)["allow"]))
+def test_what_a_golden_pair_must_open_is_refused_by_default(operation):
+    pair = golden(operation)
+    result = steps(pair["script"])
+    assert result["disposition"] == "refused"
+    assert f"guardrail {pair['allow'][0]}" in result["reason"]
+    assert f"remediate_allow: [{pair['allow'][0]}], or [{cli_name(operation)}]" in result["reason"]
+    for opened in (operation, cli_name(operation)):
+        assert steps(pair["script"], allow=[opened])["disposition"] is None
+
+
+def test_every_operation_of_the_service_is_decided():
+    mutating = {
+        name
+        for name in botocore.session.get_session().get_service_model("iam").operation_names
+        if not name.startswith(READ_ONLY)
+    }
+    assert set(OPERATIONS) >= mutating
+
+
+@pytest.mark.parametrize("operation", sorted(name for name, row in OPERATIONS.items() if row.refused))
+def test_what_mints_secrets_or_delegates_is_refused_by_name_whatever_is_allowed(operation):
+    result = steps(f"aws iam {cli_name(operation)}", allow=[*RULES, operation])
+    assert result["disposition"] == "refused"
+    assert cli_name(operation) in result["reason"]
+
+
+PLACEHOLDERS = [
+    (None, "not_remediable"),
+    ("", "not_remediable"),
+    (" \n", "not_remediable"),
+    ("BLANK", "not_remediable"),
+    ("N/A", "not_remediable"),
+    ("dynamic aws cli commands", "not_remediable"),
+    ("dynamic cli commands", "not_remediable"),
+    ("dynamic gcp cli commands", "not_aws"),
+    ("dynamic Azure cli commands", "not_aws"),
+]
+
+
+@pytest.mark.parametrize(("script", "disposition"), PLACEHOLDERS)
+def test_what_stands_where_a_script_would_is_understood(script, disposition):
+    result = steps(script)
+    assert (result["disposition"], result["steps"]) == (disposition, [])
+
+
+def create(document, name="p"):
+    return f"aws iam create-policy --policy-name {name} --policy-document '{document}'"
+
+
+REFUSED = [
+    ("deny_only", create(ALLOW)),
+    ("deny_only", create(DENY.replace("Deny", "deny"))),
+    ("deny_only", create('{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}')),
+    ("deny_only", create('{"Statement":{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}}')),
+    ("deny_only", create("no document")),
+    ("deny_only", f"aws iam put-role-policy --role-name ci --policy-name p --policy-document '{ALLOW}'"),
+    ("no_activation", "aws iam update-access-key --user-name a --access-key-id AKIAEXAMPLE000000000 --status Active"),
+    ("right_account", f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT[::-1]}:policy/p"),
+    ("right_account", create(DENY.replace('"*"', '"arn:aws:iam::1234567890123:user/x"'))),
+    ("right_account", create(DENY.replace('"*"', '"arn:aws:iam::\\u0031\\u0031\\u0031111111111:user/x"'))),
+    (
+        "right_account",
+        f"aws iam attach-user-policy --user-name a --policy-arn arn:aws-cn:iam::{ACCOUNT}:policy/p && "
+        f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT}:policy/p",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "script"), REFUSED)
+def test_static_guardrails_refuse_the_whole_script(rule, script):
+    result = steps(f"{create(DENY, 'fine')} && {script}")
+    assert result["disposition"] == "refused"
+    assert f"guardrail {rule}" in result["reason"]
+    assert result["steps"] == []
+
+
+@pytest.mark.parametrize("rule", NEVER_OPEN)
+def test_some_guardrails_never_open(rule):
+    script = f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT[::-1]}:policy/p"
+    assert steps(script, allow=[rule, "attach-user-policy"])["disposition"] == "refused"
+
+
+@pytest.mark.parametrize(
+    "resource", ["*", "arn:aws:s3:::bucket/*", "arn:aws:iam::*:role/x", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"]
+)
+def test_resources_that_name_no_other_account_pass(resource):
+    assert steps(create(DENY.replace('"*"', f'"{resource}"')))["disposition"] is None
+
+
+def test_all_problems_are_told_at_once_and_the_worst_decides():
+    result = steps("aws iam delete-user --user-nam bob | cat; aws iam create-access-key; aws s3 ls")
+    assert result["disposition"] == "refused"
+    for told in ("--user-nam", "the pipe", "create-access-key", "s3"):
+        assert told in result["reason"]
+
+
+def test_a_script_that_only_reads_has_nothing_to_apply():
+    result = steps("aws iam list-users && aws iam get-user --user-name bob")
+    assert result["disposition"] == "unsupported"
+    assert "only reads" in result["reason"]
+
+
+def test_reading_commands_are_dropped_with_a_note():
+    result = steps(f"aws iam list-users; {create(DENY)} --output json")
+    assert result["disposition"] is None
+    assert [step["operation"] for step in result["steps"]] == ["CreatePolicy"]
+    assert result["notes"]
+
+
+def test_an_option_that_the_module_cannot_express_is_unsupported():
+    result = steps("aws iam update-access-key --user-name a --access-key-id AKIAEXAMPLE000000000 --status Expired")
+    assert result["disposition"] in ("unsupported", "refused")
+
+
+def test_a_command_that_would_work_on_the_caller_is_unsupported():
+    result = steps("aws iam delete-login-profile")
+    assert result["disposition"] == "unsupported"
+    assert "works on the caller itself" in result["reason"]
+
+
+@pytest.mark.parametrize("account_id", ["12345678901", "1234567890123", "", None, 123])
+def test_an_account_id_that_is_none_is_an_error_of_the_playbook(account_id):
+    with pytest.raises(AnsibleFilterError, match="12 digits"):
+        steps(create(DENY), account_id)
+
+
+def test_positions_are_those_of_the_script():
+    script = f"{create(DENY)}\naws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT}:policy/p"
+    assert [(step["index"], step["line"], step["column"]) for step in steps(script)["steps"]] == [(1, 1, 1), (2, 2, 1)]
+
+
+def test_the_collected_scripts_of_security_tools_have_their_dispositions():
+    with open(FIXTURES / "scripts" / "collected.jsonl") as collected:
+        scripts = [json.loads(line)["script"] for line in collected]
+    found = {script: steps(script)["disposition"] for script in scripts}
+    assert found["cli command1"] == "unsupported"
+    assert {found[script] for script in scripts if "${" in script and script.startswith("aws")} == {"unsupported"}
+    assert {found[script] for script in scripts if script.startswith(("gcloud", "az ", "gsutil"))} == {"not_aws"}
+    translated = [script for script in scripts if found[script] is None]
+    assert any("update-account-password-policy" in script for script in translated)
