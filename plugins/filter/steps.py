@@ -54,10 +54,10 @@ _value:
   type: dict
   contains:
     disposition:
-      description: V(unsupported), V(refused), V(not_aws), V(not_remediable), or null when the steps can be observed.
+      description: V(unsupported), V(refused), V(not_aws), V(not_remediable), or null when the steps can be applied.
       type: str
     reason:
-      description: Why there are no steps, in sentences for a person; with line, column and caret where a place is meant.
+      description: Why there are no steps, for a person; with line, column and caret where a place is meant.
       type: str
     notes:
       description: What was left out because it changes nothing, such as C(--output) or a C(list-) command.
@@ -101,7 +101,6 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
 
 

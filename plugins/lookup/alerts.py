@@ -299,6 +299,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_transport import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Held, Reception, held_messages
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap, account_map
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api import (
     Answer,
     ApiSettingsError,
@@ -307,7 +308,6 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api impo
     Tokens,
     check_credentials,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = {

@@ -10,10 +10,10 @@ Source: the IAM API Reference; every call here is a Get or a List.
 
 from __future__ import annotations
 
-try:
+from contextlib import suppress
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import ClientError
-except ImportError:
-    pass  # reported by AnsibleAWSModule
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import read_document
 
@@ -116,7 +116,9 @@ def _members(client, group):
 
 def _attached(client, kind, name):
     named = {f"{kind.capitalize()}Name": name}
-    return [entry["PolicyArn"] for entry in _pages(client, f"list_attached_{kind}_policies", "AttachedPolicies", **named)]
+    return [
+        entry["PolicyArn"] for entry in _pages(client, f"list_attached_{kind}_policies", "AttachedPolicies", **named)
+    ]
 
 
 def _inline(client, kind, name, policy):
@@ -130,7 +132,11 @@ def _inline_names(client, kind, name):
 
 def _policy(client, arn):
     policy = client.get_policy(PolicyArn=arn)["Policy"]
-    return {"version": policy["DefaultVersionId"], "description": policy.get("Description", ""), "tags": tags_of(policy)}
+    return {
+        "version": policy["DefaultVersionId"],
+        "description": policy.get("Description", ""),
+        "tags": tags_of(policy),
+    }
 
 
 def _policy_document(client, arn):
@@ -153,7 +159,10 @@ def _login_profile(client, user):
 
 
 def _access_keys(client, user):
-    return {key["AccessKeyId"]: key["Status"] for key in _pages(client, "list_access_keys", "AccessKeyMetadata", UserName=user)}
+    return {
+        key["AccessKeyId"]: key["Status"]
+        for key in _pages(client, "list_access_keys", "AccessKeyMetadata", UserName=user)
+    }
 
 
 def _groups_of(client, user):
@@ -198,7 +207,9 @@ _READERS = {
 def _principal_facts(kind, detail):
     """The facts that one entry of GetAccountAuthorizationDetails holds."""
     name = detail[f"{kind.capitalize()}Name"]
-    inline = {entry["PolicyName"]: entry["PolicyDocument"] for entry in detail.get(f"{kind.capitalize()}PolicyList", [])}
+    inline = {
+        entry["PolicyName"]: entry["PolicyDocument"] for entry in detail.get(f"{kind.capitalize()}PolicyList", [])
+    }
     facts = {("inline", kind, name, policy): read_document(text) for policy, text in inline.items()}
     facts["inline_names", kind, name] = list(inline)
     facts["attached", kind, name] = [entry["PolicyArn"] for entry in detail["AttachedManagedPolicies"]]

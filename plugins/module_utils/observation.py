@@ -222,8 +222,8 @@ def _attachment_quota(script, step, kind, name, attached):
     if count >= ATTACHED_QUOTA:
         quota = script.fact("summary").get(f"AttachedPoliciesPer{kind.capitalize()}Quota", ATTACHED_QUOTA)
         if count >= quota:
-            message = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}. Detach one that {name} needs no more."
-            raise _aws_error(step, "LimitExceeded", message)
+            message = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}."
+            raise _aws_error(step, "LimitExceeded", f"{message} Detach one that {name} needs no more.")
     script.pending[key] = script.pending.get(key, 0) + 1
 
 
@@ -285,7 +285,9 @@ def _delete_inline_policy(script, step):
         return Observation("unchanged", {}, {}, writes)
     _guard_denies(script, step, live, f"it deletes the inline policy {policy}")
     script.will_be(None, "inline", kind, name, policy)
-    script.will_be([one for one in script.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name)
+    script.will_be(
+        [one for one in script.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name
+    )
     return Observation("needed", {"document": pretty(live)}, {}, writes)
 
 

@@ -192,7 +192,12 @@ STEPS = (
     _profile("TagInstanceProfile", "tag", ("no_tags",), tags="$Tags"),
     _role("TagRole", "tag", ("no_tags",), tags="$Tags"),
     _user("TagUser", "tag", ("no_tags",), tags="$Tags"),
-    _key("UpdateAccessKey", "update_access_key", ("no_activation",), active=Choice("Status", {"Active": True, "Inactive": False})),
+    _key(
+        "UpdateAccessKey",
+        "update_access_key",
+        ("no_activation",),
+        active=Choice("Status", {"Active": True, "Inactive": False}),
+    ),
     Operation(
         "UpdateAccountPasswordPolicy", "amazon.aws.iam_password_policy", PASSWORD_POLICY, "update_password_policy"
     ),

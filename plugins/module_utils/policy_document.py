@@ -37,7 +37,11 @@ def read_document(text):
         text = unquote(text)
     try:
         document = json.loads(
-            text, object_pairs_hook=_unique_keys, parse_float=_exact_float, parse_int=Exact, parse_constant=_refuse_constant
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_float=_exact_float,
+            parse_int=Exact,
+            parse_constant=_refuse_constant,
         )
     except RecursionError as error:
         raise PolicyDocumentError("it is nested too deeply") from error
@@ -173,7 +177,7 @@ def _unchanged(value):
 def _as_set(value):
     if isinstance(value, dict):
         return {key: _as_set(inner) for key, inner in value.items()}
-    return sorted((_canonical_text(one) for one in _as_list(value)))
+    return sorted(_canonical_text(one) for one in _as_list(value))
 
 
 def _canonical_condition(condition):

@@ -63,13 +63,12 @@ groups:
   elements: str
 """
 
-try:
+from contextlib import suppress
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # reported by AnsibleAWSModule
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 
 
@@ -106,7 +105,9 @@ def main():
     after = [name for name in before if name != module.params["group"]]
     if after != before and not module.check_mode:
         remove(module, client)
-    module.exit_json(changed=after != before, groups=after, diff={"before": {"groups": before}, "after": {"groups": after}})
+    module.exit_json(
+        changed=after != before, groups=after, diff={"before": {"groups": before}, "after": {"groups": after}}
+    )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ options:
     required: true
   alerts:
     description:
-      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts; only C(message_id), C(alert_id)
-        and C(steps) are read.
+      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts; only C(message_id),
+        C(alert_id) and C(steps) are read.
     type: list
     elements: dict
     required: true
@@ -103,15 +103,13 @@ changed:
   type: bool
 """
 
+from contextlib import suppress
 from datetime import datetime, timezone
 
-try:
+with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # reported by AnsibleAWSModule
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import Conflict, Script, observe, principal

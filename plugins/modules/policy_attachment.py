@@ -72,13 +72,12 @@ attached_policies:
   elements: str
 """
 
-try:
+from contextlib import suppress
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # reported by AnsibleAWSModule
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 
 
@@ -99,7 +98,9 @@ def attached_policies(module, client):
     try:
         return IamAccount(client).fact("attached", module.params["kind"], module.params["name"]) or []
     except (ClientError, BotoCoreError) as error:
-        module.fail_json_aws(error, msg=f"Failed to list the policies of {module.params['kind']} {module.params['name']}")
+        module.fail_json_aws(
+            error, msg=f"Failed to list the policies of {module.params['kind']} {module.params['name']}"
+        )
 
 
 def main():

@@ -89,8 +89,8 @@ def _headline(report_data):
 
 def _table(alerts):
     rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *map(_row, alerts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
+    account, alert, disposition = (max(len(row[column]) for row in rows) for column in range(3))
+    return [f"{row[0]:{account}}  {row[1]:{alert}}  {row[2]:{disposition}}  {row[3]}".rstrip() for row in rows]
 
 
 def _row(alert):
@@ -136,4 +136,3 @@ def _advice(report_data):
 def printable(text):
     """The text with control characters escaped, so that an alert cannot steer the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
-

@@ -121,7 +121,9 @@ def _script_problems(text, changing, problems):
     named = sorted({partition for call in changing for partition in partitions(call)})
     if len(named) > 1:
         hint = how_to_open("right_account", changing[0].operation)
-        found.append(Problem("refused", f"guardrail right_account: it names the partitions {' and '.join(named)}", 0, 1, hint))
+        found.append(
+            Problem("refused", f"guardrail right_account: it names the partitions {' and '.join(named)}", 0, 1, hint)
+        )
     if not problems and not changing:
         found.append(Problem("unsupported", "the script changes nothing: it only reads", 0, len(text), None))
     spans = secret_spans(text)

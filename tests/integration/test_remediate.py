@@ -38,7 +38,9 @@ def send_all(stack):
 
 
 def attached(stack, account, kind, name):
-    answer = getattr(stack.client("iam", account), f"list_attached_{kind}_policies")(**{f"{kind.capitalize()}Name": name})
+    answer = getattr(stack.client("iam", account), f"list_attached_{kind}_policies")(
+        **{f"{kind.capitalize()}Name": name}
+    )
     return [policy["PolicyName"] for policy in answer["AttachedPolicies"]]
 
 
@@ -151,14 +153,18 @@ def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
     seed(stack, "payments", users=["alice"])
     hostile = "{{ lookup('pipe', 'touch /tmp/leastpriv-was-here') }}"
     document = deny_document(["s3:*"], "arn:aws:s3:::home/${aws:username}/*")
-    document["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${aws:PrincipalTag/team}"]}}
+    document["Statement"][0]["Condition"] = {
+        "StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${aws:PrincipalTag/team}"]}
+    }
     script = deny_script("user", "alice", stack.account_id("payments"), "I-1", document=document)
     send(stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile})
     run = run_playbook(stack, "-v")
     assert run.rc == 0, run.stdout
     assert run.alerts["I-1"]["policy"] == hostile
     arn = f"arn:aws:iam::{stack.account_id('payments')}:policy/{deny_policy_name('alice', 'I-1')}"
-    live = stack.client("iam", "payments").get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    live = stack.client("iam", "payments").get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"][
+        "Document"
+    ]
     assert live == document
 
 
@@ -253,4 +259,3 @@ def test_no_secret_is_shown_at_any_verbosity(stack):
     told = run.stdout + run.stderr + json.dumps(run.report)
     assert "hunter2" not in told
     assert stack.env["PRISMACLOUD_PASSWORD"] not in told
-

@@ -127,7 +127,8 @@ def test_some_guardrails_never_open(rule):
 
 
 @pytest.mark.parametrize(
-    "resource", ["*", "arn:aws:s3:::bucket/*", "arn:aws:iam::*:role/x", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"]
+    "resource",
+    ["*", "arn:aws:s3:::bucket/*", "arn:aws:iam::*:role/x", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"],
 )
 def test_resources_that_name_no_other_account_pass(resource):
     assert steps(create(DENY.replace('"*"', f'"{resource}"')))["disposition"] is None

@@ -104,7 +104,10 @@ SAME = [
     (document({**DENY, "Action": ["a:b", "c:d"]}), document({**DENY, "Action": ["c:d", "a:b"]})),
     (document(DENY, ALLOW), document(ALLOW, DENY)),
     (document({**DENY, "Condition": {"Bool": {"k": "v"}}}), document({**DENY, "Condition": {"Bool": {"k": ["v"]}}})),
-    (document({"Effect": "Allow", "Principal": {"AWS": "x"}}), document({"Effect": "Allow", "Principal": {"AWS": ["x"]}})),
+    (
+        document({"Effect": "Allow", "Principal": {"AWS": "x"}}),
+        document({"Effect": "Allow", "Principal": {"AWS": ["x"]}}),
+    ),
 ]
 DIFFERENT = [
     (document(DENY), document(ALLOW)),

@@ -23,8 +23,20 @@ def result(index, **of_the_module):
 
 
 CASES = [
-    ("all steps changed", ["needed", "needed"], [result(1, changed=True), result(2, changed=True)], "remediated", "Did tag-user bob, then tag-user bob."),
-    ("the rest was missing", ["unchanged", "needed"], [result(2, changed=True)], "remediated", "Did tag-user bob; 1 of 2 steps true before."),
+    (
+        "all steps changed",
+        ["needed", "needed"],
+        [result(1, changed=True), result(2, changed=True)],
+        "remediated",
+        "Did tag-user bob, then tag-user bob.",
+    ),
+    (
+        "the rest was missing",
+        ["unchanged", "needed"],
+        [result(2, changed=True)],
+        "remediated",
+        "Did tag-user bob; 1 of 2 steps true before.",
+    ),
     ("somebody was faster", ["needed"], [result(1)], "already_remediated", "already true when it was applied"),
     (
         "the second step failed",
@@ -38,7 +50,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("statuses", "applied", "disposition", "says"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("statuses", "applied", "disposition", "says"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
 def test_results_become_a_disposition(statuses, applied, disposition, says):
     (outcome,) = outcomes([ALERT], observed=[observed(*statuses)], applied=applied)
     assert outcome["disposition"] == disposition

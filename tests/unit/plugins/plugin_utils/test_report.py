@@ -12,7 +12,14 @@ STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name"
 
 
 def alert(alert_id, disposition, reason="why", account="payments", **more):
-    return {"alert_id": alert_id, "message_id": f"m-{alert_id}", "account": account, "disposition": disposition, "reason": reason, **more}
+    return {
+        "alert_id": alert_id,
+        "message_id": f"m-{alert_id}",
+        "account": account,
+        "disposition": disposition,
+        "reason": reason,
+        **more,
+    }
 
 
 def made(*alerts, check_mode=False, tolerate=()):
