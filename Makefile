@@ -13,6 +13,9 @@ READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
+# A stack and an ansible-playbook for each half of the files: mostly they wait for each other.
+PARALLEL := -n 2 --dist loadfile
+
 minor = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 headline = @printf '\n=== %s\n' "$(1)"
 
@@ -26,7 +29,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo test lint sanity unit integration clean
+.PHONY: help setup demo test lint sanity unit integration calls clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -50,7 +53,7 @@ demo: setup ## Remediate a dozen alerts in three emulated accounts, from the que
 
 test: setup lint sanity ## Everything: lint, sanity, unit and integration tests
 	$(call headline,unit and integration tests)
-	@$(BIN)/python -m pytest -q $(PYTEST)
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(PYTEST)
 
 lint: setup ## ruff, yamllint, ansible-lint
 	$(call headline,ruff)
@@ -68,7 +71,10 @@ unit: setup ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit $(PYTEST)
 
 integration: setup ## Integration tests only: the real ansible-playbook against the stack
-	@$(BIN)/python -m pytest -q tests/integration $(PYTEST)
+	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)
+
+calls: setup ## Count the AWS calls of a run, for docs/performance.md
+	@PYTHONPATH=tests $(BIN)/python bench/calls.py
 
 clean: ## Remove .venv, caches and artifacts
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .ansible artifacts

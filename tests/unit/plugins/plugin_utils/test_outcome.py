@@ -61,7 +61,7 @@ def test_results_become_a_disposition(statuses, applied, disposition, says):
 
 def test_check_mode_plans_what_is_needed():
     (outcome,) = outcomes([ALERT], observed=[observed("unchanged", "needed")], check_mode=True)
-    assert (outcome["disposition"], outcome["reason"]) == ("planned", "Would tag-user bob.")
+    assert (outcome["disposition"], outcome["reason"]) == ("planned", "Would tag-user bob; 1 of 2 steps true before.")
 
 
 def test_what_is_decided_stays_decided():
