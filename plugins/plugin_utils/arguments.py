@@ -159,4 +159,5 @@ def _unknown_option(word: Word, options: Mapping[str, Option]) -> Problem:
 
 
 def _stray(word: Word) -> Problem:
-    return unsupported("this word belongs to no option", word.offset, word.end, "Is a quote missing?")
+    hint = "Is a quote missing?" if word.value.strip() else "A backslash must be the last character of its line."
+    return unsupported("this word belongs to no option", word.offset, word.end, hint)

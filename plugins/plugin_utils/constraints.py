@@ -60,12 +60,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str] | None:
 
 
 def _check_text(value: str, described: Shape, _shapes: Shapes, path: Path) -> Iterator[Fault]:
-    yield from _check_range(len(value), described, path, "characters")
-    if _TEMPLATE.search(value):
+    sized_wrongly = list(_check_range(len(value), described, path, "characters"))
+    if sized_wrongly:
+        yield from sized_wrongly
+    elif _TEMPLATE.search(value):
         yield path, "holds a placeholder that was never filled in"
     elif "enum" in described and value not in described["enum"]:
         yield path, f"must be one of {', '.join(described['enum'])}"
-    elif "pattern" in described and len(value) <= described.get("max", len(value)):
+    elif "pattern" in described:
         pattern = compile_pattern(described["pattern"])
         if pattern and not pattern.fullmatch(value):
             yield path, f"must match {described['pattern']}"

@@ -30,9 +30,9 @@ _CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 
 _UNQUOTED = re.compile(
     rf"""
-    (?P<blank>[ \t]+)
+    (?P<newline>(?:[ \t]*\r?\n)+|\r\Z)
+  | (?P<blank>[ \t]+)
   | (?P<continuation>\\\r?\n)
-  | (?P<newline>\r?\n|\r\Z)
   | (?P<joiner>&&|;(?!;))
   | (?P<single>')
   | (?P<double>")
@@ -72,7 +72,7 @@ _SUBSTITUTION_PART = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[()]""", re.DO
 _ANSI_C = re.compile(r"\$'(?:\\.|[^'\\])*'?", re.DOTALL)
 _EXPANSION = re.compile(
     r"""
-    (?P<braced>\$?\$\{[^{}\n]{0,200}\}?)
+    (?P<braced>\$?\$\{(?:[^{}\n]{0,200}\}|[\w./:-]*))
   | (?P<arithmetic>\$\(\(|\$\[)
   | (?P<command>\$\()
   | (?P<variable>\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*\#?$!-]))
@@ -279,10 +279,10 @@ class _Scanner:
         self._reject(match.start(), f"this {kind} quote is never closed", _NOT_READ, match.end())
 
     def _tilde(self, match: re.Match[str]) -> None:
-        if self.parts is not None:
-            self._plain(match)
+        if self.parts is None or self.parts[-1].endswith(("=", ":")):
+            self._reject(match.start(), "unquoted, `~` is a home directory to a shell here", _QUOTE_IT)
         else:
-            self._reject(match.start(), "`~` at a word's start is a home directory to a shell", _QUOTE_IT)
+            self._plain(match)
 
     def _template(self, match: re.Match[str]) -> None:
         self._reject(match.start(), f"`{match.group()}` is a placeholder that was never filled in", _FILL_IN)

@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.arguments import (
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.constraints import faults
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.lexer import Word
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.parser import AND, Command
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, unsupported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, printable, unsupported
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.service import (
     FLAG,
     IAM,
@@ -149,7 +149,7 @@ def _call(
 ) -> Call:
     read_only = bool(operation and operation.read_only)
     if read_only and not found.problems:
-        found.notes.append(f"{operation.command} only reads and was left out")
+        found.notes.append(f"`{printable(command.text[:80])}` only reads and was left out")
     return Call(
         operation=operation.name if operation else "",
         parameters=parameters or {},
@@ -244,7 +244,8 @@ def _find_operation(
     elif typed.value in known:
         return known[typed.value], words
     elif not typed.broken:
-        found.reject(typed, f"`aws iam` has no operation {typed.value[:60]!r}", suggest(typed.value[:60], known))
+        message = f"`aws iam` has no operation `{typed.value[:60]}`"
+        found.reject(typed, message, suggest(typed.value[:60], known))
     return None, words
 
 
@@ -292,7 +293,7 @@ def _judge_paging(top: Sorted, words: Sorted, found: _Findings) -> None:
 
 
 def _judge_required(command: Command, operation: Operation, service: Service, words: Sorted, found: _Findings) -> None:
-    if any(name in words.given for name in SKELETONS):
+    if any(name in words.given for name in SKELETONS) or any(word.value == HELP for word in words.left):
         return
     needed = list(service.shapes[operation.input_shape].get("required", ())) if operation.input_shape else []
     needed += [option.name for option in operation.options.values() if option.required and not option.member]
@@ -346,8 +347,9 @@ def _set_parameter(parameters: dict[str, Any], name: str, given: Given, service:
 
 
 def _spoken(path: tuple[Any, ...]) -> str:
-    """The way down to a place, for people; keys of maps are the script's own and are not repeated."""
-    return "".join(f", item {key + 1}" if isinstance(key, int) else f", {key[:40]}" for key in path) + "," * bool(path)
+    """The way down to a place, for people; keys of maps are shown, never values."""
+    keys = (f"item {key + 1}" if isinstance(key, int) else key[:40] for key in path)
+    return "".join(f", {key}" for key in keys) + "," * bool(path)
 
 
 def _unpack(given: Given, shapes: Mapping[str, Any]) -> Any:

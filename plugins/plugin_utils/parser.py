@@ -15,8 +15,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.lexer import BOUNDARY, NEWLINE, SKIP_NEXT, Joiner, Word, lex
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.lexer import (
+    BOUNDARY,
+    MAX_PROBLEMS,
+    NEWLINE,
+    SKIP_NEXT,
+    Joiner,
+    Word,
+    lex,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, unsupported
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
@@ -102,6 +111,8 @@ def _group(tokens: tuple[Word | Joiner, ...]) -> list[_Group]:
             continue
         if words and _symbol(before) != SKIP_NEXT:
             groups.append(_Group(tuple(words), before, token))
+        if len(groups) > MAX_COMMANDS:
+            break
         words, before = [], token
     return groups
 
@@ -117,7 +128,7 @@ def _misplaced_joiners(tokens: tuple[Word | Joiner, ...]) -> list[Problem]:
         if isinstance(token, Word) or token.symbol in (SKIP_NEXT, BOUNDARY):
             complete, last = True, None
         elif token.symbol != NEWLINE:
-            if not complete:
+            if not complete and len(found) < MAX_PROBLEMS:
                 found.append(_no_command(token, "before"))
             complete, last = False, token
     if _symbol(last) == "&&":
@@ -135,7 +146,8 @@ def _split_at_and(groups: list[_Group]) -> list[_Group]:
         words = group.words
         if found and _symbol(found[-1].after) == NEWLINE and _is_joining_and(words, 0):
             words = words[1:]
-        starts = [0, *(index + 1 for index in range(1, len(words)) if _is_joining_and(words, index))]
+        joining = (index + 1 for index in range(1, len(words)) if _is_joining_and(words, index))
+        starts = [0, *islice(joining, MAX_COMMANDS)]
         for start, end in zip(starts, [*(later - 1 for later in starts[1:]), None], strict=True):
             after = Joiner(AND, words[end].offset, words[end].end) if end else group.after
             found.append(_Group(words[start:end], group.before, after))

@@ -57,13 +57,13 @@ def describe(text: str, problems: Iterable[Problem]) -> str:
 
 def _tell(masked: str, problem: Problem) -> Iterator[str]:
     line, column = line_and_column(masked, problem.offset)
-    yield f"line {line}, column {column}: {problem.message}"
+    yield f"line {line}, column {column}: {printable(problem.message)}"
     shown, before, marked = _window(masked, problem)
     if shown:
         yield f"  | {shown}"
         yield f"  | {' ' * before}{'^' * marked}"
     if problem.hint:
-        yield f"  hint: {problem.hint}"
+        yield f"  hint: {printable(problem.hint)}"
 
 
 def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
@@ -75,14 +75,14 @@ def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
     right = min(end, left + WINDOW)
     stop = max(problem.offset + 1, min(problem.offset + problem.length, right))
     lead, tail = "…" if left > start else "", "…" if right < end else ""
-    before = lead + _printable(masked[left : problem.offset])
-    marked = _printable(masked[problem.offset : stop])
-    shown = (before + marked + _printable(masked[stop:right])).rstrip() + tail
+    before = lead + printable(masked[left : problem.offset])
+    marked = printable(masked[problem.offset : stop])
+    shown = (before + marked + printable(masked[stop:right])).rstrip() + tail
     return shown, _width(before), max(1, _width(marked))
 
 
-def _printable(text: str) -> str:
-    """The text with a blank for each white space and a question mark for what a terminal might obey."""
+def printable(text: str) -> str:
+    """A text for a terminal: blanks for white space, question marks for what a terminal might obey."""
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
 
 

@@ -42,6 +42,8 @@ HARMLESS = frozenset(
         "minimum-password-length",
         "password-reset-required",
         "password-reuse-prevention",
+        "remove-private-key",
+        "RemovePrivateKey",
     )
 )
 # The AWS CLI accepts unique beginnings of option names: these could be meant.
@@ -55,11 +57,13 @@ ABBREVIATED = (
     "--authentication-code-1",
 )
 _MISSPELT = re.compile(r"passw|passphrase|private-?key|secret|authentication-?code")
-_JOINER = re.compile(r"&&|;|and")
+_JOINER = re.compile(r"&&|\|\|?|[&;]|and")
 
 # A shell word, read as far as it can be: quotes may be open, and only white space outside of them ends it.
 _WORD = re.compile(r"""(?:'[^']*'?|"(?:\\.?|[^"\\])*"?|\\.?|[^\s'"\\])+""", re.DOTALL)
 _QUOTING = re.compile(r"""\\\r?\n|[\\'"$]""")
+# One of these is in every key: most texts have none, and need no closer look.
+_ROOTS = ("passw", "passphrase", "private", "secret", "token", "code")
 _KEY = r"[A-Za-z_-]{0,40}(?:password|passwd|passphrase|private[_-]?key|secret(?:[_-]?(?:access)?[_-]?key|[_-]?string)?"
 _KEY += r"|(?:session|security|access|auth)[_-]?token|authentication[_-]?code[_-]?[12]?|token[_-]?code)"
 _JSON_MEMBER = re.compile(
@@ -86,7 +90,10 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     Never raises. Where it is not sure it takes too much: all words after a secret option up to the next option.
     """
     merged: list[tuple[int, int]] = []
-    found = [*_after_options(text), *_members(text, _JSON_MEMBER), *_members(text, _SHORTHAND_MEMBER)]
+    found = [*_after_options(text)]
+    lowered = text.lower()
+    if any(root in lowered for root in _ROOTS):
+        found += [*_members(text, _JSON_MEMBER), *_members(text, _SHORTHAND_MEMBER)]
     for start, end in sorted(found):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
@@ -114,7 +121,9 @@ def _after_options(text: str) -> Iterator[tuple[int, int]]:
         ended = masked and ("\n" in text[end : match.start()] or _JOINER.fullmatch(match.group()))
         name, equals, _value = _QUOTING.sub("", match.group()).partition("=")
         end = match.end()
-        if name.startswith("--") and " " not in name:
+        if match.group().startswith("\\") and not name:
+            continue
+        if name.startswith("--") and " " not in name and (masked or not secret):
             secret, masked = is_secret_name(name) and not equals, False
             if equals and is_secret_name(name):
                 yield match.start() + match.group().find("=") + 1, end

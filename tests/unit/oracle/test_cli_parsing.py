@@ -521,6 +521,30 @@ def test_joined_commands_are_each_what_they_are_alone(seed: int) -> None:
     assert sorted(messages) == sorted([*(message for _, found in alone for message in found), *ambiguous])
 
 
+SHELL_WORDS = [
+    'a$ "$" "a$ b" $/x $',
+    '"\\a" "\\\\" "\\$" "\\`" "\\"" "\\\n"',
+    "'\\' '\"' \"'\"",
+    "a\\ b \\\\ \\' \\a",
+    "a''b '' \"\"",
+    "a#b 'a'#b # c",
+    "a~ x~= ]} %^@:,.+-_= !",
+    "a\\\nb c \\\n d",
+    "é 名 '\U0001f600'",
+    "'$x `y` ${aws:username}'",
+]
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("text", SHELL_WORDS)
+def test_words_are_split_as_by_a_shell(shell: str, text: str) -> None:
+    command = [shell, "-c", f"printf '%s\\0' {text}"]
+    output = subprocess.run(command, check=True, capture_output=True, timeout=10, env={"PATH": "/usr/bin:/bin"})
+    lexed = lex(text)
+    assert lexed.problems == ()
+    assert [word.value for word in lexed.tokens] == output.stdout.decode("utf-8").split("\0")[:-1]
+
+
 def test_generated_words_are_split_as_by_a_shell(tmp_path: Path) -> None:
     """The shells see only words that were made here: no expansion, no operator is left unquoted."""
     lines = []
