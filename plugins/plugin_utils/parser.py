@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.lexer import (
@@ -47,7 +47,7 @@ class Command:
     stands between it and the next command, None for the last. problems are those that were found inside it.
     """
 
-    words: tuple[Word, ...]
+    words: tuple[Word, ...] = field(repr=False)
     offset: int
     end: int
     text: str = ""
