@@ -101,17 +101,18 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
 
 
 def steps(script, account_id, allow=()):
     """See DOCUMENTATION.
 
-    :raises AnsibleFilterError: for an account_id that is none.
+    :raises AnsibleFilterError: for an account_id that is none, or without botocore.
     """
     try:
         return translate(script, account_id, allow)
-    except ValueError as error:
+    except (LeastprivError, ValueError) as error:
         raise AnsibleFilterError(f"leastpriv.iam.steps: {error}") from error
 
 
