@@ -40,7 +40,8 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
     stack.clear_calls()
     run = run_playbook(stack, *([way] if way == "--check" else []), timeout=600)
     expected = "planned" if way == "--check" else "remediated"
-    assert run.report and run.report["totals"].get(expected) == size, run.stdout
+    assert run.report is not None, run.stdout
+    assert run.report["totals"] == {expected: size}, run.stdout
     if way == "--check":
         empty(stack)
     return account_calls(stack)

@@ -118,7 +118,7 @@ def _one_of_problem(statement, one, other):
         return f"it needs exactly one of {one} and {other}"
     key = one if one in statement else other
     values = _as_list(statement[key])
-    if not values or not all(type(value) is str and value for value in values):
+    if not values or not all(isinstance(value, str) and value and not isinstance(value, Exact) for value in values):
         return f"{key} must be a text or a list of texts"
     return None
 
