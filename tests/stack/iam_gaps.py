@@ -75,7 +75,7 @@ def close_gaps() -> None:
     _close_quota_gaps()
     _close_deletion_gaps()
     _close_reading_gaps()
-    IAMBackend.update_role = _update_role
+    IamResponse.update_role = _update_role
 
 
 def _before(cls: type, method: str, check: Callable[..., None]) -> None:
@@ -301,12 +301,12 @@ class _AccessDenied(IAMException):
 # --- changing a role --------------------------------------------------------------------------------------------------
 
 
-def _update_role(iam: IAMBackend, role_name: str, role_description: str, max_session_duration: str) -> Any:
+def _update_role(self: IamResponse) -> ActionResult:
     """Change what is given and nothing else: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html"""
-    role = iam.get_role(role_name)
-    role.description = role.description if role_description is None else role_description
-    role.max_session_duration = max_session_duration or role.max_session_duration
-    return role
+    role = self.backend.get_role(self._get_param("RoleName"))
+    role.description = self._get_param("Description", role.description)
+    role.max_session_duration = self._get_int_param("MaxSessionDuration", role.max_session_duration)
+    return EmptyResult()
 
 
 # --- reading a whole account ------------------------------------------------------------------------------------------

@@ -1,0 +1,162 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random scripts of one to six commands: our modules and the real AWS CLI end in the same state, or both fail.
+
+The commands are those of the golden pairs, some about things that do not exist, some twice. The real modules run in
+this process, which is what makes hundreds of scripts affordable; the twin test runs them through the playbook.
+LEASTPRIV_SCRIPTS raises the number of scripts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import random
+import re
+import shlex
+from dataclasses import dataclass
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from stack import iam_state
+
+from .real_cli import RealCli
+from .test_cli_twin import WRITTEN_FOR, WRITTEN_KEY, fixture_of, furnish
+
+SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", "30"))
+ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
+OPERATIONS = sorted(row.name for row in STEPS)
+JOINERS = [" && ", "; ", "\n", " and "]
+CODE = re.compile(r"An error occurred \((\w+)\)")
+# What the CLI answers where a step of ours finds that nothing is left to do.
+ALREADY_SO = ("NoSuchEntity", "EntityAlreadyExists")
+CALLER = "arn:aws:sts::000000000000:assumed-role/nobody/test"
+
+
+@dataclass
+class Side:
+    """One of the two accounts that a script is played in."""
+
+    account_id: str
+    profile: str
+    key: str
+
+    def script(self, commands, joiner):
+        return joiner.join(self.command(words) for words in commands)
+
+    def command(self, words):
+        return shlex.join(word.replace(WRITTEN_FOR, self.account_id).replace(WRITTEN_KEY, self.key) for word in words)
+
+
+def random_commands(chance):
+    """Commands as words, from the golden pairs: mostly about what is there, sometimes not, sometimes twice."""
+    commands = []
+    for _turn in range(chance.randint(1, 6)):
+        words = shlex.split(fixture_of(chance.choice(OPERATIONS))["script"])
+        if chance.random() < 0.12:
+            missing = chance.choice(["bob", "ci", "staff", "box"])
+            words = ["ghost" if word == missing else word for word in words]
+        commands += [words] * (2 if chance.random() < 0.1 else 1)
+    return commands[:6]
+
+
+@pytest.fixture(scope="module")
+def world(running_stack):
+    running_stack.reset()
+    environment = {
+        name: value for name, value in running_stack.process_env.items() if name.startswith(("AWS_", "HOME"))
+    }
+    with pytest.MonkeyPatch.context() as patch, RealCli(running_stack.process_env) as real_cli:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_PROFILE")
+        yield running_stack, real_cli
+
+
+def a_side(stack, name, number):
+    account_id = f"{number:012d}"
+    stack.add_profiles({f"{name}-{number}": account_id})
+    return Side(account_id, f"{name}-{number}", furnish(stack.client("iam", account_id), account_id))
+
+
+def run_module(step, profile):
+    """Run a step's module in this process; gives its result."""
+    namespace, collection, name = step["module"].split(".")
+    module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
+    said = io.StringIO()
+    with patch_module_args({**step["args"], "profile": profile}), contextlib.redirect_stdout(said):
+        with contextlib.suppress(SystemExit):
+            module.main()
+    return json.loads(said.getvalue())
+
+
+def observed(stack, side, script):
+    """What observe says of a script in an account as it is now."""
+    translated = translate(script, side.account_id, ALLOW)
+    assert translated["disposition"] is None, translated["reason"]
+    account = IamAccount(stack.client("iam", side.account_id))
+    batch = Batch(account, side.account_id, "aws", ALLOW, Protection([], CALLER, None))
+    return batch.observe_alert({"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]})
+
+
+@pytest.mark.parametrize("seed", range(SCRIPTS))
+def test_a_random_script_ends_as_the_cli_ends_it(world, seed):
+    stack, real_cli = world
+    chance = random.Random(seed)
+    commands, joiner = random_commands(chance), chance.choice(JOINERS)
+    ours, theirs = a_side(stack, "ours", 300_000 + seed), a_side(stack, "theirs", 400_000 + seed)
+    script = ours.script(commands, joiner)
+    before = iam_state(stack, ours.account_id)
+    review = observed(stack, ours, script)
+    conflict = next((step for step in review["steps"] if step["status"] == "failed"), None)
+    if conflict is None:
+        apply(review["steps"], ours.profile)
+    play(real_cli, theirs, commands, review)
+    if conflict is not None:
+        assert iam_state(stack, ours.account_id) == before, "a script that cannot be finished is not begun"
+        return
+    assert iam_state(stack, ours.account_id) == iam_state(stack, theirs.account_id), script
+    if touches_everything_once(review):
+        assert observed(stack, ours, script)["disposition"] == "already_remediated", "a second run changes nothing"
+
+
+def apply(steps, profile):
+    """Apply what is needed: each needed step must change something, as the review said."""
+    for step in steps:
+        if step["status"] == "needed":
+            result = run_module(step, profile)
+            assert not result.get("failed"), (step["operation"], result.get("msg"))
+            assert result["changed"], f"{step['operation']} was reviewed as needed"
+
+
+def play(real_cli, side, commands, review):
+    """Run the commands in the CLI one after the other, and hold its answers against what the review said of each."""
+    for words, step in zip(commands, review["steps"], strict=True):
+        status, told = real_cli.run(shlex.split(side.command(words))[1:], side.profile)
+        code = CODE.search(told)
+        if step["status"] == "needed":
+            assert status == 0, (step["operation"], told)
+        elif step["status"] == "unchanged":
+            assert status == 0 or code[1] in ALREADY_SO, (step["operation"], told)
+        elif step["status"] == "failed":
+            said = CODE.search(review["reason"])
+            assert status != 0, f"we say {review['reason']}, the CLI succeeds"
+            assert said is None or said[1] == code[1], (review["reason"], told)
+            return
+
+
+def touches_everything_once(review):
+    """Whether no two commands are about the same thing: only then is a script true after it has run."""
+    places = [json.dumps(step["parameters"], sort_keys=True) for step in review["steps"]]
+    names = [value for step in review["steps"] for key, value in step["parameters"].items() if key.endswith("Name")]
+    return len(set(places)) == len(places) and len(set(names)) == len(names)
