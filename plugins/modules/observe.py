@@ -182,9 +182,10 @@ class Batch:
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
         wants = step["operation"], found.after
-        writer, wanted = self._writers.setdefault(found.writes, (alert_id, wants))
-        if wanted != wants:
+        writer, wanted = self._writers.get(found.writes, (alert_id, wants))
+        if writer != alert_id and wanted != wants:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
+        self._writers[found.writes] = writer, wants
 
 
 def _label(alert, step):

@@ -76,6 +76,7 @@ def close_gaps() -> None:
     _close_deletion_gaps()
     _close_reading_gaps()
     IamResponse.update_role = _update_role
+    _before(IAMBackend, "remove_role_from_instance_profile", _role_must_be_in_profile)
 
 
 def _before(cls: type, method: str, check: Callable[..., None]) -> None:
@@ -307,6 +308,13 @@ def _update_role(self: IamResponse) -> ActionResult:
     role.description = self._get_param("Description", role.description)
     role.max_session_duration = self._get_int_param("MaxSessionDuration", role.max_session_duration)
     return EmptyResult()
+
+
+def _role_must_be_in_profile(iam: IAMBackend, profile_name: str, role_name: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveRoleFromInstanceProfile.html"""
+    roles = [role.name for role in iam.get_instance_profile(profile_name).roles]
+    if role_name not in roles:
+        raise NoSuchEntity(f"Role {role_name} in Instance Profile {profile_name} cannot be found.")
 
 
 # --- reading a whole account ------------------------------------------------------------------------------------------
