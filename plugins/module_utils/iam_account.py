@@ -18,6 +18,8 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import read_document
 
 PAGE = 1000
+# Who holds the root user's MFA device: no name of a user begins so.
+ROOT = ":root"
 
 
 class IamAccount:
@@ -74,6 +76,12 @@ def _pages(client, operation, result, **parameters):
 def tags_of(entity):
     """IAM's list of tags as a dict."""
     return {tag["Key"]: tag["Value"] for tag in entity.get("Tags") or []}
+
+
+def without_tags(tags, keys):
+    """The tags that are left without some keys; IAM takes keys that differ in letter case alone for the same."""
+    gone = {key.lower() for key in keys}
+    return {key: value for key, value in tags.items() if key.lower() not in gone}
 
 
 def _user(client, name):
@@ -145,6 +153,23 @@ def _policy_document(client, arn):
     return read_document(answer["PolicyVersion"]["Document"])
 
 
+def _policy_versions(client, arn):
+    """Version id -> whether it is the default."""
+    versions = _pages(client, "list_policy_versions", "Versions", PolicyArn=arn)
+    return {version["VersionId"]: version["IsDefaultVersion"] for version in versions}
+
+
+def _version_document(client, arn, version):
+    return read_document(client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+
+
+def _policy_entities(client, arn):
+    """The (kind, name) of every principal that a policy is attached to or bounds."""
+    pages = client.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn)
+    kinds = ("User", "Role", "Group")
+    return [(kind.lower(), one[f"{kind}Name"]) for page in pages for kind in kinds for one in page[f"Policy{kind}s"]]
+
+
 def _policy_names(client):
     """Lower-cased name -> ARNs. IAM takes names that differ in letter case alone for the same."""
     named = {}
@@ -165,6 +190,35 @@ def _access_keys(client, user):
     }
 
 
+def _mfa_devices(client, user):
+    return {one["SerialNumber"]: "assigned" for one in _pages(client, "list_mfa_devices", "MFADevices", UserName=user)}
+
+
+def _virtual_mfa_devices(client):
+    """Serial number -> the name of the user who holds the device, C(ROOT), or None."""
+    devices = _pages(client, "list_virtual_mfa_devices", "VirtualMFADevices")
+    return {one["SerialNumber"]: one["User"].get("UserName", ROOT) if one.get("User") else None for one in devices}
+
+
+def _mfa_device(client, serial):
+    return {"tags": tags_of(client.list_mfa_device_tags(SerialNumber=serial))}
+
+
+def _ssh_public_keys(client, user):
+    keys = _pages(client, "list_ssh_public_keys", "SSHPublicKeys", UserName=user)
+    return {key["SSHPublicKeyId"]: key["Status"] for key in keys}
+
+
+def _signing_certificates(client, user):
+    certificates = _pages(client, "list_signing_certificates", "Certificates", UserName=user)
+    return {one["CertificateId"]: one["Status"] for one in certificates}
+
+
+def _service_specific_credentials(client, user):
+    found = client.list_service_specific_credentials(UserName=user)["ServiceSpecificCredentials"]
+    return {one["ServiceSpecificCredentialId"]: one["Status"] for one in found}
+
+
 def _groups_of(client, user):
     return [group["GroupName"] for group in _pages(client, "list_groups_for_user", "Groups", UserName=user)]
 
@@ -173,6 +227,48 @@ def _instance_profile(client, name):
     profile = client.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
     roles = [role["RoleName"] for role in profile["Roles"]]
     return {"path": profile["Path"], "role": roles[0] if roles else None, "tags": tags_of(profile)}
+
+
+def _profiles_of(client, role):
+    profiles = _pages(client, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=role)
+    return [profile["InstanceProfileName"] for profile in profiles]
+
+
+def _service_roles(client, service):
+    """Name -> description of the roles that are linked to a service."""
+    roles = _pages(client, "list_roles", "Roles", PathPrefix=f"/aws-service-role/{service}/")
+    return {role["RoleName"]: role.get("Description", "") for role in roles}
+
+
+def _server_certificate(client, name):
+    certificate = client.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]
+    described = certificate["ServerCertificateMetadata"]
+    return {"arn": described["Arn"], "path": described["Path"], "tags": tags_of(certificate)}
+
+
+def _openid_connect_provider(client, arn):
+    provider = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    lists = {"client_ids": "ClientIDList", "thumbprints": "ThumbprintList"}
+    found = {field: sorted(provider.get(member) or []) for field, member in lists.items()}
+    return {**found, "url": provider["Url"], "tags": tags_of(provider)}
+
+
+def _saml_provider(client, arn):
+    provider = client.get_saml_provider(SAMLProviderArn=arn)
+    return {"metadata": provider["SAMLMetadataDocument"], "tags": tags_of(provider)}
+
+
+def _aliases(client):
+    return _pages(client, "list_account_aliases", "AccountAliases")
+
+
+def _outbound_federation(client):
+    try:
+        return client.get_outbound_web_identity_federation_info()["JwtVendingEnabled"]
+    except ClientError as error:
+        if error.response["Error"]["Code"].startswith("FeatureDisabled"):
+            return False
+        raise
 
 
 def _password_policy(client):
@@ -184,23 +280,39 @@ def _summary(client):
 
 
 _READERS = {
-    "user": _user,
-    "role": _role,
-    "role_settings": _role_settings,
-    "group": _group,
-    "members": _members,
+    "access_keys": _access_keys,
+    "aliases": _aliases,
     "attached": _attached,
+    "group": _group,
+    "groups_of": _groups_of,
     "inline": _inline,
     "inline_names": _inline_names,
+    "instance_profile": _instance_profile,
+    "login_profile": _login_profile,
+    "members": _members,
+    "mfa_device": _mfa_device,
+    "mfa_devices": _mfa_devices,
+    "openid_connect_provider": _openid_connect_provider,
+    "outbound_federation": _outbound_federation,
+    "password_policy": _password_policy,
     "policy": _policy,
     "policy_document": _policy_document,
+    "policy_entities": _policy_entities,
     "policy_names": _policy_names,
-    "login_profile": _login_profile,
-    "access_keys": _access_keys,
-    "groups_of": _groups_of,
-    "instance_profile": _instance_profile,
-    "password_policy": _password_policy,
+    "policy_versions": _policy_versions,
+    "profiles_of": _profiles_of,
+    "role": _role,
+    "role_settings": _role_settings,
+    "saml_provider": _saml_provider,
+    "server_certificate": _server_certificate,
+    "service_roles": _service_roles,
+    "service_specific_credentials": _service_specific_credentials,
+    "signing_certificates": _signing_certificates,
+    "ssh_public_keys": _ssh_public_keys,
     "summary": _summary,
+    "user": _user,
+    "version_document": _version_document,
+    "virtual_mfa_devices": _virtual_mfa_devices,
 }
 
 

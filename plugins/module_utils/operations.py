@@ -1,116 +1,43 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of IAM's mutating operations: what each becomes, what guards it, how it is observed.
+"""The table of IAM's mutating operations: what each becomes, what guards it, how it is observed and undone.
 
-One row per operation of botocore's iam model, sorted by name within its kind. To add an operation, move it
-from NOT_YET to STEPS with its module and observer, and add a golden pair under tests/fixtures/steps/.
+One row per operation of botocore's iam model, sorted by name. To add an operation, add its row to STEPS or
+REFUSED, and for a step a golden pair under tests/fixtures/steps/ and its line in docs/operations.md
+(docs/make_operations.py writes it).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A module option whose value is chosen by an API parameter's value, e.g. Status -> active."""
-
-    parameter: str
-    values: dict
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One row.
-
-    :ivar name: the API name, e.g. C(AttachUserPolicy).
-    :ivar module: the module that makes the change, or None when the operation is not translated.
-    :ivar args: the module's options; C("$UserName") stands for that parameter, C("$live.trust") for what
-        observe reads, a C(Choice) for a mapped value, anything else for itself. Absent parameters are left out.
-    :ivar observe: the observer of module_utils/observation.py that decides needed, already true or conflict.
-    :ivar guards: the ids of the static guardrails that look at it (module_utils/guardrails.py).
-    :ivar observed: parameters that only the observer needs.
-    :ivar requires: parameters that the CLI lets out and we do not: without them the caller itself is meant.
-    :ivar refused: why no setting opens this operation.
-    :ivar unsupported: why it is not translated.
-    """
-
-    name: str
-    module: str | None = None
-    args: dict | None = None
-    observe: str | None = None
-    guards: tuple = ()
-    observed: tuple = ()
-    requires: tuple = ()
-    refused: str | None = None
-    unsupported: str | None = None
-
-    @property
-    def parameters(self):
-        """The names of the API parameters that the step can express."""
-        return {name for value in (self.args or {}).values() for name in _parameters_in(value)} | set(self.observed)
-
-
-def _parameters_in(value):
-    if isinstance(value, Choice):
-        return [value.parameter]
-    if isinstance(value, list):
-        return [name for inner in value for name in _parameters_in(inner)]
-    return [value[1:]] if isinstance(value, str) and value.startswith("$") and not value.startswith("$live.") else []
-
-
-def _user(name, observe, guards=(), **options):
-    fixed = {"name": "$UserName", "state": "present", "purge_policies": False, "purge_tags": False}
-    return Operation(name, "amazon.aws.iam_user", {**fixed, **options}, observe, guards, requires=("UserName",))
-
-
-def _group(name, observe, guards=(), **options):
-    fixed = {"name": "$GroupName", "state": "present", "purge_policies": False, "purge_users": False}
-    return Operation(name, "amazon.aws.iam_group", {**fixed, **options}, observe, guards)
-
-
-def _role(name, observe, guards=(), observed=(), **options):
-    fixed = {
-        "name": "$RoleName",
-        "state": "present",
-        "assume_role_policy_document": "$live.trust",
-        "create_instance_profile": False,
-        "delete_instance_profile": False,
-        "purge_policies": False,
-        "purge_tags": False,
-    }
-    return Operation(name, "amazon.aws.iam_role", {**fixed, **options}, observe, guards, observed)
-
-
-def _put_inline(name, kind):
-    options = {"policy_json": "$PolicyDocument", "state": "present", "skip_duplicates": False}
-    return _inline(name, kind, "put_inline_policy", ("deny_only",), options)
-
-
-def _delete_inline(name, kind):
-    return _inline(name, kind, "delete_inline_policy", (), {"state": "absent"})
-
-
-def _inline(name, kind, observe, guards, options):
-    named = {"iam_type": kind, "iam_name": f"${kind.capitalize()}Name", "policy_name": "$PolicyName"}
-    return Operation(name, "amazon.aws.iam_policy", {**named, **options}, observe, guards)
-
-
-def _key(name, observe, guards=(), **options):
-    named = {"user_name": "$UserName", "id": "$AccessKeyId"}
-    return Operation(name, "amazon.aws.iam_access_key", {**named, **options}, observe, guards, requires=("UserName",))
-
-
-def _profile(name, observe, guards=(), observed=(), **options):
-    fixed = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
-    return Operation(name, "amazon.aws.iam_instance_profile", {**fixed, **options}, observe, guards, observed)
-
-
-def _detach(name, kind):
-    args = {"kind": kind, "name": f"${kind.capitalize()}Name", "policy_arn": "$PolicyArn", "state": "absent"}
-    return Operation(name, "leastpriv.iam.policy_attachment", args, "detach_policy")
-
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import (
+    DESTRUCTIVE,
+    NEUTRAL,
+    RESTRICT,
+    SECRET,
+    WIDEN,
+    Choice,
+    Lost,
+    Operation,
+    access_key,
+    credential,
+    delete_inline,
+    deletion,
+    detach,
+    entity,
+    group,
+    profile,
+    provider,
+    put_inline,
+    renaming,
+    role,
+    row,
+    setting,
+    tag,
+    untag,
+    user,
+    version,
+)
 
 PASSWORD_POLICY = {
     "min_pw_length": "$MinimumPasswordLength",
@@ -124,33 +51,99 @@ PASSWORD_POLICY = {
     "pw_expire": "$HardExpiry",
     "state": "present",
 }
+PASSWORDS = "amazon.aws.iam_password_policy"
+LINKED_ROLE = "leastpriv.iam.service_linked_role"
+OIDC, OIDC_ARN = "openid_connect_provider", "$OpenIDConnectProviderArn"
+SAML, SAML_ARN = "saml_provider", "$SAMLProviderArn"
+SECRET_GONE = Lost("its secret is gone: a new one has to be made and handed out")
+KEY_GONE = Lost("its key material has to be uploaded again by who has it")
+NEW_ID = "a new one of the same name has another unique id, which policies and trusts may name"
 
 STEPS = (
-    _profile("AddRoleToInstanceProfile", "add_role_to_profile", ("no_creation",), role="$RoleName"),
-    _group("AddUserToGroup", "add_member", ("no_membership",), users=["$UserName"]),
-    _group("AttachGroupPolicy", "attach_policy", managed_policies=["$PolicyArn"]),
-    _role("AttachRolePolicy", "attach_policy", managed_policies=["$PolicyArn"]),
-    _user("AttachUserPolicy", "attach_policy", managed_policies=["$PolicyArn"]),
-    _group("CreateGroup", "create_group", ("no_creation",), path="$Path"),
-    _profile("CreateInstanceProfile", "create_profile", ("no_creation",), path="$Path", tags="$Tags"),
-    Operation(
+    provider(
+        "AddClientIDToOpenIDConnectProvider",
+        "add_client_id",
+        WIDEN,
+        "RemoveClientIDFromOpenIDConnectProvider",
+        ("no_trust",),
+        OIDC,
+        arn=OIDC_ARN,
+        client_id="$ClientID",
+        state="present",
+    ),
+    profile(
+        "AddRoleToInstanceProfile",
+        "add_role_to_profile",
+        WIDEN,
+        "RemoveRoleFromInstanceProfile",
+        ("no_creation",),
+        role="$RoleName",
+    ),
+    group("AddUserToGroup", "add_member", WIDEN, "RemoveUserFromGroup", ("no_membership",), users=["$UserName"]),
+    group("AttachGroupPolicy", "attach_policy", RESTRICT, "DetachGroupPolicy", managed_policies=["$PolicyArn"]),
+    role("AttachRolePolicy", "attach_policy", RESTRICT, "DetachRolePolicy", managed_policies=["$PolicyArn"]),
+    user("AttachUserPolicy", "attach_policy", RESTRICT, "DetachUserPolicy", managed_policies=["$PolicyArn"]),
+    setting(
+        "CreateAccountAlias",
+        "create_alias",
+        NEUTRAL,
+        ("CreateAccountAlias", "DeleteAccountAlias"),
+        ("account_settings",),
+        alias="$AccountAlias",
+        state="present",
+    ),
+    group("CreateGroup", "create_group", WIDEN, "DeleteGroup", ("no_creation",), path="$Path"),
+    profile(
+        "CreateInstanceProfile",
+        "create_profile",
+        WIDEN,
+        "DeleteInstanceProfile",
+        ("no_creation",),
+        path="$Path",
+        tags="$Tags",
+    ),
+    provider(
+        "CreateOpenIDConnectProvider",
+        "create_openid_connect_provider",
+        WIDEN,
+        "DeleteOpenIDConnectProvider",
+        ("no_trust",),
+        OIDC,
+        url="$Url",
+        client_ids="$ClientIDList",
+        thumbprints="$ThumbprintList",
+        tags="$Tags",
+        state="present",
+    ),
+    row(
         "CreatePolicy",
         "amazon.aws.iam_managed_policy",
-        {
-            "name": "$PolicyName",
-            "policy": "$PolicyDocument",
-            "path": "$Path",
-            "description": "$Description",
-            "tags": "$Tags",
-            "purge_tags": False,
-            "state": "present",
-        },
         "create_policy",
+        RESTRICT,
+        "DeletePolicy",
         ("deny_only",),
+        name="$PolicyName",
+        policy="$PolicyDocument",
+        path="$Path",
+        description="$Description",
+        tags="$Tags",
+        purge_tags=False,
+        state="present",
     ),
-    _role(
+    version(
+        "CreatePolicyVersion",
+        "create_policy_version",
+        ("SetDefaultPolicyVersion", "DeletePolicyVersion"),
+        ("deny_only",),
+        policy="$PolicyDocument",
+        default="$SetAsDefault",
+        state="present",
+    ),
+    role(
         "CreateRole",
         "create_role",
+        WIDEN,
+        "DeleteRole",
         ("no_creation",),
         assume_role_policy_document="$AssumeRolePolicyDocument",
         path="$Path",
@@ -159,139 +152,369 @@ STEPS = (
         boundary="$PermissionsBoundary",
         tags="$Tags",
     ),
-    _user("CreateUser", "create_user", ("no_creation",), path="$Path", boundary="$PermissionsBoundary", tags="$Tags"),
-    _key("DeleteAccessKey", "delete_access_key", state="absent"),
-    Operation(
-        "DeleteAccountPasswordPolicy",
-        "amazon.aws.iam_password_policy",
-        {"state": "absent"},
-        "delete_password_policy",
-        ("password_policy",),
+    provider(
+        "CreateSAMLProvider",
+        "create_saml_provider",
+        WIDEN,
+        "DeleteSAMLProvider",
+        ("no_trust",),
+        SAML,
+        name="$Name",
+        metadata="$SAMLMetadataDocument",
+        tags="$Tags",
+        state="present",
     ),
-    _delete_inline("DeleteGroupPolicy", "group"),
-    _user("DeleteLoginProfile", "delete_login_profile", remove_password=True),
-    _role("DeleteRolePermissionsBoundary", "delete_boundary", ("keep_boundary",), boundary=""),
-    _delete_inline("DeleteRolePolicy", "role"),
-    _user("DeleteUserPermissionsBoundary", "delete_boundary", ("keep_boundary",), boundary=""),
-    _delete_inline("DeleteUserPolicy", "user"),
-    _detach("DetachGroupPolicy", "group"),
-    _detach("DetachRolePolicy", "role"),
-    _detach("DetachUserPolicy", "user"),
-    _put_inline("PutGroupPolicy", "group"),
-    _role("PutRolePermissionsBoundary", "put_boundary", boundary="$PermissionsBoundary"),
-    _put_inline("PutRolePolicy", "role"),
-    _user("PutUserPermissionsBoundary", "put_boundary", boundary="$PermissionsBoundary"),
-    _put_inline("PutUserPolicy", "user"),
-    _profile("RemoveRoleFromInstanceProfile", "remove_role_from_profile", observed=("RoleName",), role=""),
-    Operation(
+    row(
+        "CreateServiceLinkedRole",
+        LINKED_ROLE,
+        "create_service_linked_role",
+        WIDEN,
+        "DeleteServiceLinkedRole",
+        ("no_creation",),
+        service="$AWSServiceName",
+        description="$Description",
+        suffix="$CustomSuffix",
+        state="present",
+    ),
+    user(
+        "CreateUser",
+        "create_user",
+        WIDEN,
+        "DeleteUser",
+        ("no_creation",),
+        path="$Path",
+        boundary="$PermissionsBoundary",
+        tags="$Tags",
+    ),
+    row(
+        "DeactivateMFADevice",
+        "leastpriv.iam.credential",
+        "delete_credential",
+        WIDEN,
+        Lost("only who holds the device can enable it again"),
+        ("keep_mfa",),
+        ("UserName",),
+        kind="mfa_device",
+        user="$UserName",
+        id="$SerialNumber",
+        state="absent",
+    ),
+    access_key("DeleteAccessKey", "delete_credential", SECRET_GONE, state="absent"),
+    setting(
+        "DeleteAccountAlias",
+        "delete_alias",
+        NEUTRAL,
+        "CreateAccountAlias",
+        ("account_settings",),
+        alias="$AccountAlias",
+        state="absent",
+    ),
+    row(
+        "DeleteAccountPasswordPolicy",
+        PASSWORDS,
+        "delete_password_policy",
+        WIDEN,
+        "UpdateAccountPasswordPolicy",
+        ("password_policy",),
+        state="absent",
+    ),
+    deletion("Group", "CreateGroup"),
+    delete_inline("group"),
+    deletion("InstanceProfile", "CreateInstanceProfile", "delete_profile"),
+    user("DeleteLoginProfile", "delete_login_profile", RESTRICT, SECRET_GONE, remove_password=True),
+    provider(
+        "DeleteOpenIDConnectProvider",
+        "delete_provider",
+        DESTRUCTIVE,
+        "CreateOpenIDConnectProvider",
+        ("no_deletion",),
+        OIDC,
+        arn=OIDC_ARN,
+        state="absent",
+    ),
+    entity("DeletePolicy", "delete_policy", DESTRUCTIVE, "CreatePolicy", (), "policy", "PolicyArn", state="absent"),
+    version(
+        "DeletePolicyVersion",
+        "delete_policy_version",
+        Lost("the document can be created again, but under another version id"),
+        version_id="$VersionId",
+        state="absent",
+    ),
+    deletion("Role", Lost(NEW_ID)),
+    role(
+        "DeleteRolePermissionsBoundary",
+        "delete_boundary",
+        WIDEN,
+        "PutRolePermissionsBoundary",
+        ("keep_boundary",),
+        boundary="",
+    ),
+    delete_inline("role"),
+    provider(
+        "DeleteSAMLProvider",
+        "delete_provider",
+        DESTRUCTIVE,
+        "CreateSAMLProvider",
+        ("no_deletion",),
+        SAML,
+        arn=SAML_ARN,
+        state="absent",
+    ),
+    credential("DeleteSSHPublicKey", "ssh_public_key", "SSHPublicKeyId", "UploadSSHPublicKey"),
+    entity(
+        "DeleteServerCertificate",
+        "delete_server_certificate",
+        DESTRUCTIVE,
+        KEY_GONE,
+        (),
+        "server_certificate",
+        "ServerCertificateName",
+        state="absent",
+    ),
+    row(
+        "DeleteServiceLinkedRole",
+        LINKED_ROLE,
+        "delete_service_linked_role",
+        DESTRUCTIVE,
+        "CreateServiceLinkedRole",
+        ("no_deletion",),
+        name="$RoleName",
+        state="absent",
+    ),
+    credential(
+        "DeleteServiceSpecificCredential", "service_specific_credential", "ServiceSpecificCredentialId", SECRET_GONE
+    ),
+    credential("DeleteSigningCertificate", "signing_certificate", "CertificateId", KEY_GONE),
+    deletion("User", Lost(NEW_ID)),
+    user(
+        "DeleteUserPermissionsBoundary",
+        "delete_boundary",
+        WIDEN,
+        "PutUserPermissionsBoundary",
+        ("keep_boundary",),
+        boundary="",
+    ),
+    delete_inline("user"),
+    row(
+        "DeleteVirtualMFADevice",
+        "leastpriv.iam.credential",
+        "delete_virtual_mfa_device",
+        DESTRUCTIVE,
+        Lost("its seed is gone: a new device has to be made and enabled by its user"),
+        ("keep_mfa",),
+        kind="virtual_mfa_device",
+        id="$SerialNumber",
+        state="absent",
+    ),
+    detach("group"),
+    detach("role"),
+    detach("user"),
+    setting(
+        "DisableOutboundWebIdentityFederation",
+        "set_outbound_federation",
+        RESTRICT,
+        "EnableOutboundWebIdentityFederation",
+        outbound_web_identity_federation=False,
+    ),
+    setting(
+        "EnableOutboundWebIdentityFederation",
+        "set_outbound_federation",
+        WIDEN,
+        "DisableOutboundWebIdentityFederation",
+        ("account_settings",),
+        outbound_web_identity_federation=True,
+    ),
+    put_inline("group"),
+    role(
+        "PutRolePermissionsBoundary",
+        "put_boundary",
+        RESTRICT,
+        ("PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary"),
+        boundary="$PermissionsBoundary",
+    ),
+    put_inline("role"),
+    user(
+        "PutUserPermissionsBoundary",
+        "put_boundary",
+        RESTRICT,
+        ("PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary"),
+        boundary="$PermissionsBoundary",
+    ),
+    put_inline("user"),
+    provider(
+        "RemoveClientIDFromOpenIDConnectProvider",
+        "remove_client_id",
+        RESTRICT,
+        "AddClientIDToOpenIDConnectProvider",
+        (),
+        OIDC,
+        arn=OIDC_ARN,
+        client_id="$ClientID",
+        state="absent",
+    ),
+    profile(
+        "RemoveRoleFromInstanceProfile",
+        "remove_role_from_profile",
+        RESTRICT,
+        "AddRoleToInstanceProfile",
+        (),
+        ("RoleName",),
+        role="",
+    ),
+    row(
         "RemoveUserFromGroup",
         "leastpriv.iam.group_membership",
-        {"group": "$GroupName", "user": "$UserName", "state": "absent"},
         "remove_member",
+        RESTRICT,
+        "AddUserToGroup",
+        group="$GroupName",
+        user="$UserName",
+        state="absent",
     ),
-    _profile("TagInstanceProfile", "tag", ("no_tags",), tags="$Tags"),
-    _role("TagRole", "tag", ("no_tags",), tags="$Tags"),
-    _user("TagUser", "tag", ("no_tags",), tags="$Tags"),
-    _key(
+    version(
+        "SetDefaultPolicyVersion",
+        "set_default_policy_version",
+        "SetDefaultPolicyVersion",
+        version_id="$VersionId",
+        default=True,
+        state="present",
+    ),
+    setting(
+        "SetSecurityTokenServicePreferences",
+        "set_token_version",
+        RESTRICT,
+        "SetSecurityTokenServicePreferences",
+        ("account_settings",),
+        sts_token_version="$GlobalEndpointTokenVersion",
+    ),
+    profile(
+        "TagInstanceProfile",
+        "tag",
+        WIDEN,
+        ("TagInstanceProfile", "UntagInstanceProfile"),
+        ("no_tags",),
+        tags="$Tags",
+    ),
+    tag("MFADevice", "mfa_device", "SerialNumber"),
+    tag("OpenIDConnectProvider", OIDC, "OpenIDConnectProviderArn"),
+    tag("Policy", "policy", "PolicyArn"),
+    role("TagRole", "tag", WIDEN, ("TagRole", "UntagRole"), ("no_tags",), tags="$Tags"),
+    tag("SAMLProvider", SAML, "SAMLProviderArn"),
+    tag("ServerCertificate", "server_certificate", "ServerCertificateName"),
+    user("TagUser", "tag", WIDEN, ("TagUser", "UntagUser"), ("no_tags",), tags="$Tags"),
+    untag("InstanceProfile", "instance_profile", "InstanceProfileName"),
+    untag("MFADevice", "mfa_device", "SerialNumber"),
+    untag("OpenIDConnectProvider", OIDC, "OpenIDConnectProviderArn"),
+    untag("Policy", "policy", "PolicyArn"),
+    untag("Role", "role", "RoleName"),
+    untag("SAMLProvider", SAML, "SAMLProviderArn"),
+    untag("ServerCertificate", "server_certificate", "ServerCertificateName"),
+    untag("User", "user", "UserName"),
+    access_key(
         "UpdateAccessKey",
-        "update_access_key",
+        "update_credential",
+        "UpdateAccessKey",
         ("no_activation",),
         active=Choice("Status", {"Active": True, "Inactive": False}),
     ),
-    Operation(
-        "UpdateAccountPasswordPolicy", "amazon.aws.iam_password_policy", PASSWORD_POLICY, "update_password_policy"
+    row(
+        "UpdateAccountPasswordPolicy",
+        PASSWORDS,
+        "update_password_policy",
+        RESTRICT,
+        ("UpdateAccountPasswordPolicy", "DeleteAccountPasswordPolicy"),
+        **PASSWORD_POLICY,
     ),
-    _role("UpdateAssumeRolePolicy", "update_trust", ("keep_trust",), assume_role_policy_document="$PolicyDocument"),
-    _role("UpdateRole", "update_role", description="$Description", max_session_duration="$MaxSessionDuration"),
-    _role("UpdateRoleDescription", "update_role", description="$Description"),
+    role(
+        "UpdateAssumeRolePolicy",
+        "update_trust",
+        WIDEN,
+        "UpdateAssumeRolePolicy",
+        ("keep_trust",),
+        assume_role_policy_document="$PolicyDocument",
+    ),
+    renaming("Group", "group"),
+    provider(
+        "UpdateOpenIDConnectProviderThumbprint",
+        "update_thumbprints",
+        WIDEN,
+        "UpdateOpenIDConnectProviderThumbprint",
+        ("no_trust",),
+        OIDC,
+        arn=OIDC_ARN,
+        thumbprints="$ThumbprintList",
+        state="present",
+    ),
+    role(
+        "UpdateRole",
+        "update_role",
+        RESTRICT,
+        "UpdateRole",
+        description="$Description",
+        max_session_duration="$MaxSessionDuration",
+    ),
+    role("UpdateRoleDescription", "update_role", NEUTRAL, "UpdateRoleDescription", description="$Description"),
+    provider(
+        "UpdateSAMLProvider",
+        "update_saml_metadata",
+        WIDEN,
+        "UpdateSAMLProvider",
+        ("no_trust",),
+        SAML,
+        arn=SAML_ARN,
+        metadata="$SAMLMetadataDocument",
+        state="present",
+    ),
+    credential("UpdateSSHPublicKey", "ssh_public_key", "SSHPublicKeyId", "UpdateSSHPublicKey"),
+    renaming("ServerCertificate", "server_certificate"),
+    credential(
+        "UpdateServiceSpecificCredential",
+        "service_specific_credential",
+        "ServiceSpecificCredentialId",
+        "UpdateServiceSpecificCredential",
+    ),
+    credential("UpdateSigningCertificate", "signing_certificate", "CertificateId", "UpdateSigningCertificate"),
+    renaming("User", "user"),
 )
 
 MINTS = "it mints or needs a secret, which no alert may do"
 DELEGATES = "it delegates access, which no alert may do"
 NEEDS_CODES = "it needs the codes of somebody's MFA device"
 KEY_MATERIAL = "it brings key material of a sender we do not know"
+ORGANISATION = "it changes the whole organization, not the one account that the alert is about"
+FEATURES = 'it changes features of the whole account that have no "more" or "less" of access we could judge'
+PROPAGATES = "it binds an identity provider to other services, which no alert may do"
 
+# name -> (effect, why no setting opens it)
 REFUSED = {
-    "AcceptDelegationRequest": DELEGATES,
-    "AcquireRole": "it creates roles from a template of somebody else's",
-    "AssociateDelegationRequest": DELEGATES,
-    "ChangePassword": "it changes the password of the identity that runs this",
-    "CreateAccessKey": MINTS,
-    "CreateDelegationRequest": DELEGATES,
-    "CreateLoginProfile": MINTS,
-    "CreateServiceSpecificCredential": MINTS,
-    "CreateVirtualMFADevice": MINTS,
-    "EnableMFADevice": NEEDS_CODES,
-    "RejectDelegationRequest": DELEGATES,
-    "ResetServiceSpecificCredential": MINTS,
-    "ResyncMFADevice": NEEDS_CODES,
-    "SendDelegationToken": DELEGATES,
-    "UpdateDelegationRequest": DELEGATES,
-    "UpdateLoginProfile": MINTS,
-    "UploadSSHPublicKey": KEY_MATERIAL,
-    "UploadServerCertificate": KEY_MATERIAL,
-    "UploadSigningCertificate": KEY_MATERIAL,
+    "AcceptDelegationRequest": (WIDEN, DELEGATES),
+    "AcquireRole": (WIDEN, "it creates roles from a template of somebody else's"),
+    "AssociateDelegationRequest": (WIDEN, DELEGATES),
+    "ChangePassword": (SECRET, "it changes the password of the identity that runs this"),
+    "CreateAccessKey": (SECRET, MINTS),
+    "CreateDelegationRequest": (WIDEN, DELEGATES),
+    "CreateLoginProfile": (SECRET, MINTS),
+    "CreateServiceSpecificCredential": (SECRET, MINTS),
+    "CreateVirtualMFADevice": (SECRET, MINTS),
+    "DisableOrganizationsRootCredentialsManagement": (DESTRUCTIVE, ORGANISATION),
+    "DisableOrganizationsRootSessions": (DESTRUCTIVE, ORGANISATION),
+    "EnableMFADevice": (SECRET, NEEDS_CODES),
+    "EnableOrganizationsRootCredentialsManagement": (WIDEN, ORGANISATION),
+    "EnableOrganizationsRootSessions": (WIDEN, ORGANISATION),
+    "PutAccountProperties": (WIDEN, FEATURES),
+    "RejectDelegationRequest": (NEUTRAL, DELEGATES),
+    "ResetServiceSpecificCredential": (SECRET, MINTS),
+    "ResyncMFADevice": (SECRET, NEEDS_CODES),
+    "SendDelegationToken": (WIDEN, DELEGATES),
+    "UpdateDelegationRequest": (WIDEN, DELEGATES),
+    "UpdateLoginProfile": (SECRET, MINTS),
+    "UpdateOpenIDConnectProvider": (WIDEN, PROPAGATES),
+    "UploadSSHPublicKey": (SECRET, KEY_MATERIAL),
+    "UploadServerCertificate": (SECRET, KEY_MATERIAL),
+    "UploadSigningCertificate": (SECRET, KEY_MATERIAL),
 }
 
-NOT_YET = (
-    "AddClientIDToOpenIDConnectProvider",
-    "CreateAccountAlias",
-    "CreateOpenIDConnectProvider",
-    "CreatePolicyVersion",
-    "CreateSAMLProvider",
-    "CreateServiceLinkedRole",
-    "DeactivateMFADevice",
-    "DeleteAccountAlias",
-    "DeleteGroup",
-    "DeleteInstanceProfile",
-    "DeleteOpenIDConnectProvider",
-    "DeletePolicy",
-    "DeletePolicyVersion",
-    "DeleteRole",
-    "DeleteSAMLProvider",
-    "DeleteSSHPublicKey",
-    "DeleteServerCertificate",
-    "DeleteServiceLinkedRole",
-    "DeleteServiceSpecificCredential",
-    "DeleteSigningCertificate",
-    "DeleteUser",
-    "DeleteVirtualMFADevice",
-    "DisableOrganizationsRootCredentialsManagement",
-    "DisableOrganizationsRootSessions",
-    "DisableOutboundWebIdentityFederation",
-    "EnableOrganizationsRootCredentialsManagement",
-    "EnableOrganizationsRootSessions",
-    "EnableOutboundWebIdentityFederation",
-    "PutAccountProperties",
-    "RemoveClientIDFromOpenIDConnectProvider",
-    "SetDefaultPolicyVersion",
-    "SetSecurityTokenServicePreferences",
-    "TagMFADevice",
-    "TagOpenIDConnectProvider",
-    "TagPolicy",
-    "TagSAMLProvider",
-    "TagServerCertificate",
-    "UntagInstanceProfile",
-    "UntagMFADevice",
-    "UntagOpenIDConnectProvider",
-    "UntagPolicy",
-    "UntagRole",
-    "UntagSAMLProvider",
-    "UntagServerCertificate",
-    "UntagUser",
-    "UpdateGroup",
-    "UpdateOpenIDConnectProvider",
-    "UpdateOpenIDConnectProviderThumbprint",
-    "UpdateSAMLProvider",
-    "UpdateSSHPublicKey",
-    "UpdateServerCertificate",
-    "UpdateServiceSpecificCredential",
-    "UpdateSigningCertificate",
-    "UpdateUser",
-)
-
 OPERATIONS = {
-    **{row.name: row for row in STEPS},
-    **{name: Operation(name, refused=why) for name, why in REFUSED.items()},
-    **{name: Operation(name, unsupported="it is not translated yet") for name in NOT_YET},
+    **{step.name: step for step in STEPS},
+    **{name: Operation(name, effect=effect, refused=why) for name, (effect, why) in REFUSED.items()},
 }

@@ -63,32 +63,22 @@ groups:
   elements: str
 """
 
-from contextlib import suppress
-
-with suppress(ImportError):  # AnsibleAWSModule reports it
-    from botocore.exceptions import BotoCoreError, ClientError
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 
 
-def remove(module, client):
-    """Remove the user; one who is no member any more is what was wanted."""
-    group, user = module.params["group"], module.params["user"]
-    try:
-        client.remove_user_from_group(GroupName=group, UserName=user)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            module.fail_json_aws(error, msg=f"Failed to remove {user} from group {group}")
-    except BotoCoreError as error:
-        module.fail_json_aws(error, msg=f"Failed to remove {user} from group {group}")
-
-
-def groups_of(module, client):
-    try:
-        return IamAccount(client).fact("groups_of", module.params["user"]) or []
-    except (ClientError, BotoCoreError) as error:
-        module.fail_json_aws(error, msg=f"Failed to list the groups of user {module.params['user']}")
+def plan(params, account):
+    """The one call that removes the user."""
+    group, user = params["group"], params["user"]
+    groups = account.fact("groups_of", user) or []
+    return Change(
+        act=f"remove {user} from group {group}",
+        call="remove_user_from_group",
+        parameters={"GroupName": group, "UserName": user},
+        before={"groups": groups},
+        after={"groups": [name for name in groups if name != group]},
+        removes=True,
+    )
 
 
 def main():
@@ -100,14 +90,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    client = module.client("iam")
-    before = groups_of(module, client)
-    after = [name for name in before if name != module.params["group"]]
-    if after != before and not module.check_mode:
-        remove(module, client)
-    module.exit_json(
-        changed=after != before, groups=after, diff={"before": {"groups": before}, "after": {"groups": after}}
-    )
+    make_change(module, plan)
 
 
 if __name__ == "__main__":

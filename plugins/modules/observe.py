@@ -112,19 +112,14 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation import Conflict, Script, observe, principal
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import Conflict, Script, principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, pretty
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import (
-    Protection,
-    ProtectionError,
-    principal_of_arn,
-)
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
 
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
 PRELOAD_FROM = 10
-# Steps whose effect reaches every member of the group.
-GROUP_WIDE = ("AttachGroupPolicy", "PutGroupPolicy")
 
 
 class Batch:
@@ -156,9 +151,12 @@ class Batch:
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
+            # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
+            principals = touched(script, step)
             found = observe(script, step)
             if found.status == "needed":
-                self._protect(script, step)
+                for kind, name, arn in principals:
+                    self._protection.check(kind, name, arn)
                 self._claim(found, step, alert_id)
             args = {**step["args"], **_live_args(script, step)}
         except Refusal as refusal:
@@ -168,16 +166,6 @@ class Batch:
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
         return {**step, "args": args, "before": found.before, "after": found.after}, found.status, None
-
-    def _protect(self, script, step):
-        touched = principal(step)
-        if touched is None:
-            return
-        found = script.fact(*touched)
-        self._protection.check(*touched, found and found["arn"])
-        if step["operation"] in GROUP_WIDE:
-            for arn in script.fact("members", touched[1]) or []:
-                self._protection.check(*principal_of_arn(arn), arn)
 
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""

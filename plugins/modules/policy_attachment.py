@@ -72,35 +72,22 @@ attached_policies:
   elements: str
 """
 
-from contextlib import suppress
-
-with suppress(ImportError):  # AnsibleAWSModule reports it
-    from botocore.exceptions import BotoCoreError, ClientError
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 
 
-def detach(module, client):
-    """Detach the policy; a policy that is gone meanwhile is what was wanted."""
-    kind, policy_arn = module.params["kind"], module.params["policy_arn"]
-    named = {f"{kind.capitalize()}Name": module.params["name"], "PolicyArn": policy_arn}
-    try:
-        getattr(client, f"detach_{kind}_policy")(**named)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            module.fail_json_aws(error, msg=f"Failed to detach {policy_arn} from {kind} {module.params['name']}")
-    except BotoCoreError as error:
-        module.fail_json_aws(error, msg=f"Failed to detach {policy_arn} from {kind} {module.params['name']}")
-
-
-def attached_policies(module, client):
-    try:
-        return IamAccount(client).fact("attached", module.params["kind"], module.params["name"]) or []
-    except (ClientError, BotoCoreError) as error:
-        module.fail_json_aws(
-            error, msg=f"Failed to list the policies of {module.params['kind']} {module.params['name']}"
-        )
+def plan(params, account):
+    """The one call that detaches the policy."""
+    kind, name, policy_arn = params["kind"], params["name"], params["policy_arn"]
+    attached = account.fact("attached", kind, name) or []
+    return Change(
+        act=f"detach {policy_arn} from {kind} {name}",
+        call=f"detach_{kind}_policy",
+        parameters={f"{kind.capitalize()}Name": name, "PolicyArn": policy_arn},
+        before={"attached_policies": attached},
+        after={"attached_policies": [arn for arn in attached if arn != policy_arn]},
+        removes=True,
+    )
 
 
 def main():
@@ -113,16 +100,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    client = module.client("iam")
-    before = attached_policies(module, client)
-    after = [arn for arn in before if arn != module.params["policy_arn"]]
-    if after != before and not module.check_mode:
-        detach(module, client)
-    module.exit_json(
-        changed=after != before,
-        attached_policies=after,
-        diff={"before": {"attached_policies": before}, "after": {"attached_policies": after}},
-    )
+    make_change(module, plan)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import Choice
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Choice
 
 LEFT_OUT = object()
 

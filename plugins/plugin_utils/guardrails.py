@@ -55,7 +55,14 @@ def _deny_only(rule, call):
 def _no_activation(rule, call):
     if call.parameters.get("Status") == "Inactive":
         return []
-    return [(Refusal(rule, f"it sets the access key {call.parameters.get('AccessKeyId')} to Active"), "Status")]
+    return [(Refusal(rule, f"it sets a credential to {call.parameters.get('Status')}"), "Status")]
+
+
+def _account_settings(rule, call):
+    # Tokens of version 1 are valid in fewer regions.
+    if call.parameters.get("GlobalEndpointTokenVersion") == "v1Token":
+        return []
+    return [(Refusal(rule, "it changes a setting of the whole account"), None)]
 
 
 def _never(detail):
@@ -66,13 +73,18 @@ def _never(detail):
 
 
 CHECKS = {
+    "account_settings": _account_settings,
     "deny_only": _deny_only,
     "keep_boundary": _never("it removes a permissions boundary"),
+    "keep_mfa": _never("it takes an MFA device away"),
     "keep_trust": _never("it changes who may assume a role"),
     "no_activation": _no_activation,
     "no_creation": _never("it creates a principal or hands a role to an instance profile"),
+    "no_deletion": _never("it deletes who or what signs in"),
     "no_membership": _never("it adds a user to a group"),
-    "no_tags": _never("it sets tags"),
+    "no_renaming": _never("it changes a name or a path, and with it an ARN"),
+    "no_tags": _never("it changes tags"),
+    "no_trust": _never("it trusts an identity provider with more"),
     "password_policy": _never("it deletes the account's password policy"),
 }
 

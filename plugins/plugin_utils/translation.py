@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name, how_to_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import inexpressible, module_args
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import partitions, refusals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
@@ -29,6 +30,23 @@ PLACEHOLDERS = {
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 # The worst of a script's problems decides; other clouds count only where nothing else is in the script.
 SEVERITY = ("refused", "unsupported", "not_aws")
+# The parameters that name what a command changes, the most telling first.
+TARGETS = (
+    "UserName",
+    "RoleName",
+    "GroupName",
+    "PolicyName",
+    "InstanceProfileName",
+    "ServerCertificateName",
+    "PolicyArn",
+    "OpenIDConnectProviderArn",
+    "SAMLProviderArn",
+    "SerialNumber",
+    "AccountAlias",
+    "AWSServiceName",
+    "Url",
+    "Name",
+)
 BY_HAND = "Run the command by hand if it is meant."
 # A newer service model can bring operations that nobody has decided yet.
 UNKNOWN = Operation("", unsupported="this version does not know the operation")
@@ -151,5 +169,4 @@ def _step(text, call, index):
 
 def _target(parameters):
     """The name of what is changed, for people; empty for the account itself."""
-    named = ("UserName", "RoleName", "GroupName", "PolicyName", "InstanceProfileName")
-    return next((parameters[name] for name in named if name in parameters), "")
+    return next((parameters[name] for name in TARGETS if name in parameters), "")

@@ -8,7 +8,6 @@ One run of the playbook works on one account per operation; the CLI runs each sc
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,41 +15,11 @@ import yaml
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from stack import Stack, cli, iam_state, run_playbook
 from stack.alerts import nested_alert
+from stack.furnishing import WRITTEN, furnish
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "steps"
 OPERATIONS = sorted(row.name for row in STEPS)
 WRITTEN_FOR = "123456789012"
-WRITTEN_KEY = "AKIAEXAMPLE000000000"
-
-
-def a_document(effect, action, **more):
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, **more}]})
-
-
-def furnish(iam, account_id):
-    """Make what the fixtures' scripts are about; gives the id of the one access key."""
-    arn = f"arn:aws:iam::{account_id}:policy/"
-    trust = a_document("Allow", "sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
-    iam.create_user(UserName="bob", Tags=[{"Key": "team", "Value": "red"}])
-    iam.create_role(RoleName="ci", AssumeRolePolicyDocument=trust, Description="builds", MaxSessionDuration=7200)
-    for group in ("staff", "idle"):
-        iam.create_group(GroupName=group)
-    for name, effect in (("allows", "Allow"), ("denies", "Deny"), ("denies-more", "Deny")):
-        iam.create_policy(PolicyName=name, PolicyDocument=a_document(effect, "s3:*", Resource="*"))
-    for kind, name in (("user", "bob"), ("role", "ci"), ("group", "staff")):
-        named = {f"{kind.capitalize()}Name": name}
-        getattr(iam, f"attach_{kind}_policy")(**named, PolicyArn=f"{arn}allows")
-        document = a_document("Allow", "s3:*", Resource="*")
-        getattr(iam, f"put_{kind}_policy")(**named, PolicyName="open", PolicyDocument=document)
-    iam.add_user_to_group(GroupName="staff", UserName="bob")
-    iam.create_login_profile(UserName="bob", Password="emulated-Passw0rd")
-    iam.create_user(UserName="bound", PermissionsBoundary=f"{arn}allows")
-    iam.create_role(RoleName="bound", AssumeRolePolicyDocument=trust, PermissionsBoundary=f"{arn}allows")
-    for profile in ("box", "empty"):
-        iam.create_instance_profile(InstanceProfileName=profile)
-    iam.add_role_to_instance_profile(InstanceProfileName="box", RoleName="ci")
-    iam.update_account_password_policy(MinimumPasswordLength=10, MaxPasswordAge=365)
-    return iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"]
 
 
 def fixture_of(operation):
@@ -59,20 +28,24 @@ def fixture_of(operation):
 
 def script_for(stack, operation, account_id):
     """The fixture's script as it reads for an account that has just been furnished."""
-    key = furnish(stack.client("iam", account_id), account_id)
-    return fixture_of(operation)["script"].replace(WRITTEN_FOR, account_id).replace(WRITTEN_KEY, key)
+    made = furnish(stack.client("iam", account_id), account_id, operation)
+    script = fixture_of(operation)["script"].replace(WRITTEN_FOR, account_id)
+    for kind, written in WRITTEN.items():
+        script = script.replace(written, made[kind])
+    return script
 
 
 class Twins:
     """Per operation an account for the playbook and one for the CLI, and what became of both."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, operations: list[str]) -> None:
         self.stack = stack
-        self.ours = {name: f"1000000{index:05d}" for index, name in enumerate(OPERATIONS)}
-        self.theirs = {name: f"2000000{index:05d}" for index, name in enumerate(OPERATIONS)}
+        self.ours = {name: f"1000000{index:05d}" for index, name in enumerate(operations)}
+        self.theirs = {name: f"2000000{index:05d}" for index, name in enumerate(operations)}
         stack.add_profiles({f"ours-{name}": id_ for name, id_ in self.ours.items()})
         stack.add_profiles({f"theirs-{name}": id_ for name, id_ in self.theirs.items()})
         self.run = self._run_playbook()
+        self.calls = stack.calls()
 
     def _run_playbook(self):
         hosts = {}
@@ -90,9 +63,12 @@ class Twins:
 
 
 @pytest.fixture(scope="module")
-def twins(running_stack):
+def twins(running_stack, request):
+    """The twins of the operations that are to be tested: all of them, or those of pytest's -k."""
     running_stack.reset()
-    return Twins(running_stack)
+    mine = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    chosen = {item.callspec.params["operation"] for item in mine}
+    return Twins(running_stack, [name for name in OPERATIONS if name in chosen])
 
 
 def test_the_run_needs_no_person(twins):

@@ -29,6 +29,8 @@ from moto.iam.exceptions import (
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, User
 from moto.iam.responses import IamResponse
 
+from .iam_additions import add_operations, service_specific_credentials
+
 PRINCIPALS = ("user", "role", "group")
 GROUPS_PER_USER = 10
 DEFAULT_PAGE = 100
@@ -56,6 +58,7 @@ DELETE_CONFLICTS: dict[str, list[tuple[Callable[[Any, Any], Any], str]]] = {
         (lambda iam, user: user.mfa_devices, "must delete MFA device first"),
         (lambda iam, user: user.signing_certificates, "must delete signing certificates first"),
         (lambda iam, user: user.ssh_public_keys, "must delete public keys first"),
+        (lambda iam, user: service_specific_credentials(user), "must delete service specific credentials first"),
         (lambda iam, user: iam.get_groups_for_user(user.name), "must remove users from group first"),
     ],
     "group": [
@@ -77,6 +80,7 @@ def close_gaps() -> None:
     _close_reading_gaps()
     IamResponse.update_role = _update_role
     _before(IAMBackend, "remove_role_from_instance_profile", _role_must_be_in_profile)
+    add_operations()
 
 
 def _before(cls: type, method: str, check: Callable[..., None]) -> None:

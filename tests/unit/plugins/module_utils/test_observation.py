@@ -10,12 +10,15 @@ import json
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation import OBSERVERS, Conflict, Script, observe
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation import OBSERVERS, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import Conflict, Script
+from stack.furnishing import SAML_METADATA, THUMBPRINT, furnish_credentials, furnish_providers
 
 ACCOUNT = "payments"
 DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]})
 DENY_MORE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}]})
+ALLOW_LESS = DENY_MORE.replace("Deny", "Allow")
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 TRUST = json.dumps(
     {
@@ -27,14 +30,31 @@ TRUST = json.dumps(
 
 @pytest.fixture
 def iam(stack):
-    """An account with a bit of everything."""
+    """An account with a bit of everything, for a test that writes."""
+    return furnished(stack)
+
+
+@pytest.fixture(scope="module")
+def read_only(running_stack):
+    """The same for the tests that only read, which stand first in this file: made once."""
+    running_stack.reset()
+    return furnished(running_stack)
+
+
+def furnished(stack):
     client = stack.client("iam", ACCOUNT)
     client.create_user(UserName="bob", Tags=[{"Key": "team", "Value": "red"}])
     client.create_group(GroupName="staff")
     client.create_group(GroupName="idle")
+    client.create_user(UserName="idler")
+    client.create_role(RoleName="spare", AssumeRolePolicyDocument=TRUST)
+    client.create_service_linked_role(AWSServiceName="elasticbeanstalk.amazonaws.com", Description="runs")
+    client.create_instance_profile(InstanceProfileName="empty")
     client.create_role(RoleName="ci", AssumeRolePolicyDocument=TRUST, Description="builds", MaxSessionDuration=7200)
-    for name, document in (("denies", DENY), ("allows", ALLOW)):
+    for name, document in (("denies", DENY), ("allows", ALLOW), ("unused", ALLOW), ("unused-deny", DENY)):
         client.create_policy(PolicyName=name, PolicyDocument=document)
+    for name, document in (("allows", DENY_MORE), ("denies", ALLOW), ("unused", ALLOW_LESS)):
+        client.create_policy_version(PolicyArn=arn(stack, name), PolicyDocument=document)
     client.add_user_to_group(GroupName="staff", UserName="bob")
     client.attach_user_policy(UserName="bob", PolicyArn=arn(stack, "allows"))
     client.attach_role_policy(RoleName="ci", PolicyArn=arn(stack, "denies"))
@@ -44,7 +64,15 @@ def iam(stack):
     client.create_instance_profile(InstanceProfileName="box")
     client.add_role_to_instance_profile(InstanceProfileName="box", RoleName="ci")
     client.put_role_permissions_boundary(RoleName="ci", PermissionsBoundary=arn(stack, "allows"))
+    client.create_account_alias(AccountAlias="first-alias")
+    furnish_providers(client)
     return client
+
+
+@pytest.fixture
+def credentials(stack, iam):
+    """One of each credential for bob, and an MFA device that nobody has; gives the ids that IAM made up."""
+    return furnish_credentials(iam, stack.account_id(ACCOUNT))
 
 
 def arn(stack, name):
@@ -57,7 +85,9 @@ def a_script(stack, iam, allow=(), pending=None):
 
 def a_step(stack, operation, parameters):
     filled = {
-        name: value.format(arn=arn(stack, "").rstrip("/")) if isinstance(value, str) and "{arn}" in value else value
+        name: value.replace("{arn}", arn(stack, "").rstrip("/")).replace("{id}", stack.account_id(ACCOUNT))
+        if isinstance(value, str)
+        else value
         for name, value in parameters.items()
     }
     return {"operation": operation, "parameters": filled, "module": "the module"}
@@ -66,6 +96,17 @@ def a_step(stack, operation, parameters):
 BOB, CI, STAFF, BOX = {"UserName": "bob"}, {"RoleName": "ci"}, {"GroupName": "staff"}, {"InstanceProfileName": "box"}
 NOBODY = {"UserName": "nobody"}
 POLICY = {"PolicyName": "denies", "PolicyDocument": DENY}
+SPARE, IDLER, EMPTY = {"RoleName": "spare"}, {"UserName": "idler"}, {"InstanceProfileName": "empty"}
+OIDC = {"OpenIDConnectProviderArn": "arn:aws:iam::{id}:oidc-provider/token.example.com"}
+NO_OIDC = {"OpenIDConnectProviderArn": "arn:aws:iam::{id}:oidc-provider/other.example.com"}
+SAML = {"SAMLProviderArn": "arn:aws:iam::{id}:saml-provider/idp"}
+NO_SAML = {"SAMLProviderArn": "arn:aws:iam::{id}:saml-provider/other"}
+SERVICE = {"AWSServiceName": "elasticbeanstalk.amazonaws.com"}
+SERVICE_ROLE = {"RoleName": "AWSServiceRoleForElasticBeanstalk"}
+RED = {"Tags": [{"Key": "team", "Value": "red"}]}
+ALLOWS, DENIES, MISSING = ({"PolicyArn": f"{{arn}}/{name}"} for name in ("allows", "denies", "missing"))
+UNUSED, UNUSED_DENY = {"PolicyArn": "{arn}/unused"}, {"PolicyArn": "{arn}/unused-deny"}
+AWS_MANAGED = {"PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
 PASSWORDS = {"MinimumPasswordLength": 14, "RequireSymbols": True, "MaxPasswordAge": 90}
 
 NEEDED = [
@@ -92,6 +133,39 @@ NEEDED = [
     ("RemoveRoleFromInstanceProfile", {**BOX, **CI}),
     ("TagInstanceProfile", {**BOX, "Tags": [{"Key": "a", "Value": "b"}]}),
     ("UpdateAccountPasswordPolicy", PASSWORDS),
+    ("CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY}),
+    ("CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY, "SetAsDefault": True}),
+    # There already, but not in force: the CLI would make another one too.
+    ("CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY_MORE, "SetAsDefault": True}),
+    ("SetDefaultPolicyVersion", {**ALLOWS, "VersionId": "v2"}),
+    ("DeletePolicyVersion", {**ALLOWS, "VersionId": "v2"}),
+    ("DeleteUser", IDLER),
+    ("DeleteGroup", {"GroupName": "idle"}),
+    ("DeleteRole", SPARE),
+    ("DeleteInstanceProfile", EMPTY),
+    ("UpdateUser", {**IDLER, "NewUserName": "late"}),
+    ("UpdateUser", {**IDLER, "NewPath": "/former/"}),
+    ("UpdateGroup", {"GroupName": "idle", "NewGroupName": "Idle", "NewPath": "/former/"}),
+    ("CreateServiceLinkedRole", {"AWSServiceName": "autoscaling.amazonaws.com"}),
+    ("CreateServiceLinkedRole", {**SERVICE, "CustomSuffix": "blue"}),
+    ("DeleteServiceLinkedRole", SERVICE_ROLE),
+    ("TagPolicy", {**ALLOWS, **RED}),
+    ("TagOpenIDConnectProvider", {**OIDC, "Tags": [{"Key": "team", "Value": "blue"}]}),
+    ("TagSAMLProvider", {**SAML, "Tags": [{"Key": "team", "Value": "blue"}]}),
+    ("UntagUser", {**BOB, "TagKeys": ["Team"]}),
+    ("UntagSAMLProvider", {**SAML, "TagKeys": ["team", "other"]}),
+    ("CreateOpenIDConnectProvider", {"Url": "https://new.example.com/path", "ClientIDList": ["b", "a"]}),
+    ("AddClientIDToOpenIDConnectProvider", {**OIDC, "ClientID": "build"}),
+    ("RemoveClientIDFromOpenIDConnectProvider", {**OIDC, "ClientID": "sts.amazonaws.com"}),
+    ("UpdateOpenIDConnectProviderThumbprint", {**OIDC, "ThumbprintList": ["b" * 40]}),
+    ("DeleteOpenIDConnectProvider", OIDC),
+    ("CreateSAMLProvider", {"Name": "new", "SAMLMetadataDocument": SAML_METADATA}),
+    ("UpdateSAMLProvider", {**SAML, "SAMLMetadataDocument": f"{SAML_METADATA} "}),
+    ("DeleteSAMLProvider", SAML),
+    ("CreateAccountAlias", {"AccountAlias": "second-alias"}),
+    ("DeleteAccountAlias", {"AccountAlias": "first-alias"}),
+    ("SetSecurityTokenServicePreferences", {"GlobalEndpointTokenVersion": "v2Token"}),
+    ("EnableOutboundWebIdentityFederation", {}),
 ]
 UNCHANGED = [
     ("CreatePolicy", POLICY),
@@ -117,6 +191,43 @@ UNCHANGED = [
     ("AddRoleToInstanceProfile", {**BOX, **CI}),
     ("RemoveRoleFromInstanceProfile", {**BOX, "RoleName": "other"}),
     ("DeleteAccountPasswordPolicy", {}),
+    ("CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY_MORE}),
+    ("CreatePolicyVersion", {**DENIES, "PolicyDocument": DENY, "SetAsDefault": True}),
+    ("SetDefaultPolicyVersion", {**DENIES, "VersionId": "v1"}),
+    ("DeletePolicyVersion", {**ALLOWS, "VersionId": "v9"}),
+    ("DeletePolicyVersion", {**MISSING, "VersionId": "v1"}),
+    ("DeletePolicy", MISSING),
+    ("DeleteUser", NOBODY),
+    ("DeleteGroup", {"GroupName": "nobody"}),
+    ("DeleteRole", {"RoleName": "nobody"}),
+    ("DeleteInstanceProfile", {"InstanceProfileName": "none"}),
+    ("DeleteServerCertificate", {"ServerCertificateName": "none"}),
+    ("UpdateUser", {**IDLER, "NewUserName": "idler"}),
+    # Renamed by an earlier run already.
+    ("UpdateUser", {**NOBODY, "NewUserName": "idler", "NewPath": "/"}),
+    ("CreateServiceLinkedRole", {**SERVICE, "Description": "runs"}),
+    ("DeleteServiceLinkedRole", {"RoleName": "AWSServiceRoleForNothing"}),
+    ("TagOpenIDConnectProvider", {**OIDC, **RED}),
+    ("UntagRole", {**CI, "TagKeys": ["team"]}),
+    ("UntagPolicy", {**MISSING, "TagKeys": ["team"]}),
+    (
+        "CreateOpenIDConnectProvider",
+        {"Url": "https://token.example.com", "ClientIDList": ["sts.amazonaws.com"], **RED},
+    ),
+    ("AddClientIDToOpenIDConnectProvider", {**OIDC, "ClientID": "sts.amazonaws.com"}),
+    ("RemoveClientIDFromOpenIDConnectProvider", {**OIDC, "ClientID": "other"}),
+    ("RemoveClientIDFromOpenIDConnectProvider", {**NO_OIDC, "ClientID": "other"}),
+    ("UpdateOpenIDConnectProviderThumbprint", {**OIDC, "ThumbprintList": [THUMBPRINT]}),
+    ("DeleteOpenIDConnectProvider", NO_OIDC),
+    ("CreateSAMLProvider", {"Name": "idp", "SAMLMetadataDocument": SAML_METADATA, **RED}),
+    ("UpdateSAMLProvider", {**SAML, "SAMLMetadataDocument": SAML_METADATA}),
+    ("DeleteSAMLProvider", NO_SAML),
+    ("CreateAccountAlias", {"AccountAlias": "first-alias"}),
+    ("DeleteAccountAlias", {"AccountAlias": "other-alias"}),
+    ("SetSecurityTokenServicePreferences", {"GlobalEndpointTokenVersion": "v1Token"}),
+    ("DisableOutboundWebIdentityFederation", {}),
+    ("DeactivateMFADevice", {**BOB, "SerialNumber": "arn:aws:iam::{id}:mfa/none"}),
+    ("DeleteVirtualMFADevice", {"SerialNumber": "arn:aws:iam::{id}:mfa/none"}),
 ]
 CONFLICT = [
     ("CreatePolicy", {"PolicyName": "allows", "PolicyDocument": DENY}, "EntityAlreadyExists"),
@@ -136,6 +247,42 @@ CONFLICT = [
     ("AddUserToGroup", {**BOB, "GroupName": "nobody"}, "The group with name nobody cannot be found"),
     ("UpdateAccessKey", {**BOB, "AccessKeyId": "AKIAGONE000000000000", "Status": "Inactive"}, "Access Key with id"),
     ("AddRoleToInstanceProfile", {"InstanceProfileName": "none", **CI}, "Instance Profile none cannot be found"),
+    ("CreatePolicyVersion", {**MISSING, "PolicyDocument": DENY}, "NoSuchEntity"),
+    ("CreatePolicyVersion", {**AWS_MANAGED, "PolicyDocument": DENY}, "managed by AWS"),
+    ("CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY.replace("s3:*", "s3:" + "a" * 6144)}, "6144"),
+    ("SetDefaultPolicyVersion", {**ALLOWS, "VersionId": "v9"}, "version v9 does not exist"),
+    ("DeletePolicyVersion", {**ALLOWS, "VersionId": "v1"}, "Cannot delete the default version of a policy"),
+    ("DeletePolicyVersion", {**AWS_MANAGED, "VersionId": "v1"}, "managed by AWS"),
+    ("DeletePolicy", ALLOWS, "Cannot delete a policy attached to entities"),
+    ("DeletePolicy", UNUSED, "more than one version"),
+    ("DeletePolicy", AWS_MANAGED, "managed by AWS"),
+    ("DeleteUser", BOB, "must delete login profile first"),
+    ("DeleteGroup", STAFF, "must remove users from group first"),
+    ("DeleteRole", CI, "must remove roles from instance profile first"),
+    ("DeleteRole", SERVICE_ROLE, "UnmodifiableEntity"),
+    ("DeleteInstanceProfile", BOX, "must remove roles from instance profile first"),
+    ("UpdateUser", {**NOBODY, "NewUserName": "other"}, "The user with name nobody cannot be found"),
+    ("UpdateUser", {**BOB, "NewUserName": "idler"}, "User with name idler already exists"),
+    ("UpdateGroup", {"GroupName": "nobody", "NewPath": "/x/"}, "The group with name nobody cannot be found"),
+    (
+        "UpdateServerCertificate",
+        {"ServerCertificateName": "none", "NewPath": "/x/"},
+        "Certificate with name none",
+    ),
+    ("CreateServiceLinkedRole", {**SERVICE, "Description": "another"}, "has been taken"),
+    ("DeleteServiceLinkedRole", CI, "no service-linked role"),
+    ("TagPolicy", {**MISSING, **RED}, "NoSuchEntity"),
+    ("TagMFADevice", {"SerialNumber": "arn:aws:iam::{id}:mfa/none", **RED}, "NoSuchEntity"),
+    ("CreateOpenIDConnectProvider", {"Url": "https://token.example.com"}, "EntityAlreadyExists"),
+    ("AddClientIDToOpenIDConnectProvider", {**NO_OIDC, "ClientID": "x"}, "NoSuchEntity"),
+    ("UpdateOpenIDConnectProviderThumbprint", {**NO_OIDC, "ThumbprintList": [THUMBPRINT]}, "NoSuchEntity"),
+    ("CreateSAMLProvider", {"Name": "idp", "SAMLMetadataDocument": "<x/>"}, "EntityAlreadyExists"),
+    ("UpdateSAMLProvider", {**NO_SAML, "SAMLMetadataDocument": SAML_METADATA}, "NoSuchEntity"),
+    (
+        "UpdateSSHPublicKey",
+        {**BOB, "SSHPublicKeyId": "APKAGONE000000000000", "Status": "Inactive"},
+        "The Public Key with id",
+    ),
 ]
 REFUSED = [
     ("AttachGroupPolicy", {**STAFF, "PolicyArn": "{arn}/allows"}, "attach_deny_only"),
@@ -145,47 +292,166 @@ REFUSED = [
     ("PutRolePermissionsBoundary", {**CI, "PermissionsBoundary": "{arn}/denies"}, "keep_boundary"),
     ("UpdateRole", {**CI, "MaxSessionDuration": 43200}, "session_duration"),
     ("UpdateAccountPasswordPolicy", {"MinimumPasswordLength": 6}, "password_policy"),
+    ("CreatePolicyVersion", {**DENIES, "PolicyDocument": DENY_MORE, "SetAsDefault": True}, "keep_deny"),
+    ("DeletePolicy", UNUSED_DENY, "keep_deny"),
 ]
 
 
 @pytest.mark.parametrize(("operation", "parameters"), NEEDED)
-def test_a_needed_step_shows_what_it_changes_and_is_true_afterwards(stack, iam, operation, parameters):
-    script = a_script(stack, iam)
-    seen = observe(script, a_step(stack, operation, parameters))
+def test_a_needed_step_shows_what_it_changes_and_is_true_afterwards(running_stack, read_only, operation, parameters):
+    script = a_script(running_stack, read_only)
+    seen = observe(script, a_step(running_stack, operation, parameters))
     assert seen.status == "needed"
     assert seen.before != seen.after
-    again = observe(script, a_step(stack, operation, parameters))
+    again = observe(script, a_step(running_stack, operation, parameters))
     assert again.status == "unchanged", "the overlay must hold what the step will have made"
 
 
 @pytest.mark.parametrize(("operation", "parameters"), UNCHANGED)
-def test_a_true_step_is_unchanged(stack, iam, operation, parameters):
-    seen = observe(a_script(stack, iam), a_step(stack, operation, parameters))
+def test_a_true_step_is_unchanged(running_stack, read_only, operation, parameters):
+    seen = observe(a_script(running_stack, read_only), a_step(running_stack, operation, parameters))
     assert (seen.status, seen.before) == ("unchanged", seen.after)
 
 
 @pytest.mark.parametrize(("operation", "parameters", "says"), CONFLICT)
-def test_what_aws_would_refuse_is_a_conflict_in_its_own_words(stack, iam, operation, parameters, says):
+def test_what_aws_would_refuse_is_a_conflict_in_its_own_words(running_stack, read_only, operation, parameters, says):
     with pytest.raises(Conflict, match=says):
-        observe(a_script(stack, iam), a_step(stack, operation, parameters))
+        observe(a_script(running_stack, read_only), a_step(running_stack, operation, parameters))
 
 
 @pytest.mark.parametrize(("operation", "parameters", "rule"), REFUSED)
-def test_live_guardrails_refuse_unless_they_are_opened(stack, iam, operation, parameters, rule):
-    step = a_step(stack, operation, parameters)
+def test_live_guardrails_refuse_unless_they_are_opened(running_stack, read_only, operation, parameters, rule):
+    step = a_step(running_stack, operation, parameters)
     with pytest.raises(Refusal) as refusal:
-        observe(a_script(stack, iam), step)
+        observe(a_script(running_stack, read_only), step)
     assert refusal.value.rule == rule
-    assert observe(a_script(stack, iam, allow=[rule]), step).status == "needed"
+    assert observe(a_script(running_stack, read_only, allow=[rule]), step).status == "needed"
 
 
-def test_an_access_key_is_deactivated_and_deleted_once(stack, iam):
-    key = iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"]
-    named = {**BOB, "AccessKeyId": key}
+CREDENTIALS = [
+    ("access_key", "AccessKey", "AccessKeyId"),
+    ("signing_certificate", "SigningCertificate", "CertificateId"),
+    ("service_specific_credential", "ServiceSpecificCredential", "ServiceSpecificCredentialId"),
+    ("ssh_public_key", "SSHPublicKey", "SSHPublicKeyId"),
+]
+
+
+@pytest.mark.parametrize(("kind", "noun", "parameter"), CREDENTIALS)
+def test_a_credential_is_deactivated_and_deleted_once(stack, iam, credentials, kind, noun, parameter):
+    one = credentials[kind]
+    named = {**BOB, parameter: one}
     script = a_script(stack, iam)
-    assert observe(script, a_step(stack, "UpdateAccessKey", {**named, "Status": "Inactive"})).status == "needed"
-    assert observe(script, a_step(stack, "UpdateAccessKey", {**named, "Status": "Inactive"})).status == "unchanged"
-    assert observe(script, a_step(stack, "DeleteAccessKey", named)).before == {key: "Inactive"}
+    assert observe(script, a_step(stack, f"Update{noun}", {**named, "Status": "Inactive"})).status == "needed"
+    assert observe(script, a_step(stack, f"Update{noun}", {**named, "Status": "Inactive"})).status == "unchanged"
+    assert observe(script, a_step(stack, f"Delete{noun}", named)).before == {one: "Inactive"}
+    assert observe(script, a_step(stack, f"Delete{noun}", named)).status == "unchanged"
+
+
+def test_a_virtual_mfa_device_is_deleted_once_nobody_has_it(stack, iam, credentials):
+    script = a_script(stack, iam)
+    device = {"SerialNumber": "arn:aws:iam::{id}:mfa/bob-phone"}
+    with pytest.raises(Conflict, match="Must deactivate first"):
+        observe(script, a_step(stack, "DeleteVirtualMFADevice", device))
+    assert observe(script, a_step(stack, "DeactivateMFADevice", {**BOB, **device})).status == "needed"
+    assert observe(script, a_step(stack, "DeleteVirtualMFADevice", device)).status == "needed"
+    assert observe(script, a_step(stack, "DeleteVirtualMFADevice", device)).status == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("TagServerCertificate", {"Tags": [{"Key": "team", "Value": "blue"}]}),
+        ("UpdateServerCertificate", {"NewServerCertificateName": "web-2"}),
+        ("DeleteServerCertificate", {}),
+    ],
+)
+def test_a_server_certificate_is_changed_once(stack, iam, credentials, operation, parameters):
+    script = a_script(stack, iam)
+    step = a_step(stack, operation, {"ServerCertificateName": "web", **parameters})
+    assert observe(script, step).status == "needed"
+    assert observe(script, step).status == "unchanged"
+
+
+def test_outbound_federation_is_disabled_once(stack, iam):
+    iam.enable_outbound_web_identity_federation()
+    script = a_script(stack, iam)
+    assert observe(script, a_step(stack, "DisableOutboundWebIdentityFederation", {})).status == "needed"
+    assert observe(script, a_step(stack, "DisableOutboundWebIdentityFederation", {})).status == "unchanged"
+
+
+def test_a_default_version_that_allows_is_refused_unless_opened(stack, iam):
+    # A version that allows takes away the Deny in force as well: both rules have to be opened.
+    step = a_step(stack, "SetDefaultPolicyVersion", {**DENIES, "VersionId": "v2"})
+    for allow, rule in (([], "default_deny_only"), (["default_deny_only"], "keep_deny")):
+        with pytest.raises(Refusal) as refusal:
+            observe(a_script(stack, iam, allow=allow), step)
+        assert refusal.value.rule == rule
+    assert observe(a_script(stack, iam, allow=["set-default-policy-version"]), step).status == "needed"
+
+
+def test_the_sixth_version_is_refused_and_the_oldest_is_kept(stack, iam):
+    script = a_script(stack, iam)
+    for number in range(3):
+        document = DENY.replace("s3:*", f"s3:Get{number}")
+        observe(script, a_step(stack, "CreatePolicyVersion", {**ALLOWS, "PolicyDocument": document}))
+    step = a_step(stack, "CreatePolicyVersion", {**ALLOWS, "PolicyDocument": DENY})
+    with pytest.raises(Conflict, match="A managed policy can have up to 5 versions"):
+        observe(script, step)
+    observe(script, a_step(stack, "DeletePolicyVersion", {**ALLOWS, "VersionId": "v2"}))
+    assert observe(script, step).status == "needed"
+
+
+def test_what_a_script_clears_away_first_it_may_delete(stack, iam):
+    script = a_script(stack, iam, allow=["keep_deny", "attach_deny_only", "keep_boundary"])
+    for operation, parameters in (
+        ("RemoveRoleFromInstanceProfile", {**BOX, **CI}),
+        ("DetachRolePolicy", {**CI, **DENIES}),
+        ("DeleteRolePolicy", {**CI, "PolicyName": "open"}),
+        ("DeleteRole", CI),
+        ("RemoveUserFromGroup", {**BOB, **STAFF}),
+        ("DeleteGroup", STAFF),
+        ("DetachUserPolicy", {**BOB, **ALLOWS}),
+        ("DeleteUserPolicy", {**BOB, "PolicyName": "kept"}),
+        ("DeleteLoginProfile", BOB),
+        ("DeleteUser", BOB),
+        ("DeletePolicyVersion", {**ALLOWS, "VersionId": "v2"}),
+        ("DeletePolicy", ALLOWS),
+        ("CreatePolicy", {"PolicyName": "allows", "PolicyDocument": DENY}),
+    ):
+        assert observe(script, a_step(stack, operation, parameters)).status == "needed", operation
+
+
+def test_a_policy_that_bounds_a_role_cannot_be_deleted(stack, iam):
+    script = a_script(stack, iam)
+    observe(script, a_step(stack, "DetachUserPolicy", {**BOB, **ALLOWS}))
+    observe(script, a_step(stack, "DeletePolicyVersion", {**ALLOWS, "VersionId": "v2"}))
+    with pytest.raises(Conflict, match="attached to entities"):
+        observe(script, a_step(stack, "DeletePolicy", ALLOWS))
+
+
+def test_a_renamed_user_keeps_what_it_has(stack, iam):
+    script = a_script(stack, iam)
+    observe(script, a_step(stack, "UpdateUser", {**BOB, "NewUserName": "rob", "NewPath": "/x/"}))
+    assert observe(script, a_step(stack, "AttachUserPolicy", {"UserName": "rob", **ALLOWS})).status == "unchanged"
+    assert observe(script, a_step(stack, "DetachUserPolicy", {"UserName": "rob", **ALLOWS})).status == "needed"
+    with pytest.raises(Conflict, match="bob cannot be found"):
+        observe(script, a_step(stack, "AttachUserPolicy", {**BOB, **DENIES}))
+
+
+TOUCHED = [
+    ("SetDefaultPolicyVersion", {**ALLOWS, "VersionId": "v2"}, ["role/ci", "user/bob"]),
+    ("AttachGroupPolicy", {**STAFF, **DENIES}, ["group/staff", "user/bob"]),
+    ("RemoveUserFromGroup", {**BOB, **STAFF}, ["user/bob"]),
+    ("DeleteUser", BOB, ["user/bob"]),
+    ("DeletePolicy", ALLOWS, []),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameters", "names"), TOUCHED)
+def test_whose_access_a_step_changes_is_told_before_it_does(stack, iam, operation, parameters, names):
+    found = touched(a_script(stack, iam), a_step(stack, operation, parameters))
+    assert [f"{kind}/{name}" for kind, name, _arn in found] == names
+    assert [arn.split(":")[-1] for _kind, _name, arn in found] == names
 
 
 def test_a_user_is_kept_in_a_group_that_denies(stack, iam):
@@ -235,8 +501,8 @@ def test_preloading_gives_the_facts_that_single_reads_give(stack, iam, kind):
     assert [preloaded.fact(*key) for key in keys] == [IamAccount(iam).fact(*key) for key in keys]
 
 
-def test_every_step_of_the_table_has_an_observer_and_a_case_here():
+def test_every_observer_is_used_and_has_a_case_here():
     assert {row.observe for row in STEPS} == set(OBSERVERS)
-    cases = {case[0] for case in (*NEEDED, *UNCHANGED, *CONFLICT, *REFUSED)} | {"UpdateAccessKey", "DeleteAccessKey"}
-    observers = {row.observe for row in STEPS if row.name in cases}
-    assert observers == set(OBSERVERS)
+    cases = {case[0] for case in (*NEEDED, *UNCHANGED, *CONFLICT, *REFUSED)}
+    cases |= {f"{verb}{noun}" for _kind, noun, _parameter in CREDENTIALS for verb in ("Update", "Delete")}
+    assert {row.observe for row in STEPS if row.name in cases} == set(OBSERVERS)

@@ -1,0 +1,78 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules that make exactly one IAM call have in common: look, compare, call, tell."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+
+
+@dataclass(frozen=True)
+class Change:
+    """One call to IAM and what it changes.
+
+    :ivar act: what the call does, in words that follow "Failed to ".
+    :ivar call: boto3's name of the operation, e.g. C(detach_user_policy).
+    :ivar before: the part of the account that it is about, as it is.
+    :ivar after: the same as it will be; equal to before when there is nothing to do.
+    :ivar parameters: the API parameters of the call.
+    :ivar removes: the call takes something away: finding it gone is what was wanted.
+    """
+
+    act: str
+    call: str
+    before: dict
+    after: dict
+    parameters: dict = field(default_factory=dict)
+    removes: bool = False
+
+
+def make_change(module, plan, follow_up=None):
+    """Run a module: plan the change, make it unless in check mode, exit with what became of it.
+
+    :param module: an C(AnsibleAWSModule).
+    :param plan: function of (module parameters, C(IamAccount)) that gives the C(Change); it reads only.
+    :param follow_up: function of (module, client, answer) that waits for what the call started.
+    """
+    client = module.client("iam")
+    change = _planned(module, client, plan)
+    changed = change.before != change.after
+    if changed and not module.check_mode:
+        answer = attempt(module, client, change)
+        if follow_up and answer is not None:
+            follow_up(module, client, answer)
+    module.exit_json(changed=changed, **change.after, diff={"before": change.before, "after": change.after})
+
+
+def _planned(module, client, plan):
+    try:
+        return plan(module.params, IamAccount(client))
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json_aws(error, msg="Failed to read what is there, so nothing was changed")
+
+
+def attempt(module, client, change):
+    """Make a change's one call.
+
+    :returns: AWS's answer, or None where what was to be removed has gone meanwhile.
+    """
+    try:
+        return getattr(client, change.call)(**change.parameters)
+    except ClientError as error:
+        if not (change.removes and error.response["Error"]["Code"] == "NoSuchEntity"):
+            module.fail_json_aws(error, msg=f"Failed to {change.act}")
+    except BotoCoreError as error:
+        module.fail_json_aws(error, msg=f"Failed to {change.act}")
+    return None
+
+
+def given(**parameters):
+    """The API parameters that have a value."""
+    return {name: value for name, value in parameters.items() if value is not None}

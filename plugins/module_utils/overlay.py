@@ -1,0 +1,197 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account as one script finds it: live facts under what the script's earlier steps will have made.
+
+Also what all observers share: the words of AWS's errors, and the comparison of before and after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import denies
+
+# Facts that belong to a user, role or group under another name, for following a renamed one.
+OWNERS = {
+    "access_keys": "user",
+    "groups_of": "user",
+    "login_profile": "user",
+    "members": "group",
+    "mfa_devices": "user",
+    "service_specific_credentials": "user",
+    "signing_certificates": "user",
+    "ssh_public_keys": "user",
+}
+NOT_FOUND = {
+    "group": "The group with name {} cannot be found.",
+    "instance_profile": "Instance Profile {} cannot be found.",
+    "mfa_device": "VirtualMFADevice with serial number {} doesn't exist.",
+    "openid_connect_provider": "OpenIDConnect Provider not found for arn {}",
+    "policy": "Policy {} was not found.",
+    "role": "The role with name {} cannot be found.",
+    "saml_provider": "Manifest not found for arn {}",
+    "server_certificate": "The Server Certificate with name {} cannot be found.",
+    "user": "The user with name {} cannot be found.",
+}
+
+
+class Conflict(LeastprivError):
+    """A step cannot be applied as things are; the text says why, in AWS's own words where it has any."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one step finds.
+
+    :ivar status: C(needed) or C(unchanged).
+    :ivar before: the part of the account that the step is about, as it is.
+    :ivar after: the same as it will be.
+    :ivar writes: the key of what the step writes, for telling two alerts that write the same thing.
+    """
+
+    status: str
+    before: dict
+    after: dict
+    writes: tuple
+
+
+class Script:
+    """The account as one script finds it: live facts, overlaid with what its earlier steps will have made.
+
+    :param account: a C(iam_account.IamAccount).
+    :param account_id: 12 digits.
+    :param partition: C(aws), C(aws-cn), C(aws-us-gov), ...
+    :param allow: the user's C(remediate_allow).
+    :param pending: attachments that earlier alerts of this run will have made, key -> count.
+    """
+
+    def __init__(self, account, account_id, partition, allow, pending):
+        self._account = account
+        self._overlay = {}
+        self._former_names = {}
+        self._account_id = account_id
+        self._partition = partition
+        self._allow = allow
+        self.pending = pending
+
+    def fact(self, *key):
+        if key in self._overlay:
+            return self._overlay[key]
+        former = self._former_key(key)
+        return self.fact(*former) if former != key else self._account.fact(*key)
+
+    def will_be(self, value, *key):
+        self._overlay[key] = value
+
+    def will_be_named(self, kind, name, former):
+        """From here on what IAM knows under the former name is found under the new one."""
+        self._former_names[kind, name] = former
+
+    def _former_key(self, key):
+        place = 2 if key[0] in ("attached", "inline", "inline_names") else 1
+        kind = key[1] if place == 2 else OWNERS.get(key[0], key[0])
+        former = self._former_names.get((kind, key[place])) if len(key) > place else None
+        return key if former is None else (*key[:place], former, *key[place + 1 :])
+
+    def overlaid(self, family):
+        """The keys of a family of facts that this script has changed, without the family's name."""
+        return [key[1:] for key in self._overlay if key[0] == family]
+
+    def arn(self, resource):
+        """The ARN of a resource of this account: C("policy/path/name")."""
+        return f"arn:{self._partition}:iam::{self._account_id}:{resource}"
+
+    def policy_arn(self, path, name):
+        return self.arn(f"policy{path}{name}")
+
+    def is_local(self, arn):
+        """True for what belongs to this account, e.g. no AWS-managed policy."""
+        return arn.split(":")[4] == self._account_id
+
+    def attached_to(self, arn):
+        """The (kind, name) of every principal that a managed policy is attached to or bounds."""
+        entities = {*(self.fact("policy_entities", arn) or []), *self.overlaid("attached")}
+        bounded = {(kind, name) for kind in ("user", "role") for (name,) in self.overlaid(kind)}
+        return sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
+
+    def _has_policy(self, kind, name, arn):
+        principal_fact = self.fact(kind, name)
+        if principal_fact is None:
+            return False
+        return arn in (self.fact("attached", kind, name) or []) or principal_fact.get("boundary") == arn
+
+    def guard(self, rule, step, detail):
+        """Refuse a step unless the user opened the rule for it.
+
+        :raises Refusal:
+        """
+        if not is_open(rule, step["operation"], self._allow):
+            raise Refusal(rule, detail)
+
+    def guard_denies(self, step, document, act, kept=frozenset()):
+        """Refuse to take away Deny statements; a document that cannot be read might hold one.
+
+        :param kept: canonical statements that stay in force.
+        :raises Refusal:
+        """
+        if document is None:
+            self.guard("keep_deny", step, f"{act}, whose document cannot be read")
+        elif denies(document) - kept:
+            self.guard("keep_deny", step, f"{act}, which denies something")
+
+
+def principal(step):
+    """The (kind, name) of the principal that a step changes, or None: C(("user", "bob"))."""
+    parameters = step["parameters"]
+    # A membership names both: the user is the one whose access changes.
+    for kind in ("user", "role", "group"):
+        if f"{kind.capitalize()}Name" in parameters:
+            return kind, parameters[f"{kind.capitalize()}Name"]
+    return None
+
+
+def aws_error(step, code, message):
+    """The C(Conflict) that says what AWS would say."""
+    return Conflict(f"An error occurred ({code}) when calling the {step['operation']} operation: {message}")
+
+
+def delete_conflict(step, message):
+    return aws_error(step, "DeleteConflict", message)
+
+
+def already_exists(step, kind, name):
+    return aws_error(step, "EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
+
+
+def not_found(step, kind, name):
+    return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
+
+
+def existing(script, step, kind, name):
+    """The fact of what must be there.
+
+    :raises Conflict: AWS's NoSuchEntity.
+    """
+    found = script.fact(kind, name)
+    if found is None:
+        raise not_found(step, kind, name)
+    return found
+
+
+def existing_principal(script, step):
+    kind, name = principal(step)
+    return kind, name, existing(script, step, kind, name)
+
+
+def compared(before, after, writes):
+    """The observation of a step that makes C(before) into C(after)."""
+    return Observation("unchanged" if before == after else "needed", before, after, writes)
+
+
+def changed_fact(script, found, changes, *key):
+    """Overlay some fields of a fact; before and after are these fields alone."""
+    script.will_be({**found, **changes}, *key)
+    return compared({field: found[field] for field in changes}, changes, key)
