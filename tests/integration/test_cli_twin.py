@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
 from stack import Stack, cli, iam_state, run_playbook
 from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish
@@ -87,3 +89,10 @@ def test_the_playbook_and_the_cli_leave_the_same_account_behind(twins, operation
     assert ran.returncode == 0, ran.stderr
     assert iam_state(stack, theirs) != untouched, "the script must change something, or it shows nothing"
     assert iam_state(stack, twins.ours[operation]) == iam_state(stack, theirs)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_table_names_every_permission_that_the_playbook_needed(twins, operation):
+    mine = [call for call in twins.calls if call["account"] == twins.ours[operation] and call["service"] == "iam"]
+    assert {f"iam:{call['action']}" for call in mine} <= set(permissions(TABLE[operation]))
+    assert sum(call["mutating"] for call in mine) == 1
