@@ -11,11 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "operations.md"
 
-os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
+if __name__ == "__main__":
+    # Ansible reads its settings at import, and can be told of collections only once.
+    os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+    from ansible.plugins.loader import init_plugin_loader
 
-from ansible.plugins.loader import init_plugin_loader
-
-init_plugin_loader([str(ROOT / "collections")])
+    init_plugin_loader([str(ROOT / "collections")])
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
@@ -76,9 +77,10 @@ HEAD = """# What becomes of each IAM operation
 
 <!-- Written by docs/make_operations.py from plugins/module_utils/operations.py. Do not edit. -->
 
-Every operation of IAM that changes something is in one of two tables: it becomes a step, or it is refused and no setting
-opens it. Operations that only read are dropped from a script. The guardrails are explained in [guardrails.md](guardrails.md);
-those that look at the live account are not listed here. An effect is what the operation does to access within its guardrails.
+Every operation of IAM that changes something is in one of two tables: it becomes a step, or it is refused and no
+setting opens it. Operations that only read are dropped from a script. The guardrails are explained in
+[guardrails.md](guardrails.md); those that look at the live account are not listed here. An effect is what the operation
+does to access within its guardrails, or if it has to be opened, what it would do.
 """
 STEPS_HEAD = """
 ## Steps
@@ -89,7 +91,8 @@ STEPS_HEAD = """
 PERMISSIONS_HEAD = """
 ## Permissions
 
-What the identity that runs the playbook needs for a step, to observe and to apply it; `sts:GetCallerIdentity` is needed always.
+What the identity that runs the playbook needs for a step, to observe and to apply it. `sts:GetCallerIdentity` is
+needed always; with `iam:GetAccountAuthorizationDetails` many alerts of one account are observed faster.
 
 | command | IAM actions |
 |---|---|
