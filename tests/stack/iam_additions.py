@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.exceptions import DeleteConflictException, EntityAlreadyExists, IAMException, NoSuchEntity
-from moto.iam.models import Certificate, Group, IAMBackend, SAMLProvider, VirtualMfaDevice
+from moto.iam.models import Certificate, Group, IAMBackend, ManagedPolicy, SAMLProvider, VirtualMfaDevice
 from moto.iam.responses import IamResponse
 from moto.moto_api._internal import mock_random
 
@@ -41,6 +41,7 @@ def add_operations() -> None:
     IamResponse.update_group = _update_group
     IamResponse.delete_virtual_mfa_device = _delete_virtual_mfa_device
     IamResponse.list_entities_for_policy = _list_entities_for_policy
+    ManagedPolicy.update_default_version = _update_default_version
 
 
 # --- tags of MFA devices, SAML providers and server certificates ------------------------------------------------------
@@ -253,6 +254,13 @@ def _delete_virtual_mfa_device(self: IamResponse) -> ActionResult:
         raise DeleteConflictException("MFA VirtualDevice in use. Must deactivate first.")
     self.backend.delete_virtual_mfa_device(device.serial_number)
     return EmptyResult()
+
+
+def _update_default_version(policy: ManagedPolicy, version_id: str) -> None:
+    """moto leaves a policy without a default version when it is set to the one that it has."""
+    for version in policy.versions:
+        version.is_default = version.version_id == version_id
+    policy.default_version_id = version_id
 
 
 def _list_entities_for_policy(self: IamResponse) -> ActionResult:
