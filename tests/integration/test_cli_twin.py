@@ -61,7 +61,7 @@ class Twins:
             self.stack.script(alert_id, script_for(self.stack, name, account_id))
             self.stack.send(nested_alert(alert_id, account_id))
         inventory = self.stack.write_inventory(self.stack.folder / "twins.yml", **hosts)
-        return run_playbook(self.stack, "-i", str(inventory), timeout=600)
+        return run_playbook(self.stack, "-i", str(inventory), timeout=1200)
 
 
 @pytest.fixture(scope="module")
