@@ -52,6 +52,7 @@ PASSWORD_POLICY = {
     "state": "present",
 }
 PASSWORDS = "amazon.aws.iam_password_policy"
+ROLE_SETTINGS = "leastpriv.iam.role_settings"
 LINKED_ROLE = "leastpriv.iam.service_linked_role"
 OIDC, OIDC_ARN = "openid_connect_provider", "$OpenIDConnectProviderArn"
 SAML, SAML_ARN = "saml_provider", "$SAMLProviderArn"
@@ -445,15 +446,26 @@ STEPS = (
         thumbprints="$ThumbprintList",
         state="present",
     ),
-    role(
+    row(
         "UpdateRole",
+        ROLE_SETTINGS,
         "update_role",
         RESTRICT,
         "UpdateRole",
+        name="$RoleName",
         description="$Description",
         max_session_duration="$MaxSessionDuration",
     ),
-    role("UpdateRoleDescription", "update_role", NEUTRAL, "UpdateRoleDescription", description="$Description"),
+    row(
+        "UpdateRoleDescription",
+        ROLE_SETTINGS,
+        "update_role",
+        NEUTRAL,
+        "UpdateRoleDescription",
+        name="$RoleName",
+        description="$Description",
+        only_description=True,
+    ),
     provider(
         "UpdateSAMLProvider",
         "update_saml_metadata",

@@ -119,13 +119,13 @@ MODULES = {
     "leastpriv.iam.identity_provider": (),
     "leastpriv.iam.policy_attachment": (),
     "leastpriv.iam.policy_version": (),
+    "leastpriv.iam.role_settings": (),
     "leastpriv.iam.service_linked_role": (),
     "leastpriv.iam.tags": (),
 }
-# Where the change is made by another action, or by more than the one.
+# Where the change is made by more than the one action.
 CHANGES = {
     "DeleteServiceLinkedRole": ("DeleteServiceLinkedRole", "GetServiceLinkedRoleDeletionStatus"),
-    "UpdateRoleDescription": ("UpdateRole",),
 }
 
 

@@ -307,10 +307,10 @@ class _AccessDenied(IAMException):
 
 
 def _update_role(self: IamResponse) -> ActionResult:
-    """Change what is given and nothing else: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html"""
+    """Without a session length one hour is set: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html"""
     role = self.backend.get_role(self._get_param("RoleName"))
     role.description = self._get_param("Description", role.description)
-    role.max_session_duration = self._get_int_param("MaxSessionDuration", role.max_session_duration)
+    role.max_session_duration = self._get_int_param("MaxSessionDuration", 3600)
     return EmptyResult()
 
 
