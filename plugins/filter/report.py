@@ -41,6 +41,11 @@ options:
     type: list
     elements: str
     default: []
+  settings:
+    description: What P(leastpriv.iam.settings#filter) returned for each account.
+    type: list
+    elements: dict
+    default: []
   unsettled:
     description: What kept messages from being deleted or given back.
     type: list

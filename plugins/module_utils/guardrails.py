@@ -34,9 +34,10 @@ RULES = {
     "session_duration": "a role's sessions may not become longer",
     "right_account": "every account in a script must be the alert's own, in one partition",
     "protected_principal": "a protected principal is never touched",
+    "blast_radius": "one run may change only so much of one account",
 }
-# What would hit the wrong account or lock out the person who could repair it stays shut.
-NEVER_OPEN = ("right_account", "protected_principal")
+# What would hit the wrong account or lock out the person who could repair it stays shut; a limit is raised, not opened.
+NEVER_OPEN = ("right_account", "protected_principal", "blast_radius")
 
 
 class Refusal(LeastprivError):
@@ -63,6 +64,8 @@ def is_open(rule, operation, allow):
 
 def how_to_open(rule, operation):
     """The sentence that tells how to allow what a rule refused."""
+    if rule == "blast_radius":
+        return "Run again, or raise remediate_max_changes."
     if rule in NEVER_OPEN:
         return "No setting opens this guardrail."
     return f"If it is meant: remediate_allow: [{rule}], or [{cli_name(operation)}] for this operation alone."

@@ -29,11 +29,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils import (
     observation_tags as tags,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import principal
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import named_principals
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import principal_of_arn
 
-# Steps whose effect reaches every member of the group, or everything that the policy is attached to.
-GROUP_WIDE = ("AttachGroupPolicy", "PutGroupPolicy")
+# Steps whose effect reaches everything that the policy is attached to.
 POLICY_WIDE = ("CreatePolicyVersion", "SetDefaultPolicyVersion")
 
 
@@ -54,12 +53,11 @@ def touched(script, step):
 
     :returns: list of (kind, name, ARN or None for one that the script itself creates).
     """
-    named = [principal(step)] if principal(step) else []
-    if step["operation"] in POLICY_WIDE:
-        named = script.attached_to(step["parameters"]["PolicyArn"])
+    wide = step["operation"] in POLICY_WIDE
+    named = script.attached_to(step["parameters"]["PolicyArn"]) if wide else named_principals(step)
     found = [(*one, (script.fact(*one) or {}).get("arn")) for one in named]
-    wide = step["operation"] in GROUP_WIDE + POLICY_WIDE
-    groups = [name for kind, name in named if kind == "group" and wide]
+    # A change of the group itself reaches its members; of a membership the user stands first.
+    groups = [name for kind, name in (named if wide else named[:1]) if kind == "group"]
     members = {arn for group in groups for arn in script.fact("members", group) or []}
     return found + [(*principal_of_arn(arn), arn) for arn in sorted(members)]
 

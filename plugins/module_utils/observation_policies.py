@@ -277,12 +277,18 @@ def put_inline_policy(script, step):
     writes = ("inline", kind, name, policy)
     if live and canonical(live) == canonical(wanted):
         return Observation("unchanged", before, before, writes)
-    if live:
-        script.guard_denies(step, live, f"it replaces the inline policy {policy}", denies(wanted))
+    for replaced in _inline_named_so(script, kind, name, policy):
+        document = script.fact("inline", kind, name, replaced)
+        script.guard_denies(step, document, f"it replaces the inline policy {replaced}", denies(wanted))
     _inline_quota(script, step, kind, name)
     script.will_be(wanted, "inline", kind, name, policy)
     script.will_be(sorted({*script.fact("inline_names", kind, name), policy}), "inline_names", kind, name)
     return Observation("needed", before, after, writes)
+
+
+def _inline_named_so(script, kind, name, policy):
+    """The principal's inline policies of a name, letter case aside: IAM's names are not told apart by it."""
+    return [one for one in script.fact("inline_names", kind, name) if one.lower() == policy.lower()]
 
 
 def _inline_quota(script, step, kind, name):

@@ -121,7 +121,9 @@ class Script:
         principal_fact = self.fact(kind, name)
         if principal_fact is None:
             return False
-        return arn in (self.fact("attached", kind, name) or []) or principal_fact.get("boundary") == arn
+        held = [*(self.fact("attached", kind, name) or []), principal_fact.get("boundary") or ""]
+        # Names that differ in letter case alone are one name to IAM; here too many are better than too few.
+        return arn.lower() in [one.lower() for one in held]
 
     def guard(self, rule, step, detail):
         """Refuse a step unless the user opened the rule for it.
@@ -145,12 +147,13 @@ class Script:
 
 def principal(step):
     """The (kind, name) of the principal that a step changes, or None: C(("user", "bob"))."""
-    parameters = step["parameters"]
-    # A membership names both: the user is the one whose access changes.
-    for kind in ("user", "role", "group"):
-        if f"{kind.capitalize()}Name" in parameters:
-            return kind, parameters[f"{kind.capitalize()}Name"]
-    return None
+    return next(iter(named_principals(step)), None)
+
+
+def named_principals(step):
+    """The (kind, name) of every principal that a step names; of a membership the user, whose access changes, first."""
+    named = {kind: step["parameters"].get(f"{kind.capitalize()}Name") for kind in ("user", "role", "group")}
+    return [(kind, name) for kind, name in named.items() if name is not None]
 
 
 def aws_error(step, code, message):

@@ -18,6 +18,8 @@ VERSIONS = ("2012-10-17", "2008-10-17")
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 SETS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
+SID = re.compile(r"[a-zA-Z0-9]*")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PolicyDocumentError(LeastprivError):
@@ -29,7 +31,8 @@ def read_document(text):
 
     :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
     :returns: the document as a dict; its numbers are C(Exact), so that 1.5 is never taken for 2.5 or "1.5".
-    :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones).
+    :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones), half of a
+        character (nothing can pass it on).
     """
     if isinstance(text, dict):
         return read_document(json.dumps(text))
@@ -49,7 +52,16 @@ def read_document(text):
         raise PolicyDocumentError(f"it is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise PolicyDocumentError("it is JSON, but no object")
+    if _holds_surrogate(document):
+        raise PolicyDocumentError("it holds a lone surrogate, which is no character")
     return document
+
+
+def _holds_surrogate(document):
+    try:
+        return bool(SURROGATE.search(json.dumps(document, ensure_ascii=False)))
+    except RecursionError as error:
+        raise PolicyDocumentError("it is nested too deeply") from error
 
 
 class Exact(str):
@@ -89,12 +101,18 @@ def check_grammar(document):
     unknown = sorted(set(document) - {"Version", "Id", "Statement"})
     if unknown:
         raise PolicyDocumentError(f"IAM knows no top-level element {unknown[0]!r}")
+    if not _is_text(document.get("Id", "")):
+        raise PolicyDocumentError("Id must be a text")
     if not document.get("Statement"):
         raise PolicyDocumentError("it has no Statement")
     for number, statement in enumerate(statements(document), 1):
         problem = _statement_problem(statement)
         if problem:
             raise PolicyDocumentError(f"statement {number}: {problem}")
+    sids = [statement["Sid"] for statement in statements(document) if statement.get("Sid")]
+    twice = [sid for sid in sids if sids.count(sid) > 1]
+    if twice:
+        raise PolicyDocumentError(f"the Sid {twice[0]!r} stands twice in it")
 
 
 def _statement_problem(statement):
@@ -109,6 +127,7 @@ def _statement_problem(statement):
         _one_of_problem(statement, "Action", "NotAction")
         or _one_of_problem(statement, "Resource", "NotResource")
         or _action_problem(statement)
+        or _sid_problem(statement.get("Sid", ""))
         or _condition_problem(statement.get("Condition", {}))
     )
 
@@ -118,7 +137,7 @@ def _one_of_problem(statement, one, other):
         return f"it needs exactly one of {one} and {other}"
     key = one if one in statement else other
     values = _as_list(statement[key])
-    if not values or not all(isinstance(value, str) and value and not isinstance(value, Exact) for value in values):
+    if not values or not all(_is_text(value) and value for value in values):
         return f"{key} must be a text or a list of texts"
     return None
 
@@ -129,9 +148,23 @@ def _action_problem(statement):
     return f"{wrong[0]!r} is no action (service:Name)" if wrong else None
 
 
+def _is_text(value):
+    return isinstance(value, str) and not isinstance(value, Exact)
+
+
+def _sid_problem(sid):
+    if _is_text(sid) and SID.fullmatch(sid):
+        return None
+    return "Sid must be a text of letters and digits"
+
+
 def _condition_problem(condition):
     if not isinstance(condition, dict) or not all(isinstance(block, dict) for block in condition.values()):
         return "Condition must map operators to keys and values"
+    values = [value for block in condition.values() for values in block.values() for value in _as_list(values)]
+    # Exact, a number, is a text to Python.
+    if not all(isinstance(value, (str, bool)) for value in values):
+        return "the values of a Condition must be texts, numbers or booleans, or lists of them"
     return None
 
 
@@ -140,14 +173,20 @@ def _as_list(value):
 
 
 def is_deny_only(document):
-    """True when every statement denies: the document can take access away and never give any."""
-    return all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in statements(document))
+    """True when every statement denies, and there is one: the document takes access away and never gives any."""
+    found = statements(document)
+    return bool(found) and all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in found)
 
 
 def denies(document):
-    """The canonical texts of the statements that deny (letter case aside: a doubtful one counts)."""
+    """The canonical texts of the statements that deny (letter case aside: a doubtful one counts).
+
+    The version of the language is part of each: in 2008-10-17, the default, C(${aws:username}) is no variable, so that
+    the same words deny something else.
+    """
+    version = document.get("Version", VERSIONS[1])
     return {
-        _canonical_text(_canonical_statement(one))
+        _canonical_text([version, _canonical_statement(one)])
         for one in statements(document)
         if isinstance(one, dict) and str(one.get("Effect")).lower() != "allow"
     }

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from fnmatch import fnmatchcase
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
 
+# What an entry must look like to mean a principal of IAM at all: a bare name or an ARN of STS would protect nobody.
+PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")
 CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::[0-9]{12}:(?P<kind>assumed-role|user)/(?P<rest>.+)")
 
 
@@ -22,6 +23,8 @@ class ProtectionError(LeastprivError):
 class Protection:
     """Tells which principals a step may not touch.
 
+    Letter case does not count: IAM takes names that differ in it alone for the same.
+
     :param entries: dicts with C(arn) (a pattern, C(*) matches any text), C(owner), C(reason) and optionally
         C(expires) (ISO 8601 date or time; from then on the entry protects no more).
     :param caller_arn: what STS says of the identity that runs the playbook.
@@ -30,7 +33,7 @@ class Protection:
     """
 
     def __init__(self, entries, caller_arn, now):
-        self._entries = [entry for number, entry in enumerate(entries, 1) if _in_force(number, entry, now)]
+        self._entries = in_force(entries, now)
         self._caller_arn = caller_arn
         self._caller = _caller_principal(caller_arn)
 
@@ -40,33 +43,60 @@ class Protection:
         :param arn: its live ARN; None for one that the same script creates.
         :raises Refusal:
         """
-        if (kind, name) == self._caller:
+        if self._caller and (kind, name.casefold()) == (self._caller[0], self._caller[1].casefold()):
             raise Refusal("protected_principal", f"it would change {self._caller_arn}, which runs this playbook")
         for entry in self._entries:
-            if arn is not None and fnmatchcase(arn, entry["arn"]):
+            if arn is not None and _matches(arn, entry["arn"]):
                 who = f"{arn} is protected by {entry['owner']} ({entry['reason']})"
                 raise Refusal("protected_principal", who)
 
 
-def _in_force(number, entry, now):
+def in_force(entries, now):
+    """The entries of C(remediate_protected_principals) that have not expired.
+
+    :raises ProtectionError: naming the first entry that cannot be read.
+    """
+    return [entry for number, entry in enumerate(entries, 1) if _is_in_force(number, entry, now)]
+
+
+def _matches(arn, pattern):
+    """C(*) is any text and C(?) any character; everything else, brackets too, stands for itself."""
+    meant = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(meant, arn, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _is_in_force(number, entry, now):
     missing = [key for key in ("arn", "owner", "reason") if not isinstance(entry, dict) or not entry.get(key)]
     if missing:
         raise ProtectionError(f"entry {number} of remediate_protected_principals has no {missing[0]}")
     unknown = sorted(set(entry) - {"arn", "owner", "reason", "expires"})
     if unknown:
         raise ProtectionError(f"entry {number} of remediate_protected_principals has an unknown key {unknown[0]!r}")
+    if not PATTERN.fullmatch(str(entry["arn"])):
+        raise ProtectionError(
+            f"entry {number} of remediate_protected_principals has the arn {entry['arn']!r}, which can match no "
+            "principal of IAM; write arn:aws:iam::*:user/name, or :role/ or :group/"
+        )
     return not entry.get("expires") or now < _expiry(number, str(entry["expires"]))
 
 
 def _expiry(number, text):
     try:
-        # fromisoformat learned the Z of UTC with Python 3.11.
-        expires = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
+        return read_time(text)
     except ValueError as error:
         raise ProtectionError(
             f"entry {number} of remediate_protected_principals expires at {text!r}, which is no ISO 8601 date"
         ) from error
-    return expires if expires.tzinfo else expires.replace(tzinfo=timezone.utc)
+
+
+def read_time(text):
+    """An ISO 8601 date or time, aware; without a zone it is UTC.
+
+    :raises ValueError: for any other text.
+    """
+    # fromisoformat learned the Z of UTC with Python 3.11.
+    time = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _caller_principal(arn):

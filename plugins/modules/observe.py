@@ -36,6 +36,10 @@ options:
     type: list
     elements: str
     default: []
+  max_changes:
+    description:
+      - How many alerts may change something, in the order given; those beyond are V(refused). No limit by default.
+    type: int
   protected_principals:
     description:
       - Principals that are never touched, each a dictionary with C(arn) (C(*) matches any text), C(owner), C(reason)
@@ -110,6 +114,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
@@ -128,6 +133,7 @@ class Batch:
     def __init__(self, account, account_id, partition, allow, protection):
         self._account = account
         self._place = account_id, partition, allow
+        self._partition = partition
         self._protection = protection
         self._pending = {}
         self._writers = {}
@@ -151,6 +157,7 @@ class Batch:
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
+            self._check_partition(step)
             # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
             principals = touched(script, step)
             found = observe(script, step)
@@ -166,6 +173,13 @@ class Batch:
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
         return {**step, "args": args, "before": found.before, "after": found.after}, found.status, None
+
+    def _check_partition(self, step):
+        """A script alone cannot tell in which partition its account is."""
+        foreign = sorted(partitions(step["parameters"]) - {self._partition})
+        if foreign:
+            detail = f"it names the partition {foreign[0]}, and the account is in {self._partition}"
+            raise Refusal("right_account", detail)
 
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
@@ -220,7 +234,25 @@ def observe_alerts(module, caller):
         _preload(module, account)
     partition = caller.split(":")[1]
     batch = Batch(account, account_id, partition, module.params["allow"], protection)
-    return [batch.observe_alert(alert) for alert in alerts]
+    return limit_changes([batch.observe_alert(alert) for alert in alerts], module.params["max_changes"])
+
+
+def limit_changes(alerts, most):
+    """Refuse the alerts that would change more than one run may; what is true already does not count.
+
+    :param alerts: as observed, in order.
+    :param most: how many of them may change something, or None.
+    """
+    changing = [alert["message_id"] for alert in alerts if alert["disposition"] is None]
+    beyond = set(changing[most:]) if most is not None else set()
+    refusal = Refusal("blast_radius", f"{len(changing)} alerts of this account change something, {most} may in one run")
+    reason = f"{refusal}. {how_to_open(refusal.rule, None)}"
+    return [_held_back(alert, reason) if alert["message_id"] in beyond else alert for alert in alerts]
+
+
+def _held_back(alert, reason):
+    steps = [{**step, "status": "not_run" if step["status"] == "needed" else step["status"]} for step in alert["steps"]]
+    return {**alert, "disposition": "refused", "reason": reason, "steps": steps}
 
 
 def _preload(module, account):
@@ -274,6 +306,7 @@ def main():
             "account_id": {"type": "str", "required": True},
             "alerts": {"type": "list", "elements": "dict", "required": True},
             "allow": {"type": "list", "elements": "str", "default": []},
+            "max_changes": {"type": "int"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import PARTITION, arns_in
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     PolicyDocumentError,
@@ -16,8 +16,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     read_document,
 )
 
-ARN = re.compile(r"arn:(?P<partition>[^:\s\"']*):[^:\s\"']*:[^:\s\"']*:(?P<account>[^:\s\"']*):")
-PARTITION = re.compile(r"aws(-[a-z]+)*")
+# Parameters whose value is one ARN: there, unlike in a document, a wildcard or a variable means nothing to IAM.
+ONE_ARN = re.compile(r".*Arn|PermissionsBoundary")
 
 
 def refusals(call, row, account_id, allow):
@@ -29,27 +29,31 @@ def refusals(call, row, account_id, allow):
     :param allow: the user's C(remediate_allow).
     :returns: list of (C(Refusal), the name of the parameter it is about or None).
     """
-    checks = [(rule, CHECKS[rule]) for rule in row.guards if not is_open(rule, call.operation, allow)]
+    # Whatever is created may bring tags with it.
+    rules = dict.fromkeys([*row.guards, *(["no_tags"] if "Tags" in call.parameters else [])])
+    checks = [(rule, CHECKS[rule]) for rule in rules if not is_open(rule, call.operation, allow)]
     found = [refusal for rule, check in checks for refusal in check(rule, call)]
     return found + _right_account(call, account_id)
-
-
-def partitions(call):
-    """The partitions that a call's ARNs name."""
-    named = {match["partition"] for text in call.parameters.values() for match in ARN.finditer(_text(text))}
-    return {partition for partition in named if PARTITION.fullmatch(partition)}
 
 
 def _deny_only(rule, call):
     parameter = "PolicyDocument"
     try:
-        document = read_document(call.parameters[parameter])
-        check_grammar(document)
+        document = _script_document(call.parameters[parameter])
     except PolicyDocumentError as error:
         return [(Refusal(rule, f"its policy document cannot be read as IAM would: {error}"), parameter)]
     if not is_deny_only(document):
         return [(Refusal(rule, "its policy document allows something"), parameter)]
     return []
+
+
+def _script_document(text):
+    # IAM's own answers are URL-encoded; what it is sent is not.
+    if text.lstrip()[:1] == "%":
+        raise PolicyDocumentError("it is URL-encoded")
+    document = read_document(text)
+    check_grammar(document)
+    return document
 
 
 def _no_activation(rule, call):
@@ -92,12 +96,19 @@ CHECKS = {
 def _right_account(call, account_id):
     found = []
     for parameter, value in call.parameters.items():
-        for match in ARN.finditer(_text(value)):
-            detail = _wrong_place(match, account_id)
-            if detail:
-                found.append((Refusal("right_account", detail), parameter))
-                break
+        details = [_wrong_place(match, account_id) for match in arns_in(value)]
+        if ONE_ARN.fullmatch(parameter):
+            details.append(_no_single_arn(value, account_id))
+        wrong = next(filter(None, details), None)
+        if wrong:
+            found.append((Refusal("right_account", wrong), parameter))
     return found
+
+
+def _no_single_arn(value, account_id):
+    if re.fullmatch(rf"arn:[^:*?]+:iam::(aws|{account_id}):[^*?\s]+", value):
+        return None
+    return f"it names nothing that belongs to account {account_id}"
 
 
 def _wrong_place(match, account_id):
@@ -109,13 +120,3 @@ def _wrong_place(match, account_id):
         return None
     what = "account" if re.fullmatch(r"[0-9]{12}", account) else "no 12-digit account id but"
     return f"the alert is about account {account_id} and the script names {what} {account!r}"
-
-
-def _text(value):
-    """A parameter's value as the text in which ARNs are looked for; documents without their JSON escapes."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    try:
-        return json.dumps(json.loads(value), ensure_ascii=False) if value.lstrip()[:1] in ("{", "[") else value
-    except ValueError:
-        return value

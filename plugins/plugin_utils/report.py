@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
 ALERT_FIELDS = (
@@ -22,21 +25,23 @@ ALERT_FIELDS = (
     "disposition",
     "reason",
 )
+PROTECTED_FIELDS = ("arn", "owner", "reason", "expires")
 STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
 
 
-def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=()):
+def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=(), settings=()):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
     :param alerts: alerts with their outcome.
     :param started: ISO 8601 UTC, as is C(finished).
     :param tolerate: dispositions that the user lets pass without a person looking.
     :param unsettled: what kept messages from being deleted or given back.
-    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person), C(unsettled) and
-        C(alerts); holds no secret.
+    :param settings: what C(settings) of the filter of that name returned for each account.
+    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person), C(unsettled), C(opened),
+        C(protected) and C(alerts); holds no secret.
     """
     shown = sorted((_alert(alert) for alert in alerts), key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
@@ -48,8 +53,25 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled
         "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
         "unsettled": list(unsettled),
+        "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
+        "protected": _protected(settings, started),
         "alerts": shown,
     }
+
+
+def _protected(settings, started):
+    """The entries of all accounts, each once, that are in force; those that nobody can read are shown as they are."""
+    given = [entry for one in settings for entry in one["protected"]]
+    entries = [entry for place, entry in enumerate(given) if entry not in given[:place]]
+    with suppress(ProtectionError):
+        entries = in_force(entries, read_time(started))
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(entry):
+    if not isinstance(entry, dict):
+        return {"arn": str(entry), "owner": None, "reason": None, "expires": None}
+    return {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_FIELDS}
 
 
 def _account_then_alert(alert):
@@ -77,6 +99,7 @@ def summary(report_data, verbose=False):
     lines += _table(alerts) if alerts else ["The queue was empty."]
     lines += [line for alert in alerts for line in _details(alert, verbose)]
     lines += ["", *_advice(report_data)] if alerts else []
+    lines += _opened(report_data["opened"])
     lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
     return "\n".join(lines)
 
@@ -131,6 +154,15 @@ def _advice(report_data):
             person = " (needs a person)" if row.word in report_data["needs_person"] else ""
             lines.append(f"  {totals[row.word]} {row.word}{person}: {row.advice}")
     return lines
+
+
+def _opened(opened):
+    """One line when scripts may do what guardrails forbid; accounts of which the same is open stand together."""
+    accounts = {}
+    for one in opened:
+        accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
+    told = "; ".join(f"{allow} in {', '.join(names)}" for allow, names in accounts.items())
+    return [f"Opened by remediate_allow: {printable(told)}"] if told else []
 
 
 def printable(text):

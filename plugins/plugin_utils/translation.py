@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import inexpressible, module_args
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import partitions, refusals
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import refusals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, describe, line_and_column
@@ -136,7 +137,7 @@ def _problem(call, kind, message, parameter, hint=None):
 def _script_problems(text, changing, problems):
     """What only the script as a whole can have wrong."""
     found = []
-    named = sorted({partition for call in changing for partition in partitions(call)})
+    named = sorted({partition for call in changing for partition in partitions(call.parameters)})
     if len(named) > 1:
         hint = how_to_open("right_account", changing[0].operation)
         found.append(

@@ -1,0 +1,60 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings that decide what a run may do, checked before a message is received. Pure."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+
+# What remediate_allow may hold: guardrails, and operations in both spellings.
+OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
+WHERE = "docs/guardrails.md tells every guardrail."
+
+
+class SettingError(LeastprivError):
+    """A setting cannot be what the user means; the message names it and what it may hold."""
+
+
+def check_allow(allow):
+    """Check C(remediate_allow).
+
+    :param allow: list of guardrail ids and operations, the latter in the API's or the CLI's spelling.
+    :returns: the same list.
+    :raises SettingError: for a word that is none of these, or that opens nothing because it cannot be opened.
+    """
+    if not isinstance(allow, (list, tuple)):
+        raise SettingError(f"remediate_allow must be a list such as [no_tags, tag-user], not {allow!r}")
+    problems = [problem for word in allow if (problem := _word_problem(word))]
+    if problems:
+        raise SettingError(f"remediate_allow: {'; '.join(problems)}. {WHERE}")
+    return list(allow)
+
+
+def _word_problem(word):
+    if word in NEVER_OPEN:
+        return f"{word} cannot be opened. {how_to_open(word, None)}".rstrip(".")
+    if word in RULES:
+        return None
+    if word not in OPERATION_NAMES:
+        close = get_close_matches(str(word), [*RULES, *OPERATION_NAMES], 1)
+        return f"{word!r} is neither a guardrail nor an operation of IAM" + (f"; {close[0]} is one" if close else "")
+    row = OPERATIONS[OPERATION_NAMES[word]]
+    return f"{word} cannot be opened: {row.refused}" if row.refused else None
+
+
+def check_limits(max_changes, max_failures):
+    """Check C(remediate_max_changes) and C(remediate_max_failures).
+
+    :raises SettingError: for what is no whole number, or too small to mean anything.
+    """
+    for name, value, least in (
+        ("remediate_max_changes", max_changes, 0),
+        ("remediate_max_failures", max_failures, 1),
+    ):
+        if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
+            raise SettingError(f"{name} must be a whole number from {least}, not {value!r}")
