@@ -74,3 +74,13 @@ def how_to_open(rule, operation):
 def cli_name(operation):
     """The AWS CLI's spelling of an operation: C(AttachUserPolicy) -> C(attach-user-policy)."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", operation).lower()
+
+
+def by_hand(command):
+    """The line that tells what to run by hand, if a person decides so.
+
+    :param command: one command as the vendor wrote it, secrets masked; it may go over several lines.
+    :returns: text; empty where a terminal would not show the command as it is, so that nobody runs what he did not see.
+    """
+    shown = all(line.isprintable() for line in command.split("\n"))
+    return f"by hand: {command}" if shown else ""

@@ -115,7 +115,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
@@ -152,6 +152,8 @@ class Batch:
             seen["steps"].append({**step, **named, "status": "failed" if status == "refused" else status})
         if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
             seen.update(disposition="already_remediated", reason="Every step was already true.")
+        if seen["disposition"] == "refused":
+            seen["reason"] = "\n".join([seen["reason"], *_left_to_do(seen["steps"])])
         return seen
 
     def _observe_step(self, script, step, alert_id):
@@ -193,6 +195,11 @@ class Batch:
 def _label(alert, step):
     """What is shown of a step in one line: alert, operation and what it is about."""
     return f"{alert['alert_id']} {cli_name(step['operation'])} {step['target']}".strip()
+
+
+def _left_to_do(steps):
+    """The commands of the script that a person would have to run, a line for each: nothing of it is applied."""
+    return [told for step in steps if step["status"] != "unchanged" and (told := by_hand(step["command"]))]
 
 
 def _where(step):

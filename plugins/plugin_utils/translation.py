@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import inexpressible, module_args
@@ -76,12 +76,18 @@ def translate(script, account_id, allow=()):
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in call.notes]
     if problems:
-        return _result(_worst(problems), describe(text, _in_order(problems)), notes)
+        reason = describe(text, _in_order(problems)) + _to_run_by_hand(changing)
+        return _result(_worst(problems), reason, notes)
     return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
 
 
 def _result(disposition, reason, notes, steps=()):
     return {"disposition": disposition, "reason": reason, "notes": notes, "steps": list(steps)}
+
+
+def _to_run_by_hand(changing):
+    """The commands that can be read, all of them: where one cannot be translated, none of the script was applied."""
+    return "".join(f"\n{told}" for call in changing if not call.problems and (told := by_hand(call.text)))
 
 
 def _no_script(text):
