@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
+import random
+import time
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert, quoted, read_alert, script_text
@@ -12,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stack.alerts import flat_alert, in_sns_envelope, integration_test, nested_alert
 
+FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", "5000"))
 ACCOUNT = "012345678901"
 JINJA = "{{ lookup('pipe','id') }}"
 
@@ -254,3 +259,104 @@ def test_any_text_is_an_alert_or_invalid(body):
 )
 def test_quoted(value, text):
     assert quoted(value) == text
+
+
+# Fuzz: LEASTPRIV_FUZZ=200000 for a long run
+
+PIECES = [
+    *'{}[]:,"\\ \n\t\r\0\x1b\u00e9\u00a0\u202e\u2028\ud800\ufeff\U0001f6000123456789-+.eE',
+    *('"alertId"', '"account"', '"accountId"', '"id"', '"Type":"Notification"', '"Message":', '"alertStatus":"open"'),
+    *(
+        '"firstSeen":',
+        '"metadata":{"remediable":',
+        "null",
+        "true",
+        "false",
+        "NaN",
+        "Infinity",
+        "1e999",
+        "\\ud800",
+        "\\u0000",
+    ),
+    *(
+        '"012345678901"',
+        "12345678901",
+        "9" * 5000,
+        "[" * 2000,
+        '{"a":' * 2000,
+        '"policy":{"name":',
+        '"T-0"',
+        "%7B",
+        "aws iam x",
+    ),
+]
+SEEDS = [
+    json.dumps(message)
+    for message in (
+        nested_alert("I-1", ACCOUNT),
+        flat_alert("P-9", ACCOUNT, "aws iam x"),
+        integration_test(),
+        in_sns_envelope(nested_alert("I-1", ACCOUNT)),
+        in_sns_envelope(in_sns_envelope(integration_test())),
+    )
+]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    10**400,
+    "",
+    " ",
+    "\ud800",
+    "x" * 300,
+    JINJA,
+    [],
+    {},
+    [[]],
+    {"id": {}},
+    ["open"],
+]
+
+
+def mutated_text(chance):
+    if chance.random() < 0.2:
+        return "".join(chance.choice(PIECES) for _ in range(chance.randint(0, 40)))
+    text = chance.choice(SEEDS)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randint(0, len(text))
+        text = text[:at] + chance.choice([*PIECES, ""]) + text[at + chance.choice([0, 0, 1, 1, 5, 40]) :]
+    return text
+
+
+def mutated_message(chance):
+    """Still JSON, with values of the wrong kind in the right places."""
+    message = json.loads(chance.choice(SEEDS))
+    for _ in range(chance.randint(1, 4)):
+        place = message
+        while chance.random() < 0.5 and (
+            inner := [value for value in place.values() if isinstance(value, dict) and value]
+        ):
+            place = chance.choice(inner)
+        place[chance.choice([*place, "alertId", "alertRemediationCli"])] = copy.deepcopy(chance.choice(VALUES))
+    return json.dumps(message)
+
+
+def test_no_message_is_an_error():
+    chance = random.Random(20261125)
+    slowest = 0.0
+    for _ in range(FUZZ):
+        body = chance.choice((mutated_text, mutated_message))(chance)
+        started = time.process_time()
+        alert = read_alert(body)
+        slowest = max(slowest, time.process_time() - started)
+        assert alert.disposition in (None, "invalid", "acknowledged")
+        assert bool(alert.reason) == bool(alert.disposition)
+        assert alert.disposition or (alert.alert_id and alert.alert_status)
+        assert not set(alert.reason or "") & {"\n", "\r", "\x1b", "\0"}, body
+        json.dumps(vars(alert)).encode()
+        shown = (alert.alert_id, alert.account_name, alert.policy, alert.resource, alert.script)
+        assert not any("\ud800" in (text or "") for text in shown)
+    assert slowest < 1, "the time for one message must be bounded"
