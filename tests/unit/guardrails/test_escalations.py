@@ -1,0 +1,74 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No script of whoever controls queue and API gains access, or takes it from those who could repair the damage."""
+
+from __future__ import annotations
+
+import json
+import time
+from types import SimpleNamespace
+
+import pytest
+from ansible.plugins.loader import filter_loader
+from ansible_collections.leastpriv.iam.plugins.modules.observe import observe_alerts
+from stack import iam_state
+from stack.escalations import PROTECTED, attempts, furnish
+
+ACCOUNT = "payments"
+CALLERS = {
+    "role/runner": "arn:aws:sts::{0}:assumed-role/Runner/remediate",
+    "user/deployer": "arn:aws:iam::{0}:user/deployer",
+}
+NAMES = [one["attempt"] for one in attempts("123456789012")]
+
+
+@pytest.fixture(scope="module")
+def account(running_stack):
+    """The account that the attempts are after; observing changes nothing in it, so that all can share it."""
+    running_stack.reset()
+    furnish(running_stack, ACCOUNT)
+    running_stack.clear_calls()
+    return running_stack
+
+
+def decide(stack, script, caller="role/runner", alert_id="I-1"):
+    """(disposition, reason) of a script as filter and observation decide."""
+    account_id = stack.account_id(ACCOUNT)
+    translated = filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id)
+    if translated["disposition"] is not None:
+        return translated["disposition"], translated["reason"]
+    alert = {"message_id": alert_id, "alert_id": alert_id, "steps": translated["steps"]}
+    parameters = {"account_id": account_id, "alerts": [alert], "allow": [], "protected_principals": PROTECTED}
+    module = SimpleNamespace(
+        params={**parameters, "max_changes": 50}, client=lambda service: stack.client(service, ACCOUNT)
+    )
+    (seen,) = observe_alerts(module, CALLERS[caller].format(account_id))
+    return seen["disposition"], seen["reason"]
+
+
+def test_there_are_many_attempts_and_each_has_its_own_name():
+    assert len(NAMES) == len(set(NAMES)) >= 60
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_attempt_ends_before_anything_is_changed(account, name):
+    one = next(one for one in attempts(account.account_id(ACCOUNT)) if one["attempt"] == name)
+    started = time.process_time()
+    disposition, reason = decide(account, one["script"], one.get("caller", "role/runner"))
+    assert time.process_time() - started < 5
+    if "ends" in one:
+        assert disposition == one["ends"], reason
+    elif "rule" in one:
+        assert disposition == "refused", reason
+        assert f"guardrail {one['rule']}" in reason
+    else:
+        assert disposition in ("refused", "unsupported"), reason
+    assert account.calls(service="iam", mutating=True) == []
+
+
+def test_the_account_is_worth_the_attempts(account):
+    """Each of these would be an escalation if it were applied: the account holds what they are after."""
+    state = json.dumps(iam_state(account, ACCOUNT))
+    for name in ("AdministratorAccess", "AWSCompromisedKeyQuarantineV2", "guard", "break-glass-1", "Root-Admin"):
+        assert name in state
