@@ -174,3 +174,37 @@ def test_the_collected_scripts_of_security_tools_have_their_dispositions():
     assert {found[script] for script in scripts if script.startswith(("gcloud", "az ", "gsutil"))} == {"not_aws"}
     translated = [script for script in scripts if found[script] is None]
     assert any("update-account-password-policy" in script for script in translated)
+
+
+def told_by_hand(script, **options):
+    return ["by hand: " + part.strip() for part in (steps(script, **options)["reason"] or "").split("by hand: ")[1:]]
+
+
+def test_a_script_that_is_not_applied_ends_with_its_commands_as_the_vendor_wrote_them():
+    created = create(DENY, "'quoted as it was'".replace(" ", "-"))
+    script = f"{created} && aws iam delete-user   --user-name 'bob' ; aws iam create-access-key --user-name bob"
+    assert told_by_hand(script) == [
+        f"by hand: {created}",
+        "by hand: aws iam delete-user   --user-name 'bob'",
+        "by hand: aws iam create-access-key --user-name bob",
+    ]
+
+
+def test_what_is_run_by_hand_is_told_without_secrets_and_over_its_own_lines():
+    script = "aws iam create-login-profile \\\n  --user-name bob \\\n  --password 'hunter2!'"
+    (told,) = told_by_hand(script)
+    assert told == "by hand: " + script.replace("'hunter2!'", "*" * 10)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "aws iam delete-user --usr-name bob",
+        "aws iam create-user --user-name bob --profile admin",
+        'aws iam create-user --user-name "$(whoami)"',
+        "aws s3 rb s3://bucket",
+        'aws iam create-policy --policy-name p --policy-document \'{"Effect": "Allow\u202e"}\'',
+    ],
+)
+def test_no_command_is_told_that_cannot_be_read_or_would_not_be_seen(script):
+    assert told_by_hand(script) == []

@@ -37,6 +37,7 @@ def document(*statements, **changes):
         ('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "'Effect' stands twice"),
         ('{"Statement": NaN}', "NaN is no JSON"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"Statement": "\\ud800"}', "lone surrogate"),
     ],
 )
 def test_unreadable_documents_say_why(text, says):
@@ -78,6 +79,12 @@ def test_what_iam_takes_is_taken(given):
         (document({**DENY, "Action": "everything"}), "'everything' is no action"),
         (document({**DENY, "Resource": 7}), "Resource must be"),
         (document({**DENY, "Condition": ["x"]}), "Condition"),
+        (document({**DENY, "Condition": {"StringEquals": {"k": [["x"]]}}}), "values of a Condition"),
+        (document({**DENY, "Condition": {"StringEquals": {"k": {"Effect": "Allow"}}}}), "values of a Condition"),
+        (document({**DENY, "Sid": "not-alphanumeric"}), "Sid"),
+        (document({**DENY, "Sid": {"Effect": "Allow"}}), "Sid"),
+        (document({**DENY, "Sid": "one"}, {**DENY, "Sid": "one"}), "the Sid 'one' stands twice"),
+        (document(DENY, Id={"Effect": "Allow"}), "Id must be"),
     ],
 )
 def test_what_iam_refuses_is_refused(given, says):
@@ -91,12 +98,19 @@ def test_deny_only_looks_at_every_statement():
     assert not is_deny_only(document(DENY, ALLOW))
     assert not is_deny_only(document({"Effect": "deny"}))
     assert not is_deny_only(document("x"))
+    assert not is_deny_only(document()), "no statement is none that denies"
 
 
 def test_only_statements_that_deny_count_as_denies():
     assert not denies(document(ALLOW))
     assert denies(document(ALLOW, DENY)) == denies(document(DENY))
     assert denies(document({**DENY, "Effect": "DENY"})), "a doubtful Effect must count"
+
+
+def test_a_deny_of_another_language_version_is_another_deny():
+    variable = {**DENY, "Resource": "arn:aws:s3:::${aws:username}/*"}
+    assert not denies(document(variable)) & denies(document(variable, Version="2008-10-17"))
+    assert denies({"Statement": variable}) == denies(document(variable, Version="2008-10-17")), "2008 is the default"
 
 
 SAME = [

@@ -39,6 +39,21 @@ def test_others_are_not():
 
 
 @pytest.mark.parametrize(
+    ("pattern", "arn", "is_protected"),
+    [
+        ("arn:aws:iam::*:user/Break-Glass-*", ONE, True),
+        ("arn:aws:iam::*:user/break-glass-?", ONE, True),
+        ("arn:aws:iam::*:user/break-glass", ONE, False),
+        ("arn:aws:iam::*:user/break-glass-[12]", ONE, False),
+        ("*:user/break-glass-1", ONE, True),
+        ("arn:aws:iam::*:role/build/*", "arn:aws:iam::123456789012:role/build/x/y", True),
+    ],
+)
+def test_patterns_match_whatever_the_letter_case(pattern, arn, is_protected):
+    assert (protected({**BREAK_GLASS, "arn": pattern}, arn=arn) is not None) is is_protected
+
+
+@pytest.mark.parametrize(
     ("expires", "still"),
     [
         ("2026-06-02", True),
@@ -55,6 +70,7 @@ def test_a_protection_ends_when_it_expires(expires, still):
     ("caller", "kind", "name"),
     [
         (CALLER, "role", "runner"),
+        (CALLER, "role", "RUNNER"),
         ("arn:aws:iam::123456789012:user/ops/deployer", "user", "deployer"),
         ("arn:aws-us-gov:sts::123456789012:assumed-role/runner/i-0", "role", "runner"),
     ],
@@ -73,6 +89,8 @@ def test_nobody_else_is_taken_for_the_caller(caller):
     [
         ("arn:aws:iam::*:user/x", "entry 1 .* has no arn"),
         ({"arn": "x", "owner": "y"}, "has no reason"),
+        ({**BREAK_GLASS, "arn": "break-glass-1"}, "can match no principal"),
+        ({**BREAK_GLASS, "arn": "arn:aws:sts::123456789012:assumed-role/x/y"}, "can match no principal"),
         ({**BREAK_GLASS, "expire": "2026-01-01"}, "unknown key 'expire'"),
         ({**BREAK_GLASS, "expires": "next week"}, "no ISO 8601 date"),
     ],

@@ -79,6 +79,12 @@ def test_an_account_that_broke_off_fails_its_alerts_with_its_reason():
     assert (outcome["disposition"], outcome["reason"]) == ("failed", "The config profile (x) could not be found")
 
 
+def test_an_account_that_was_left_alone_says_so():
+    why = "Not run: the last 5 steps of this account all failed"
+    (outcome,) = outcomes([ALERT], observed=[observed("needed", "needed")], applied=[], problem=why)
+    assert (outcome["disposition"], outcome["reason"]) == ("failed", why)
+
+
 def test_a_module_that_compares_less_strictly_is_not_believed():
     again = observed("needed")
     (outcome,) = outcomes([ALERT], observed=[observed("needed")], applied=[result(1)], confirmed=[again])

@@ -76,3 +76,31 @@ def test_an_alert_cannot_steer_the_terminal():
 def test_check_mode_and_an_empty_queue_are_said():
     assert "review: nothing was changed" in summary(made(check_mode=True))
     assert "The queue was empty." in summary(made())
+
+
+PROTECTED = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "why"}
+
+
+def settled(**settings):
+    account = {"account": "payments", "allow": [], "protected": [], **settings}
+    return report([], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", False, settings=[account])
+
+
+def test_what_is_opened_is_reported_in_one_line():
+    run = settled(allow=["no_tags", "update-role"])
+    assert run["opened"] == [{"account": "payments", "allow": ["no_tags", "update-role"]}]
+    (line,) = [line for line in summary(run).split("\n") if "remediate_allow" in line]
+    assert line == "Opened by remediate_allow: no_tags, update-role in payments"
+    assert "remediate_allow" not in summary(settled())
+
+
+def test_protections_in_force_are_reported_as_given():
+    lapsed = {**PROTECTED, "expires": "2025-12-31"}
+    lasting = {**PROTECTED, "expires": "2026-12-31"}
+    run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting])
+    assert run["protected"] == [{**PROTECTED, "expires": None}, lasting]
+
+
+def test_protections_that_nobody_can_read_are_reported_too():
+    run = settled(protected=[PROTECTED, {"arn": "x"}, "y"])
+    assert [entry["arn"] for entry in run["protected"]] == [PROTECTED["arn"], "x", "y"]
