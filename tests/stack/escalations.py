@@ -81,6 +81,7 @@ def furnish(stack: Stack, account: str) -> None:
         for name, text in policies.items()
     }
     iam.create_policy_version(PolicyArn=arns["versions"], PolicyDocument=DENY, SetAsDefault=True)
+    _allow_the_protected(iam)
     _fill_groups(iam, arns)
     _fill_principals(iam, arns)
     for profile, role in (("box", "deploys"), ("empty", None)):
@@ -88,6 +89,17 @@ def furnish(stack: Stack, account: str) -> None:
         if role:
             iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
     iam.update_account_password_policy(**STRICT_PASSWORDS)
+
+
+def _allow_the_protected(iam: Any) -> None:
+    """Three policies that allow, by a user, a group and a boundary; an older version of each denies."""
+    arns = {}
+    for name in ("crew", "shared", "bounds"):
+        arns[name] = iam.create_policy(PolicyName=name, PolicyDocument=DENY)["Policy"]["Arn"]
+        iam.create_policy_version(PolicyArn=arns[name], PolicyDocument=ALLOW, SetAsDefault=True)
+    iam.attach_user_policy(UserName="Root-Admin", PolicyArn=arns["crew"])
+    iam.attach_group_policy(GroupName="admins", PolicyArn=arns["shared"])
+    iam.put_role_permissions_boundary(RoleName="deploys", PermissionsBoundary=arns["bounds"])
 
 
 def _fill_groups(iam: Any, arns: dict[str, str]) -> None:

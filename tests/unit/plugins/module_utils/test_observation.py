@@ -441,7 +441,8 @@ def test_a_renamed_user_keeps_what_it_has(stack, iam):
 TOUCHED = [
     ("SetDefaultPolicyVersion", {**ALLOWS, "VersionId": "v2"}, ["role/ci", "user/bob"]),
     ("AttachGroupPolicy", {**STAFF, **DENIES}, ["group/staff", "user/bob"]),
-    ("RemoveUserFromGroup", {**BOB, **STAFF}, ["user/bob"]),
+    ("DetachGroupPolicy", {**STAFF, **DENIES}, ["group/staff", "user/bob"]),
+    ("RemoveUserFromGroup", {**BOB, **STAFF}, ["user/bob", "group/staff"]),
     ("DeleteUser", BOB, ["user/bob"]),
     ("DeletePolicy", ALLOWS, []),
 ]
