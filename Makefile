@@ -29,7 +29,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo test lint sanity unit integration calls clean
+.PHONY: help setup demo test lint sanity unit integration bench calls clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -72,6 +72,9 @@ unit: setup ## Unit tests only
 
 integration: setup ## Integration tests only: the real ansible-playbook against the stack
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)
+
+bench: setup ## Time the translation of 1,000 scripts
+	@PYTHONPATH=tests $(BIN)/python bench/translate.py
 
 calls: setup ## Count the AWS calls of a run, for docs/performance.md
 	@PYTHONPATH=tests $(BIN)/python bench/calls.py

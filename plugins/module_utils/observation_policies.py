@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import (
+    AttachmentQuota,
     Conflict,
     Observation,
     aws_error,
@@ -141,7 +142,7 @@ def _attachment_quota(script, step, kind, name, attached):
         if count >= quota:
             quoted = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}"
             message = f"{quoted}. Detach one that {name} needs no more."
-            raise aws_error(step, "LimitExceeded", message)
+            raise aws_error(step, "LimitExceeded", message, AttachmentQuota)
     script.pending[key] = script.pending.get(key, 0) + 1
 
 

@@ -42,6 +42,10 @@ class Conflict(LeastprivError):
     """A step cannot be applied as things are; the text says why, in AWS's own words where it has any."""
 
 
+class AttachmentQuota(Conflict):
+    """A principal can take no further managed policy."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """What one step finds.
@@ -156,9 +160,9 @@ def named_principals(step):
     return [(kind, name) for kind, name in named.items() if name is not None]
 
 
-def aws_error(step, code, message):
-    """The C(Conflict) that says what AWS would say."""
-    return Conflict(f"An error occurred ({code}) when calling the {step['operation']} operation: {message}")
+def aws_error(step, code, message, kind=Conflict):
+    """The C(Conflict), or a subclass of it, that says what AWS would say."""
+    return kind(f"An error occurred ({code}) when calling the {step['operation']} operation: {message}")
 
 
 def delete_conflict(step, message):

@@ -40,6 +40,14 @@ options:
     description:
       - How many alerts may change something, in the order given; those beyond are V(refused). No limit by default.
     type: int
+  on_quota:
+    description:
+      - What becomes of a script that attaches a policy to a principal that can take no further one.
+      - With V(consolidate) the statements of a script that creates and attaches policies go into one inline policy of
+        the principal, C(leastpriv-restrictions), each with a Sid that names its alert.
+    type: str
+    choices: [fail, consolidate]
+    default: fail
   protected_principals:
     description:
       - Principals that are never touched, each a dictionary with C(arn) (C(*) matches any text), C(owner), C(reason)
@@ -115,46 +123,77 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import (
+    POLICY_NAME,
+    can_consolidate,
+    consolidated_step,
+    principal_of,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import Conflict, Script, principal
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, pretty
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import AttachmentQuota, Conflict, Script, principal
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    PolicyDocumentError,
+    pretty,
+    read_document,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
 
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
 PRELOAD_FROM = 10
+# The disposition of an alert whose step ends so; the other endings let it go on.
+DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 
 
 class Batch:
     """The alerts of one account and what they share: facts, protection, and what each of them will write."""
 
-    def __init__(self, account, account_id, partition, allow, protection):
+    def __init__(self, account, account_id, partition, allow, protection, on_quota="fail"):
         self._account = account
         self._place = account_id, partition, allow
         self._partition = partition
         self._protection = protection
+        self._on_quota = on_quota
         self._pending = {}
         self._writers = {}
+        self._consolidated = {}
 
     def observe_alert(self, alert):
         """Observe one alert's steps in order; the first that cannot be applied decides the alert."""
-        script = Script(self._account, *self._place, self._pending)
-        seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
-        for step in alert["steps"]:
-            status, reason = "not_run", None
-            if seen["disposition"] is None:
-                step, status, reason = self._observe_step(script, step, alert["alert_id"])
-                seen["disposition"] = {"needed": None, "unchanged": None}.get(status, status)
-                seen["reason"] = reason
-            named = {"message_id": alert["message_id"], "label": _label(alert, step)}
-            seen["steps"].append({**step, **named, "status": "failed" if status == "refused" else status})
+        seen, is_full = self._observe_steps(alert, alert["steps"])
+        if is_full and self._on_quota == "consolidate" and can_consolidate(alert["steps"]):
+            seen, _is_full = self._observe_steps(alert, [self._consolidate(alert)])
         if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
             seen.update(disposition="already_remediated", reason="Every step was already true.")
         if seen["disposition"] == "refused":
             seen["reason"] = "\n".join([seen["reason"], *_left_to_do(seen["steps"])])
         return seen
+
+    def _observe_steps(self, alert, steps):
+        """What is seen of the steps, and whether a principal that can take no further policy stopped them."""
+        script = Script(self._account, *self._place, self._pending)
+        seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
+        is_full = False
+        for step in steps:
+            status, reason = "not_run", None
+            if seen["disposition"] is None:
+                step, status, reason = self._observe_step(script, step, alert["alert_id"])
+                is_full = status == "over_quota"
+                seen["disposition"] = DECIDES.get(status)
+                seen["reason"] = reason
+            named = {"message_id": alert["message_id"], "label": _label(alert, step)}
+            seen["steps"].append({**step, **named, "status": "failed" if status in DECIDES else status})
+        return seen, is_full
+
+    def _consolidate(self, alert):
+        """The step that adds the alert's statements to the one policy of its principal."""
+        key = principal_of(alert["steps"])
+        live = self._consolidated.get(key) or self._account.fact("inline", *key, POLICY_NAME)
+        step = consolidated_step(alert["steps"], alert["alert_id"], live)
+        self._consolidated[key] = read_document(step["parameters"]["PolicyDocument"])
+        return step
 
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
@@ -170,6 +209,8 @@ class Batch:
             args = {**step["args"], **_live_args(script, step)}
         except Refusal as refusal:
             return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
+        except AttachmentQuota as conflict:
+            return step, "over_quota", f"{_where(step)}: {conflict}"
         except (Conflict, PolicyDocumentError) as conflict:
             return step, "failed", f"{_where(step)}: {conflict}"
         except (ClientError, BotoCoreError) as error:
@@ -185,6 +226,8 @@ class Batch:
 
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
+        if step["parameters"].get("PolicyName") == POLICY_NAME:
+            return  # Each alert of the run adds to what the one before it has put there.
         wants = step["operation"], found.after
         writer, wanted = self._writers.get(found.writes, (alert_id, wants))
         if writer != alert_id and wanted != wants:
@@ -240,7 +283,7 @@ def observe_alerts(module, caller):
     if len(touched) >= PRELOAD_FROM:
         _preload(module, account)
     partition = caller.split(":")[1]
-    batch = Batch(account, account_id, partition, module.params["allow"], protection)
+    batch = Batch(account, account_id, partition, module.params["allow"], protection, module.params["on_quota"])
     return limit_changes([batch.observe_alert(alert) for alert in alerts], module.params["max_changes"])
 
 
@@ -314,6 +357,7 @@ def main():
             "alerts": {"type": "list", "elements": "dict", "required": True},
             "allow": {"type": "list", "elements": "str", "default": []},
             "max_changes": {"type": "int"},
+            "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

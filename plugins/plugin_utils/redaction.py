@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 # Names, as they end after normalisation (lower case, no - or _).
 SECRET_ENDS = (
@@ -102,6 +103,7 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     return merged
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether an option, member or variable of this name carries a secret; an option's name begins with C(--)."""
     if name in HARMLESS:

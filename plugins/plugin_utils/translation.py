@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import re
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.problem import Problem, describe, line_and_column
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact, secret_spans
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import secret_spans
 
 # What the vendor puts where a script would stand, and what it means.
 PLACEHOLDERS = {
@@ -170,7 +170,7 @@ def _step(text, call, index):
         "args": module_args(row, call.parameters),
         "line": line,
         "column": column,
-        "command": redact(text)[call.offset : call.offset + call.length],
+        "command": call.text,
     }
 
 

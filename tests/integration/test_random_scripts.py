@@ -28,12 +28,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import ST
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
-from stack import iam_state
+from stack import iam_state, run_playbook
+from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish
 
 from .real_cli import RealCli
 from .test_cli_twin import WRITTEN_FOR, fixture_of
 
+IN_PLAYBOOK = 8
 SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", "30"))
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
 OPERATIONS = sorted(row.name for row in STEPS)
@@ -134,6 +136,29 @@ def test_a_random_script_ends_as_the_cli_ends_it(world, seed):
     assert iam_state(stack, ours.account_id) == iam_state(stack, theirs.account_id), script
     if touches_everything_once(review):
         assert observed(stack, ours, script)["disposition"] == "already_remediated", "a second run changes nothing"
+
+
+def test_a_sample_of_them_through_the_playbook(world):
+    stack, real_cli = world
+    stack.reset()
+    sides, hosts = {}, {}
+    for seed in range(1000, 1000 + IN_PLAYBOOK):
+        chance = random.Random(seed)
+        commands, joiner = random_commands(chance), chance.choice(JOINERS)
+        ours, theirs = a_side(stack, "ours", 300_000 + seed), a_side(stack, "theirs", 400_000 + seed)
+        alert_id = f"I-{seed}"
+        sides[alert_id] = ours, theirs, commands, observed(stack, ours, ours.script(commands, joiner))
+        hosts[ours.profile] = {"account_id": ours.account_id, "aws_profile": ours.profile, "remediate_allow": ALLOW}
+        stack.script(alert_id, ours.script(commands, joiner))
+        stack.send(nested_alert(alert_id, ours.account_id))
+    inventory = stack.write_inventory(stack.folder / "random.yml", **hosts)
+    run = run_playbook(stack, "-i", str(inventory), timeout=600)
+    for alert_id, (ours, theirs, commands, review) in sides.items():
+        alert = run.alerts[alert_id]
+        assert alert["disposition"] == (review["disposition"] or "remediated"), alert["reason"]
+        play(real_cli, theirs, commands, review)
+        if review["disposition"] != "failed":
+            assert iam_state(stack, ours.account_id) == iam_state(stack, theirs.account_id), alert["script"]
 
 
 def apply(steps, profile):

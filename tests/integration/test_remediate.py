@@ -259,3 +259,25 @@ def test_no_secret_is_shown_at_any_verbosity(stack):
     told = run.stdout + run.stderr + json.dumps(run.report)
     assert "hunter2" not in told
     assert stack.env["PRISMACLOUD_PASSWORD"] not in told
+
+
+def test_the_eleventh_policy_fails_or_is_consolidated_as_the_user_wants(stack):
+    furnish(stack)
+    iam, account_id = stack.client("iam", "payments"), stack.account_id("payments")
+    for number in range(10):
+        iam.create_policy(PolicyName=f"p{number}", PolicyDocument=json.dumps(deny_document()))
+        iam.attach_user_policy(UserName="alice", PolicyArn=f"arn:aws:iam::{account_id}:policy/p{number}")
+    for alert_id in ("I-11", "I-12"):
+        send(stack, alert_id, "payments", "user", "alice")
+    run = run_playbook(stack)
+    assert set(run.dispositions.values()) == {"failed"}
+    assert "PoliciesPerUser: 10" in run.alerts["I-11"]["reason"]
+    assert changes(stack) == [], "no policy is left behind unattached"
+    consolidate = ["-e", "remediate_on_quota=consolidate"]
+    consolidated = run_playbook(stack, *consolidate)
+    assert consolidated.rc == 0, consolidated.stdout
+    assert consolidated.dispositions == {"I-11": "remediated", "I-12": "remediated"}
+    document = iam.get_user_policy(UserName="alice", PolicyName="leastpriv-restrictions")["PolicyDocument"]
+    assert sorted(statement["Sid"] for statement in document["Statement"]) == ["I11n1", "I12n1"]
+    send(stack, "I-11", "payments", "user", "alice")
+    assert run_playbook(stack, *consolidate).dispositions == {"I-11": "already_remediated"}

@@ -41,7 +41,8 @@ def decide(stack, script, caller="role/runner", alert_id="I-1"):
     alert = {"message_id": alert_id, "alert_id": alert_id, "steps": translated["steps"]}
     parameters = {"account_id": account_id, "alerts": [alert], "allow": [], "protected_principals": PROTECTED}
     module = SimpleNamespace(
-        params={**parameters, "max_changes": 50}, client=lambda service: stack.client(service, ACCOUNT)
+        params={**parameters, "max_changes": 50, "on_quota": "fail"},
+        client=lambda service: stack.client(service, ACCOUNT),
     )
     (seen,) = observe_alerts(module, CALLERS[caller].format(account_id))
     return seen["disposition"], seen["reason"]
