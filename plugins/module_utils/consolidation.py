@@ -51,6 +51,7 @@ def consolidated_step(steps, alert_id, live):
     args = {"iam_type": kind, "iam_name": name, "policy_name": POLICY_NAME, "policy_json": document}
     return {
         **steps[0],
+        "consolidated": True,
         "wave": "0001 amazon.aws.iam_policy",
         "operation": f"Put{kind.capitalize()}Policy",
         "target": name,

@@ -226,9 +226,8 @@ class Batch:
 
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
-        if step["parameters"].get("PolicyName") == POLICY_NAME:
-            return  # Each alert of the run adds to what the one before it has put there.
-        wants = step["operation"], found.after
+        # Consolidated alerts agree: each adds to what the one before it will have put there.
+        wants = "consolidated" if step.get("consolidated") else (step["operation"], found.after)
         writer, wanted = self._writers.get(found.writes, (alert_id, wants))
         if writer != alert_id and wanted != wants:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
