@@ -77,22 +77,22 @@ def as_undo(undo):
     return (undo,) if isinstance(undo, str) else undo
 
 
-def row(name, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
+def row(operation, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
     """A row whose module options are its keywords, C(name) among them."""
-    return Operation(name, module, args, observe, effect, as_undo(undo), guards, observed, requires)
+    return Operation(operation, module, args, observe, effect, as_undo(undo), guards, observed, requires)
 
 
-def user(name, observe, effect, undo, guards=(), /, **options):
+def user(operation, observe, effect, undo, guards=(), /, **options):
     fixed = {"name": "$UserName", "state": "present", "purge_policies": False, "purge_tags": False}
-    return row(name, "amazon.aws.iam_user", observe, effect, undo, guards, ("UserName",), **{**fixed, **options})
+    return row(operation, "amazon.aws.iam_user", observe, effect, undo, guards, ("UserName",), **{**fixed, **options})
 
 
-def group(name, observe, effect, undo, guards=(), /, **options):
+def group(operation, observe, effect, undo, guards=(), /, **options):
     fixed = {"name": "$GroupName", "state": "present", "purge_policies": False, "purge_users": False}
-    return row(name, "amazon.aws.iam_group", observe, effect, undo, guards, **{**fixed, **options})
+    return row(operation, "amazon.aws.iam_group", observe, effect, undo, guards, **{**fixed, **options})
 
 
-def role(name, observe, effect, undo, guards=(), /, **options):
+def role(operation, observe, effect, undo, guards=(), /, **options):
     fixed = {
         "name": "$RoleName",
         "state": "present",
@@ -102,7 +102,7 @@ def role(name, observe, effect, undo, guards=(), /, **options):
         "purge_policies": False,
         "purge_tags": False,
     }
-    return row(name, "amazon.aws.iam_role", observe, effect, undo, guards, **{**fixed, **options})
+    return row(operation, "amazon.aws.iam_role", observe, effect, undo, guards, **{**fixed, **options})
 
 
 def put_inline(kind):
@@ -128,10 +128,10 @@ def access_key(name, observe, undo, guards=(), **options):
     return row(name, "amazon.aws.iam_access_key", observe, RESTRICT, undo, guards, ("UserName",), **named, **options)
 
 
-def profile(name, observe, effect, undo, guards=(), observed=(), /, **options):
+def profile(operation, observe, effect, undo, guards=(), observed=(), /, **options):
     fixed = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
     args = {**fixed, **options}
-    return row(name, "amazon.aws.iam_instance_profile", observe, effect, undo, guards, (), observed, **args)
+    return row(operation, "amazon.aws.iam_instance_profile", observe, effect, undo, guards, (), observed, **args)
 
 
 def detach(kind):
@@ -191,8 +191,8 @@ def _state(name):
     return "present" if name.startswith("Update") else "absent"
 
 
-def provider(name, observe, effect, undo, guards, kind, /, **args):
-    return row(name, "leastpriv.iam.identity_provider", observe, effect, undo, guards, kind=kind, **args)
+def provider(operation, observe, effect, undo, guards, kind, /, **args):
+    return row(operation, "leastpriv.iam.identity_provider", observe, effect, undo, guards, kind=kind, **args)
 
 
 def setting(name, observe, effect, undo, guards=(), **args):

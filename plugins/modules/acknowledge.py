@@ -30,6 +30,11 @@ options:
     type: list
     elements: dict
     required: true
+  hold_seconds:
+    description:
+      - Keep all messages hidden from other runs for so many seconds from now, instead of deleting them or giving them
+        back. For work that takes longer than the visibility timeout; dispositions are not looked at.
+    type: int
 attributes:
   check_mode:
     description: Gives every message back and deletes none.
@@ -73,6 +78,11 @@ given_back:
   returned: success
   type: int
   sample: 1
+held:
+  description: How many messages stay hidden.
+  returned: success
+  type: int
+  sample: 0
 undone:
   description:
     - The messages for which the queue did not do what was wanted.
@@ -88,21 +98,30 @@ undone:
       description: The message.
       type: str
     wanted:
-      description: V(delete) or V(give_back).
+      description: V(delete), V(give_back) or V(hold).
       type: str
     reason:
       description: What the queue says.
       type: str
 """
 
+from functools import partial
+
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, GIVE_BACK, fate
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import connection, delete, give_back, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    connection,
+    delete,
+    extend,
+    give_back,
+    resolve_queue,
+)
 
 ARGUMENTS = {
     "alerts": {"type": "list", "elements": "dict", "required": True},
+    "hold_seconds": {"type": "int"},
     "queue_name": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_NAME"])},
     "queue_url": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_URL"])},
     "queue_profile": {"type": "str", "aliases": ["profile"]},
@@ -110,27 +129,30 @@ ARGUMENTS = {
     "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"])},
 }
 
-ACTS = {DELETE: delete, GIVE_BACK: give_back}
+HOLD = "hold"
 
 
 class AlertError(LeastprivError):
     """An alert does not say what became of it, or which messages it has."""
 
 
-def sort_receipts(alerts, check_mode):
-    """Alerts -> {DELETE or GIVE_BACK: {receipt handle: (alert id, message id)}}. Raises AlertError."""
-    wanted = {act: {} for act in ACTS}
+def sort_receipts(alerts, check_mode, is_hold=False):
+    """Alerts -> {DELETE, GIVE_BACK or HOLD: {receipt handle: (alert id, message id)}}. Raises AlertError."""
+    wanted = {act: {} for act in (DELETE, GIVE_BACK, HOLD)}
     for alert in alerts:
-        disposition = alert.get("disposition")
-        if disposition not in BY_WORD:
-            raise AlertError(
-                f"Alert {alert.get('alert_id')} has the disposition {disposition!r}, so nothing was acknowledged: "
-                f"give one of {', '.join(BY_WORD)}."
-            )
-        wanted[fate(disposition, check_mode)].update(
-            {handle: (alert.get("alert_id"), message_id) for handle, message_id in _receipts(alert)}
-        )
+        act = HOLD if is_hold else _fate(alert, check_mode)
+        wanted[act].update({handle: (alert.get("alert_id"), message_id) for handle, message_id in _receipts(alert)})
     return wanted
+
+
+def _fate(alert, check_mode):
+    disposition = alert.get("disposition")
+    if disposition not in BY_WORD:
+        raise AlertError(
+            f"Alert {alert.get('alert_id')} has the disposition {disposition!r}, so nothing was acknowledged: "
+            f"give one of {', '.join(BY_WORD)}."
+        )
+    return fate(disposition, check_mode)
 
 
 def _receipts(alert):
@@ -143,10 +165,11 @@ def _receipts(alert):
         ) from None
 
 
-def acknowledge(queue, wanted):
+def acknowledge(queue, wanted, hold_seconds=None):
     """Do what is wanted, deletions first: finished work must not come back, whatever comes between."""
     counts, undone = {}, []
-    for act, do in ACTS.items():
+    acts = {DELETE: delete, GIVE_BACK: give_back, HOLD: partial(extend, seconds=hold_seconds)}
+    for act, do in acts.items():
         failures = do(queue, wanted[act])
         counts[act] = len(wanted[act]) - len(failures)
         undone += [_undone(act, failure, *wanted[act][failure.receipt_handle]) for failure in failures]
@@ -154,6 +177,7 @@ def acknowledge(queue, wanted):
         "changed": counts[DELETE] > 0,
         "deleted": counts[DELETE],
         "given_back": counts[GIVE_BACK],
+        "held": counts[HOLD],
         "undone": undone,
     }
 
@@ -173,9 +197,10 @@ def main():
     # other, while the SDK's chain has an order for them.
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, default_args=False, supports_check_mode=True)
     try:
-        wanted = sort_receipts(module.params["alerts"], module.check_mode)
+        hold_seconds = module.params["hold_seconds"]
+        wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold=hold_seconds is not None)
         queue = open_queue(module) if any(wanted.values()) else None
-        module.exit_json(**acknowledge(queue, wanted))
+        module.exit_json(**acknowledge(queue, wanted, hold_seconds))
     except LeastprivError as error:
         module.fail_json(msg=str(error))
 

@@ -101,7 +101,8 @@ provider:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, given, make_change
 
-OIDC, SAML = "openid_connect_provider", "saml_provider"
+OIDC = "openid_connect_provider"
+SAML = "saml_provider"
 # kind -> (boto3's noun, the API parameter that names it)
 NAMED = {OIDC: ("open_id_connect_provider", "OpenIDConnectProviderArn"), SAML: ("saml_provider", "SAMLProviderArn")}
 

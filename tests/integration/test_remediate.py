@@ -281,3 +281,17 @@ def test_the_eleventh_policy_fails_or_is_consolidated_as_the_user_wants(stack):
     assert sorted(statement["Sid"] for statement in document["Statement"]) == ["I11n1", "I12n1"]
     send(stack, "I-11", "payments", "user", "alice")
     assert run_playbook(stack, *consolidate).dispositions == {"I-11": "already_remediated"}
+
+
+def test_messages_are_held_while_a_long_run_goes_on(stack):
+    furnish(stack)
+    send_all(stack)
+    # Observing takes longer than a third of the visibility timeout.
+    stack.fault(action="ListPolicies", account=stack.account_id("payments"), seconds=21)
+    run = run_playbook(stack, "-e", "remediate_visibility_timeout=60")
+    assert run.rc == 0, run.stdout
+    assert set(run.dispositions.values()) == {"remediated"}
+    held = [call["parameters"]["Entries"] for call in stack.calls(action="ChangeMessageVisibilityBatch")]
+    assert {entry["VisibilityTimeout"] for entries in held for entry in entries} == {60}
+    assert sum(len(entries) for entries in held) == len(ALERTS), "once for each message"
+    assert stack.depth() == (0, 0)

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, GIVE_BACK
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import receive, resolve_queue
-from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
+from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import HOLD, AlertError, acknowledge, sort_receipts
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
 
@@ -44,7 +44,7 @@ def bodies(stack):
 def test_the_disposition_alone_decides(stack, queue):
     alerts = received(stack, queue, *BY_WORD)
     result = acknowledge(queue, sort_receipts(alerts, check_mode=False))
-    assert result == {"changed": True, "deleted": 3, "given_back": 10, "undone": []}
+    assert result == {"changed": True, "deleted": 3, "given_back": 10, "held": 0, "undone": []}
     kept = set(BY_WORD) - {"remediated", "already_remediated", "acknowledged"}
     assert bodies(stack) == dict.fromkeys(kept, True)
 
@@ -52,7 +52,7 @@ def test_the_disposition_alone_decides(stack, queue):
 def test_check_mode_gives_everything_back(stack, queue):
     alerts = received(stack, queue, "remediated", "acknowledged", "failed")
     result = acknowledge(queue, sort_receipts(alerts, check_mode=True))
-    assert result == {"changed": False, "deleted": 0, "given_back": 3, "undone": []}
+    assert result == {"changed": False, "deleted": 0, "given_back": 3, "held": 0, "undone": []}
     assert stack.depth() == (3, 0)
 
 
@@ -73,8 +73,8 @@ def test_message_that_cannot_be_deleted_is_told(stack, queue):
 
 
 def test_message_that_is_back_already_is_no_failure(queue):
-    wanted = {DELETE: {}, GIVE_BACK: {"unknown": ("I-1", "gone")}}
-    assert acknowledge(queue, wanted) == {"changed": False, "deleted": 0, "given_back": 1, "undone": []}
+    wanted = {DELETE: {}, GIVE_BACK: {"unknown": ("I-1", "gone")}, HOLD: {}}
+    assert acknowledge(queue, wanted) == {"changed": False, "deleted": 0, "given_back": 1, "held": 0, "undone": []}
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,11 @@ def test_module_with_nothing_to_do_needs_no_queue(stack):
     stack.clear_calls()
     assert run_module(stack, alerts=[], queue_name="nope")["changed"] is False
     assert stack.calls() == []
+
+
+def test_messages_are_held_whatever_their_disposition(stack, queue):
+    alerts = received(stack, queue, "remediated", "failed")
+    wanted = sort_receipts([{**alert, "disposition": None} for alert in alerts], check_mode=False, is_hold=True)
+    result = acknowledge(queue, wanted, hold_seconds=600)
+    assert result == {"changed": False, "deleted": 0, "given_back": 0, "held": 2, "undone": []}
+    assert stack.depth() == (0, 2)
