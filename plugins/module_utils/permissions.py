@@ -73,7 +73,7 @@ OBSERVED = {
     "put_boundary": (*PRINCIPAL, *DOCUMENT),
     "put_inline_policy": (*PRINCIPAL, "Get{noun}Policy", "List{noun}Policies"),
     "remove_client_id": OIDC,
-    "remove_member": ("GetUser", "ListGroupsForUser", *GROUP_POLICIES),
+    "remove_member": ("GetGroup", "GetUser", "ListGroupsForUser", *GROUP_POLICIES),
     "remove_role_from_profile": (*PROFILE, "GetRole"),
     "rename": ("{carrier}",),
     "set_default_policy_version": (*VERSIONS, *REACHED, *ATTACHED),

@@ -36,7 +36,7 @@ from .real_cli import RealCli
 from .test_cli_twin import WRITTEN_FOR, fixture_of
 
 IN_PLAYBOOK = 8
-SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", "30"))
+SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", "20"))
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
 OPERATIONS = sorted(row.name for row in STEPS)
 JOINERS = [" && ", "; ", "\n"]
