@@ -1,4 +1,4 @@
-# Copyright: the Leastpriv authors
+# Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the demo plays: three accounts, and a queue of alerts of every kind, each with the disposition it must get."""

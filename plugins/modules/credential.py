@@ -43,16 +43,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Tells what would change, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the status before and after.
-    support: full
 seealso:
   - module: amazon.aws.iam_access_key
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -43,13 +43,6 @@ options:
     type: str
     choices: [present, absent]
     required: true
-attributes:
-  check_mode:
-    description: Tells what would change, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows name and path before and after.
-    support: full
 seealso:
   - module: amazon.aws.iam_user
   - module: amazon.aws.iam_group
@@ -57,6 +50,7 @@ seealso:
   - module: amazon.aws.iam_managed_policy
   - module: amazon.aws.iam_instance_profile
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

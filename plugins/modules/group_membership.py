@@ -32,16 +32,10 @@ options:
     type: str
     choices: [absent]
     default: absent
-attributes:
-  check_mode:
-    description: Tells whether the user is a member, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the user's groups before and after.
-    support: full
 seealso:
   - module: amazon.aws.iam_group
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

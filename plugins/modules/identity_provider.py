@@ -63,14 +63,8 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Tells what would change, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the provider before and after.
-    support: full
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

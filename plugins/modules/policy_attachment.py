@@ -38,18 +38,12 @@ options:
     type: str
     choices: [absent]
     default: absent
-attributes:
-  check_mode:
-    description: Tells whether the policy is attached, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the attached policies before and after.
-    support: full
 seealso:
   - module: amazon.aws.iam_user
   - module: amazon.aws.iam_role
   - module: amazon.aws.iam_group
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

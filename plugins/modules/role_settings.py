@@ -35,16 +35,10 @@ options:
       - Whether to call UpdateRoleDescription, which touches nothing else.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Tells what would change, changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the settings before and after.
-    support: full
 seealso:
   - module: amazon.aws.iam_role
 extends_documentation_fragment:
+  - leastpriv.iam.one_change
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -1,4 +1,4 @@
-# Copyright: Contributors to the Leastpriv project
+# Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The inventory's accounts: which host stands for which account id, and which hosts cannot be told. Pure."""

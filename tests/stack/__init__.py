@@ -1,4 +1,4 @@
-# Copyright: the Leastpriv authors
+# Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An emulated world for tests and the demo: several AWS accounts, a queue and the vendor's API. See README.md."""

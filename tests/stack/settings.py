@@ -1,4 +1,4 @@
-# Copyright: the Leastpriv authors
+# Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fixed values that the server's process and the test's process share."""
