@@ -61,8 +61,10 @@ def test_alerts_of_three_accounts_are_remediated_once(stack):
     # The vendor scans once a day: the same alerts come again.
     stack.clear_calls()
     send_all(stack)
-    again = run_playbook(stack)
+    again = run_playbook(stack, env={"DEBUG": "True"})
     assert again.rc == 0, again.stdout
+    assert "  script:" in again.stdout, "DEBUG is what the vendor's script has for -v"
+    assert "  script:" not in run.stdout
     assert set(again.dispositions.values()) == {"already_remediated"}
     assert changes(stack) == []
     assert stack.depth() == (0, 0)
