@@ -297,3 +297,20 @@ def test_messages_are_held_while_a_long_run_goes_on(stack):
     assert {entry["VisibilityTimeout"] for entries in held for entry in entries} == {60}
     assert sum(len(entries) for entries in held) == len(ALERTS), "once for each message"
     assert stack.depth() == (0, 0)
+
+
+def test_a_module_that_takes_different_documents_for_equal_is_not_believed(stack):
+    furnish(stack)
+    account_id = stack.account_id("payments")
+    # amazon.aws takes the root user's ARN and the account's id for the same; in a condition they are not.
+    live, wanted = deny_document(), deny_document()
+    for document, value in ((live, f"arn:aws:iam::{account_id}:root"), (wanted, account_id)):
+        document["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/owner": value}}
+    iam = stack.client("iam", "payments")
+    iam.put_user_policy(UserName="alice", PolicyName="limits", PolicyDocument=json.dumps(live))
+    script = f"aws iam put-user-policy --user-name alice --policy-name limits --policy-document '{json.dumps(wanted)}'"
+    send(stack, "I-1", "payments", "user", "alice", script=script)
+    run = run_playbook(stack, "-e", json.dumps({"remediate_allow": ["keep_deny"]}))
+    assert run.dispositions == {"I-1": "failed"}
+    assert "AWS still needs put-user-policy" in run.alerts["I-1"]["reason"]
+    assert stack.depth() == (1, 0), "what is not true in AWS is not taken off the queue"
