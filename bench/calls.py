@@ -43,7 +43,7 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
     assert run.report is not None, run.stdout
     assert run.report["totals"] == {expected: size}, run.stdout
     if way == "--check":
-        empty(stack)
+        stack.empty_queue()
     return account_calls(stack)
 
 
@@ -51,13 +51,6 @@ def send(stack: Stack, alert_id: str, user: str) -> None:
     account_id = stack.account_id(ACCOUNT)
     stack.script(alert_id, deny_script("user", user, account_id, alert_id))
     stack.send(nested_alert(alert_id, account_id, name=user))
-
-
-def empty(stack: Stack) -> None:
-    sqs, queue_url = stack.client("sqs"), stack.queue_url
-    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
 
 
 def count_cli(stack: Stack) -> list[dict]:

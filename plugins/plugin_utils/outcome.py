@@ -42,7 +42,11 @@ def _outcome(alert, seen, results, again, problem, check_mode):
 
 def _applied(alert, results, again, problem):
     steps = [_step_result(step, results.get((alert["message_id"], step["index"]))) for step in alert["steps"]]
-    disposition, reason = _verdict(steps, again, problem)
+    is_doubtful = any(
+        (before["status"], after["status"]) == ("needed", "unchanged")
+        for before, after in zip(alert["steps"], steps, strict=True)
+    )
+    disposition, reason = _verdict(steps, is_doubtful, again, problem)
     steps = [{key: value for key, value in step.items() if key != "error"} for step in steps]
     return {**alert, "steps": steps, "disposition": disposition, "reason": reason}
 
@@ -57,15 +61,20 @@ def _step_result(step, result):
     return {**step, "status": "changed" if result.get("changed") else "unchanged"}
 
 
-def _verdict(steps, again, problem):
-    """(disposition, reason) of an alert whose steps have run as far as they did."""
+def _verdict(steps, is_doubtful, again, problem):
+    """(disposition, reason) of an alert whose steps have run as far as they did.
+
+    :param is_doubtful: a step that was needed changed nothing: only a second observation makes it true.
+    """
     statuses = [step["status"] for step in steps]
     if "failed" in statuses:
         failed = steps[statuses.index("failed")]
         return "failed", f"Step {failed['index']} of {len(steps)}, {cli_name(failed['operation'])}: {failed['error']}"
     if "not_run" in statuses:
         return "failed", problem or f"Step {statuses.index('not_run') + 1} of {len(steps)} was not run."
-    if again is not None and again["disposition"] != "already_remediated":
+    if is_doubtful and again is None:
+        return "failed", problem or "A needed step changed nothing, and it was not observed again."
+    if is_doubtful and again["disposition"] != "already_remediated":
         return "failed", _not_true(again)
     if "changed" in statuses:
         return "remediated", _did(steps)

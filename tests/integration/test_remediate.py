@@ -230,13 +230,6 @@ def test_two_alerts_that_want_different_things_are_not_played_off_against_each_o
     assert changes(stack) == ["PutUserPolicy"]
 
 
-def empty_the_queue(stack):
-    sqs, queue_url = stack.client("sqs"), stack.queue_url
-    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-
-
 def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
     users = [f"user-{number}" for number in range(50)]
     seed(stack, "payments", users=users)
@@ -248,7 +241,7 @@ def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
         review = run_playbook(stack, "--check")
         assert list(review.report["totals"].items()) == [("planned", count)]
         costs.append(len(stack.calls(service="iam")) + len(stack.calls(service="sts")))
-        empty_the_queue(stack)
+        stack.empty_queue()
     assert costs[1] <= costs[0] + 2, f"calls for 1 and for 50 alerts: {costs}"
 
 

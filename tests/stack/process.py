@@ -262,6 +262,13 @@ class Stack:
         """What the queue holds, without receiving it: message_id, body, visible, receive_count."""
         return requests.get(f"{self.url}/_stack/queue/{settings.QUEUE_NAME}", timeout=10).json()
 
+    def empty_queue(self) -> None:
+        """Delete every visible message: PurgeQueue may be called once a minute only."""
+        sqs = self.client("sqs")
+        while messages := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+
     def end_visibility_timeouts(self) -> None:
         """Make every message visible, as its visibility timeout does in its time."""
         self._control(self.url, "visible", {})

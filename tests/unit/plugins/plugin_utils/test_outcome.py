@@ -37,7 +37,7 @@ CASES = [
         "remediated",
         "Did tag-user bob; 1 of 2 steps true before.",
     ),
-    ("somebody was faster", ["needed"], [result(1)], "already_remediated", "already true when it was applied"),
+    ("nobody looked again", ["needed"], [result(1)], "failed", "it was not observed again"),
     (
         "the second step failed",
         ["needed", "needed"],
@@ -96,6 +96,7 @@ def test_a_second_observation_that_finds_it_true_confirms():
     again = observed("unchanged", disposition="already_remediated")
     (outcome,) = outcomes([ALERT], observed=[observed("needed")], applied=[result(1)], confirmed=[again])
     assert outcome["disposition"] == "already_remediated"
+    assert "already true when it was applied" in outcome["reason"]
 
 
 def test_steps_keep_their_own_status():
