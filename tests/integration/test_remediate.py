@@ -307,3 +307,15 @@ def test_a_module_that_takes_different_documents_for_equal_is_not_believed(stack
     assert run.dispositions == {"I-1": "failed"}
     assert "AWS still needs put-user-policy" in run.alerts["I-1"]["reason"]
     assert stack.depth() == (1, 0), "what is not true in AWS is not taken off the queue"
+
+
+def test_a_queue_that_takes_no_deletion_is_reported_and_nothing_else_is_lost(stack):
+    furnish(stack)
+    send_all(stack)
+    stack.fault(service="sqs", action="DeleteMessageBatch", code="AccessDenied", status=403, count=20)
+    run = run_playbook(stack)
+    assert run.rc == 2
+    assert set(run.dispositions.values()) == {"remediated"}
+    assert "AccessDenied" in run.report["unsettled"][0]
+    assert "Messages were left in flight" in run.stdout
+    assert stack.depth() == (0, len(ALERTS)), "they come back by themselves"
