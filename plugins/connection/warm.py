@@ -1,0 +1,289 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: warm
+version_added: 1.0.0
+short_description: Run modules on the controller in a Python that is loaded already
+description:
+  - Does what the connection P(ansible.builtin.local#connection) does, faster. Modules that talk to AWS spend most of
+    their time on starting Python, importing boto3 and reading service models; here this is done once per run of
+    Ansible, in one process that forks a child for every module run.
+  - The child runs the very payload that Ansible built, with the module's own arguments, environment, working directory
+    and umask, and is thrown away afterwards. Two runs share no client, no session and no credential.
+  - Loaded module code is used only where the payload carries the same files.
+  - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
+    transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
+    P(ansible.builtin.local#connection). C(-vvv) says so.
+  - The process ends with the run of Ansible, also when that is killed. A module whose task is cancelled or timed out is
+    ended.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  pipelining:
+    description:
+      - Whether modules are handed over without temporary files, here the default. Without it every module goes to
+        P(ansible.builtin.local#connection).
+    type: bool
+    default: true
+    env:
+      - name: ANSIBLE_PIPELINING
+    ini:
+      - section: defaults
+        key: pipelining
+      - section: connection
+        key: pipelining
+    vars:
+      - name: ansible_pipelining
+  become_success_timeout:
+    description: As for P(ansible.builtin.local#connection), seconds.
+    type: int
+    default: 10
+    vars:
+      - name: ansible_local_become_success_timeout
+  become_strip_preamble:
+    description: As for P(ansible.builtin.local#connection).
+    type: bool
+    default: true
+    vars:
+      - name: ansible_local_become_strip_preamble
+notes:
+  - Needs a system with C(fork) and Unix sockets.
+seealso:
+  - plugin: ansible.builtin.local
+    plugin_type: connection
+"""
+
+EXAMPLES = r"""
+- name: Work on AWS accounts from the controller
+  hosts: aws_accounts
+  gather_facts: false
+  vars:
+    ansible_connection: leastpriv.iam.warm
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  tasks:
+    - name: Make the user
+      amazon.aws.iam_user:
+        name: alice
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ansible.constants as C
+from ansible.plugins.connection.local import Connection as LocalConnection
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.utils.display import Display
+from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
+
+display = Display()
+
+AMAZON = "ansible_collections.amazon.aws.plugins"
+OURS = "ansible_collections.leastpriv.iam.plugins"
+# What the role's modules import, loaded in this order.
+MODULES = (
+    "ansible.module_utils.basic",
+    "ansible.module_utils._internal._ansiballz._loader",
+    *(f"{AMAZON}.module_utils.{name}" for name in ("modules", "botocore", "iam", "policy", "retries", "tagging")),
+    *(f"{OURS}.module_utils.{path.stem}" for path in sorted(Path(__file__).parents[1].glob("module_utils/*.py"))),
+)
+# The modules themselves.
+PROGRAMS = (
+    *(
+        f"{AMAZON}.modules.iam_{name}"
+        for name in (
+            "access_key",
+            "group",
+            "instance_profile",
+            "managed_policy",
+            "password_policy",
+            "policy",
+            "role",
+            "user",
+        )
+    ),
+    *(f"{OURS}.modules.{path.stem}" for path in sorted(Path(__file__).parents[1].glob("modules/*.py"))),
+)
+SERVICES = ("iam", "sts", "sqs")
+# What Python and the loaded libraries have read when they started. A task that sets one of these gets a new Python.
+READ_AT_START = re.compile(
+    r"(PYTHON|LD_|LC_|DYLD_|MALLOC_|GLIBC_|OPENSSL_|BOTO_)|(LANG|LANGUAGE|HOME|AWS_LOGIN_CACHE_DIRECTORY)$"
+)
+# What Ansible writes at the start of every Python module that it sends.
+ANSIBALLZ = b"_ANSIBALLZ_WRAPPER"
+# A Unix socket's path is short.
+LONGEST_PATH = 100
+
+
+class ModuleRun(NamedTuple):
+    """The one kind of command that runs warm: an interpreter that reads a module, and the variables set for it."""
+
+    interpreter: str
+    environment: dict[str, str]
+
+
+class NotWarm(Exception):
+    """Why a command goes to the local connection."""
+
+
+class Connection(LocalConnection):
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        """Run a module in the loaded Python, and everything else as the local connection does."""
+        try:
+            run = read_command(cmd, in_data)
+            with connect(run.interpreter) as server:
+                display.vvv(f"EXEC WARM {cmd}", host=self._play_context.remote_addr)
+                return run_module(server, self._request(run), in_data or b"")
+        except NotWarm as reason:
+            display.vvv(f"NOT WARM: {reason}", host=self._play_context.remote_addr)
+            return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+
+    def _request(self, run: ModuleRun) -> dict[str, Any]:
+        return {
+            "environment": {**os.environ, **run.environment},
+            "directory": os.fsdecode(self.cwd or os.getcwd()),
+            "umask": current_umask(),
+        }
+
+
+def read_command(cmd: str, in_data: bytes | None) -> ModuleRun:
+    """Understand exactly the command that Ansible sends for a pipelined Python module. Raises NotWarm for any other."""
+    if in_data is None or ANSIBALLZ not in in_data[:2_000]:
+        raise NotWarm("no pipelined Python module")
+    words = shlex.split(cmd)
+    inner = shlex.split(words[2]) if words[1:2] == ["-c"] and len(words) == 3 else []
+    if inner[-3:] == ["&&", "sleep", "0"]:
+        inner = inner[:-3]
+    assignments, interpreter = [word.partition("=") for word in inner[:-1]], inner[-1] if inner else ""
+    environment = {name: value for name, _equals, value in assignments}
+    if not os.path.isabs(interpreter) or not cmd == command_for(words[0], environment, interpreter):
+        raise NotWarm("the command is not the one of a pipelined Python module without become")
+    at_start = sorted(name for name in environment if READ_AT_START.match(name))
+    if at_start:
+        raise NotWarm(f"Python reads {', '.join(at_start)} when it starts")
+    return ModuleRun(interpreter, environment)
+
+
+def command_for(shell: str, environment: dict[str, str], interpreter: str) -> str:
+    """The command as Ansible's shell plugin and action base class write it."""
+    words = [*(f"{name}={shlex.quote(value)}" for name, value in environment.items()), shlex.quote(interpreter)]
+    return f"{shell} -c {shlex.quote(' '.join([*words, '&&', 'sleep', '0']))}"
+
+
+def current_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def connect(interpreter: str) -> socket.socket:
+    """Connect to this run's loaded Python, and start it where there is none. Raises NotWarm when there can be none."""
+    name = f"warm-{zlib.crc32(interpreter.encode()):08x}"
+    path = Path(C.DEFAULT_LOCAL_TMP, f"{name}.socket")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise NotWarm(f"{path} is too long for a Unix socket: set ANSIBLE_LOCAL_TEMP to a shorter folder")
+    server = _connected(path)
+    if server is None:
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Another worker may have been first.
+            server = _connected(path) or _started(interpreter, path)
+    return server
+
+
+def _connected(path: Path) -> socket.socket | None:
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        server.close()
+        return None
+    return server
+
+
+def _started(interpreter: str, path: Path) -> socket.socket:
+    """Start the fork server. It is connected to before it has loaded anything: whoever connects waits for it."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(128)
+        settings = {
+            "listener": listener.fileno(),
+            "controller": os.getppid(),
+            "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
+            "modules": MODULES,
+            "programs": PROGRAMS,
+            "services": SERVICES,
+        }
+        try:
+            subprocess.Popen(
+                [interpreter, fork_server.__file__, json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            path.unlink()
+            raise NotWarm(f"{interpreter} does not start: {error}") from None
+    server = _connected(path)
+    if server is None:
+        raise NotWarm(f"{interpreter} does not stay")
+    return server
+
+
+def run_module(server: socket.socket, request: dict[str, Any], payload: bytes) -> tuple[int, bytes, bytes]:
+    """Send a payload; give its exit status, standard output and standard error. Raises NotWarm when it never ran."""
+    with contextlib.ExitStack() as ends:
+        streams = [os.pipe(), os.pipe()]
+        readers = [ends.enter_context(open(reader, "rb", buffering=0)) for reader, _writer in streams]
+        with contextlib.ExitStack() as given_away:
+            for _reader, writer in streams:
+                given_away.callback(os.close, writer)
+            try:
+                fork_server.send(server, request, payload, [writer for _reader, writer in streams])
+            except OSError as error:
+                raise NotWarm(f"the loaded Python takes nothing: {error}") from None
+        outputs = read_all(readers)
+    return (exit_status(server), *outputs)
+
+
+def read_all(streams: list[Any]) -> list[bytes]:
+    """Read until all streams have ended, whichever speaks first."""
+    contents: dict[Any, list[bytes]] = {stream: [] for stream in streams}
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _events in selector.select():
+                chunk = os.read(key.fd, 65_536)
+                contents[key.fileobj].append(chunk)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+    return [b"".join(contents[stream]) for stream in streams]
+
+
+def exit_status(server: socket.socket) -> int:
+    """Read what the server says of the run's end. Raises NotWarm when the payload was not begun."""
+    with server.makefile("rb") as stream, contextlib.suppress(ConnectionResetError):
+        answer = stream.read()
+    if not answer.startswith(fork_server.STARTED):
+        raise NotWarm("the loaded Python has ended")
+    told = answer[len(fork_server.STARTED) :]
+    # Without its parent nobody knows how the module ended; Ansible goes by what it wrote.
+    return fork_server.STATUS.unpack(told)[0] if told else -signal.SIGKILL
