@@ -98,6 +98,8 @@ OURS = "ansible_collections.leastpriv.iam.plugins"
 MODULES = (
     "ansible.module_utils.basic",
     "ansible.module_utils._internal._ansiballz._loader",
+    "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
+    "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     *(f"{AMAZON}.module_utils.{name}" for name in ("modules", "botocore", "iam", "policy", "retries", "tagging")),
     *(f"{OURS}.module_utils.{path.stem}" for path in sorted(Path(__file__).parents[1].glob("module_utils/*.py"))),
 )

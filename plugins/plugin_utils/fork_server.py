@@ -136,7 +136,8 @@ def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> d
     for name in [name for name in sys.modules if name.partition(".")[0] in PAYLOAD_PACKAGES]:
         module = sys.modules.pop(name)
         source = _source(name, module.__spec__, module, None)
-        if source is not None:
+        # Ansible writes the package `ansible` of a payload itself; some of its modules put another in their place.
+        if source is not None and name != "ansible" and module.__name__ == name:
             sources[name] = source
     return sources
 
