@@ -171,6 +171,7 @@ def load_service_models(services: Iterable[str]) -> None:
     The reader holds files, no setting and no credential. A session that is told another folder gets its own reader.
     """
     import botocore.session
+    from botocore.exceptions import DataNotFoundError
 
     create_loader = botocore.session.create_loader
     shared = create_loader(None)
@@ -179,7 +180,10 @@ def load_service_models(services: Iterable[str]) -> None:
     session.set_credentials("none", "none")
     for service in services:
         # Nothing is sent: a client connects with its first call.
-        session.create_client(service, region_name="us-east-1")
+        client = session.create_client(service, region_name="us-east-1")
+        for kind in ("paginators-1", "waiters-2"):
+            with contextlib.suppress(DataNotFoundError):
+                shared.load_service_model(service, kind, client.meta.service_model.api_version)
 
 
 @dataclass(frozen=True)
