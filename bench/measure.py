@@ -13,13 +13,14 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-SET_CHILD_SUBREAPER = 36
+SET_CHILD_SUBREAPER, SET_PARENT_DEATH_SIGNAL = 36, 1
 MOST_SECONDS_TO_LINGER = 15.0
 
 
@@ -45,22 +46,33 @@ def measure(command: list[str], env: dict[str, str], cwd: Path, folder: Path) ->
 
 def main() -> None:
     result, log, *command = sys.argv[1:]
-    ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with open(log, "wb") as output:
+    libc = ctypes.CDLL(None)
+    libc.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Whoever measures is gone or interrupts: the command goes too, before it is missed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    libc.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    Path(result).write_text(json.dumps(vars(watch(command, Path(log)))))
+
+
+def watch(command: list[str], log: Path) -> Cost:
+    with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        _pid, status, used = os.wait4(process.pid, 0)
+        try:
+            _pid, status, used = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         seconds = time.perf_counter() - began
     stragglers = wait_for_the_rest()
     everything = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost = Cost(
+    return Cost(
         status=os.waitstatus_to_exitcode(status),
         seconds=seconds,
         cpu_seconds=everything.ru_utime + everything.ru_stime,
         megabytes=used.ru_maxrss / 1024,
         stragglers=stragglers,
     )
-    Path(result).write_text(json.dumps(cost.__dict__))
 
 
 def wait_for_the_rest() -> int:
