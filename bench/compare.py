@@ -32,6 +32,7 @@ BENCH = Path(__file__).resolve().parent
 # The script takes a second and more for each alert: from so many on it runs once only.
 ONCE_FROM = 100
 LONG_LIFE = 86_400
+DEFAULT_MAX_ALERTS = 100
 MOST_OUTPUT = 4_000
 
 
@@ -108,7 +109,12 @@ def pasted(stack: Stack, program: str) -> tuple[list[str], dict[str, str]]:
 
 def leastpriv_command(stack: Stack, size: int) -> tuple[list[str], dict[str, str]]:
     artifacts = tempfile.mkdtemp(prefix="artifacts-", dir=stack.folder)
-    settings = {"remediate_max_alerts": size, "remediate_max_changes": size, "remediate_artifacts_dir": artifacts}
+    settings = {
+        # One more than there are: like the script it must find out that the queue is empty.
+        "remediate_max_alerts": max(size + 1, DEFAULT_MAX_ALERTS),
+        "remediate_max_changes": size,
+        "remediate_artifacts_dir": artifacts,
+    }
     command = ["ansible-playbook", "-i", str(stack.inventory), "remediate.yml", "-e", json.dumps(settings)]
     return command, stack.process_env
 
