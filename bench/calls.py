@@ -1,17 +1,21 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Count the AWS calls of a review and of an apply run, as a table for docs/performance.md: `make calls`."""
+"""Count the AWS calls of a review and of an apply run, and write the table into docs/performance.md: `make calls`."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+from document import write_part
 from stack import Stack, cli, run_playbook, seed
 from stack.alerts import deny_script, nested_alert
 
 SIZES = (1, 10, 50)
 ACCOUNT = "payments"
+HEAD = """\
+| alerts of one account | run | calls in all | of them changes | per alert | which |
+|---|---|---|---|---|---|"""
 
 
 def main() -> None:
@@ -21,13 +25,16 @@ def main() -> None:
             rows += [(size, way, count(stack, size, way)) for way in ("--check", "apply")]
     with Stack() as stack:
         rows.append((1, "AWS CLI", count_cli(stack)))
-    print("| alerts of one account | run | calls in all | of them changes | per alert | which |")
-    print("|---|---|---|---|---|---|")
-    for size, way, calls in rows:
-        changes = sum(call["mutating"] for call in calls)
-        actions = Counter(f"{call['service']}:{call['action']}" for call in calls).most_common()
-        which = ", ".join(f"{action} {number}" for action, number in actions)
-        print(f"| {size} | {way} | {len(calls)} | {changes} | {len(calls) / size:.1f} | {which} |")
+    table = "\n".join([HEAD, *(told(*row) for row in rows)])
+    print(table)
+    write_part("calls", "make calls", table)
+
+
+def told(size: int, way: str, calls: list[dict]) -> str:
+    changes = sum(call["mutating"] for call in calls)
+    actions = Counter(f"{call['service']}:{call['action']}" for call in calls).most_common()
+    which = ", ".join(f"{action} {number}" for action, number in actions)
+    return f"| {size} | {way} | {len(calls)} | {changes} | {len(calls) / size:.1f} | {which} |"
 
 
 def count(stack: Stack, size: int, way: str) -> list[dict]:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stack's server process: `python -m stack READY_FILE [--tls DIR] [--detached]`.
+"""The stack's server process: `python -m stack READY_FILE [--tls DIR] [--detached] [--without-managed-policies]`.
 
 Serves AWS and the vendor's API on free loopback ports and writes their URLs, as JSON, to READY_FILE. It ends on
 SIGTERM, and as soon as its standard input closes (its parent is gone, however it went) unless it is detached.
@@ -21,7 +21,6 @@ from typing import Any
 # moto asks boto3 for AWS's regions: nothing of the developer's own configuration may be read for that.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
-os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -44,7 +43,9 @@ def main() -> None:
     parser.add_argument("ready_file", type=Path)
     parser.add_argument("--tls", type=Path, help="folder with cert.pem and key.pem: the vendor's API speaks https")
     parser.add_argument("--detached", action="store_true")
+    parser.add_argument("--without-managed-policies", action="store_true", help="accounts without AWS's own policies")
     args = parser.parse_args()
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false" if args.without_managed_policies else "true"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *ignored: os._exit(0))
     if not args.detached:

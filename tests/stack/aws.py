@@ -39,7 +39,7 @@ class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
     Control, for the test's process: GET/DELETE /_stack/calls, POST/DELETE /_stack/faults, POST /_stack/reset,
-    POST /_stack/visible, GET /_stack/queue/<name>.
+    POST /_stack/visible, GET /_stack/queue/<name>, GET /_stack/cpu.
     """
 
     def __init__(self) -> None:
@@ -100,6 +100,7 @@ class Aws:
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "reset"): self.reset,
             ("POST", "visible"): _end_visibility_timeouts,
+            ("GET", "cpu"): time.process_time,
         }
         return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
 

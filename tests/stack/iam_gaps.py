@@ -28,6 +28,7 @@ from moto.iam.exceptions import (
 )
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, User
 from moto.iam.responses import IamResponse
+from moto.settings import load_iam_aws_managed_policies
 
 from .iam_additions import add_operations, service_specific_credentials
 
@@ -103,7 +104,7 @@ def _aws_managed_policies(region: str) -> list[ManagedPolicy]:
 
 def _load_aws_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
     # moto makes a backend per partition and account: only `aws` is used here, the other five stay empty.
-    if self.partition != "aws":
+    if self.partition != "aws" or not load_iam_aws_managed_policies():
         return []
     return [_copy_for(self.account_id, policy) for policy in _aws_managed_policies(self.region_name)]
 

@@ -37,13 +37,22 @@ class Stack:
 
     A context manager; with `detached` the servers outlive this process until they get a SIGTERM (`pid`).
     `folder` keeps the AWS configuration, the inventory and the server's log; it is temporary unless given.
+    Without `managed_policies` the accounts lack AWS's own, as no real one does: the emulator lists them slowly.
     """
 
     accounts = settings.ACCOUNTS
     twin = settings.TWIN["twin"]
 
-    def __init__(self, *, tls: bool = False, detached: bool = False, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        detached: bool = False,
+        managed_policies: bool = True,
+        folder: Path | None = None,
+    ) -> None:
         self.detached = detached
+        self.managed_policies = managed_policies
         self.folder = folder or Path(tempfile.mkdtemp(prefix="leastpriv-stack-"))
         self.is_temporary = folder is None
         self.home = self.folder / "home"
@@ -85,6 +94,7 @@ class Stack:
         command = [sys.executable, "-m", "stack", str(ready_file)]
         command += ["--tls", str(self.folder)] if self.ca_bundle else []
         command += ["--detached"] if self.detached else []
+        command += [] if self.managed_policies else ["--without-managed-policies"]
         with (self.folder / "server.log").open("wb") as log:
             self.server = subprocess.Popen(
                 command,
@@ -221,6 +231,10 @@ class Stack:
 
     def clear_calls(self) -> None:
         self._control(self.url, "calls", method="DELETE")
+
+    def cpu_seconds(self) -> float:
+        """What the servers have used of the processor since they started."""
+        return self._control(self.url, "cpu", method="GET")
 
     def wait_for_call(self, timeout: float = 60.0, **expected: Any) -> dict[str, Any]:
         """Wait until a call that equals `expected` has arrived, and give the first one."""
