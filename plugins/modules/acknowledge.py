@@ -83,6 +83,11 @@ held:
   returned: success
   type: int
   sample: 0
+settled:
+  description: The ids of the messages that were deleted or given back.
+  returned: success
+  type: list
+  elements: str
 undone:
   description:
     - The messages for which the queue did not do what was wanted.
@@ -167,19 +172,27 @@ def _receipts(alert):
 
 def acknowledge(queue, wanted, hold_seconds=None):
     """Do what is wanted, deletions first: finished work must not come back, whatever comes between."""
-    counts, undone = {}, []
+    counts, undone, settled = {}, [], []
     acts = {DELETE: delete, GIVE_BACK: give_back, HOLD: partial(extend, seconds=hold_seconds)}
     for act, do in acts.items():
         failures = do(queue, wanted[act])
         counts[act] = len(wanted[act]) - len(failures)
         undone += [_undone(act, failure, *wanted[act][failure.receipt_handle]) for failure in failures]
+        settled += _others(wanted[act], failures) if act != HOLD else []
     return {
         "changed": counts[DELETE] > 0,
         "deleted": counts[DELETE],
         "given_back": counts[GIVE_BACK],
         "held": counts[HOLD],
+        "settled": settled,
         "undone": undone,
     }
+
+
+def _others(receipts, failures):
+    """The ids of the messages that none of the failures is about."""
+    failed = {failure.receipt_handle for failure in failures}
+    return [message_id for handle, (_alert_id, message_id) in receipts.items() if handle not in failed]
 
 
 def _undone(act, failure, alert_id, message_id):

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     BATCH,
@@ -24,6 +27,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert
 _EMPTY_POLLS = 4
 # Whoever holds so many messages works first, and receives again in its next run.
 _FULL = ("OverLimit",)
+
+
+class Terminated(BaseException):
+    """SIGTERM. No Exception, which botocore would take for a lost connection and try again."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +116,34 @@ class Inbox:
 
 @contextmanager
 def held_messages(queue: Queue) -> Iterator[Inbox]:
-    """An inbox whose messages go back to the queue at once when anything fails, an interrupt included."""
+    """An inbox whose messages go back to the queue at once when anything fails, an interrupt included.
+
+    Raises QueueError on SIGTERM.
+    """
     inbox = Inbox(queue)
     try:
-        yield inbox
+        with _raising_on_sigterm():
+            yield inbox
+    except Terminated:
+        inbox.give_all_back()
+        raise QueueError("The run was ended while it received alerts. They were all given back; run again.") from None
     except BaseException:
         inbox.give_all_back()
         raise
+
+
+@contextmanager
+def _raising_on_sigterm() -> Iterator[None]:
+    """A worker that is told to end would otherwise end on the spot, with the messages in its hands."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    replaced = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, replaced)
+
+
+def _raise_terminated(*ignored: Any) -> NoReturn:
+    raise Terminated

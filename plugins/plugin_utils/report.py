@@ -32,7 +32,7 @@ WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
 
 
-def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=(), settings=()):
+def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=(), settings=(), interrupted=None):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
     :param alerts: alerts with their outcome.
@@ -40,8 +40,9 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled
     :param tolerate: dispositions that the user lets pass without a person looking.
     :param unsettled: what kept messages from being deleted or given back.
     :param settings: what C(settings) of the filter of that name returned for each account.
-    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(totals), C(needs_person), C(unsettled), C(opened),
-        C(protected) and C(alerts); holds no secret.
+    :param interrupted: what ended the run before its end, None for a whole one.
+    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
+        C(unsettled), C(opened), C(protected) and C(alerts); holds no secret.
     """
     shown = sorted((_alert(alert) for alert in alerts), key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
@@ -50,6 +51,7 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled
         "mode": "check" if check_mode else "apply",
         "started": started,
         "finished": finished,
+        "interrupted": interrupted,
         "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
         "unsettled": list(unsettled),
@@ -96,7 +98,8 @@ def summary(report_data, verbose=False):
     """
     alerts = report_data["alerts"]
     lines = [_headline(report_data), ""]
-    lines += _table(alerts) if alerts else ["The queue was empty."]
+    nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
+    lines += _table(alerts) if alerts else [nothing]
     lines += [line for alert in alerts for line in _details(alert, verbose)]
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _opened(report_data["opened"])
@@ -107,7 +110,8 @@ def summary(report_data, verbose=False):
 def _headline(report_data):
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
     review = " (review: nothing was changed)" if report_data["mode"] == "check" else ""
-    return f"Run {report_data['run_id']}{review}: {totals}"
+    interrupted = f" ({report_data['interrupted']})" if report_data["interrupted"] else ""
+    return f"Run {report_data['run_id']}{review}{interrupted}: {totals}"
 
 
 def _table(alerts):

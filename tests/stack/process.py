@@ -254,6 +254,10 @@ class Stack:
         """
         self._control(self.url, "faults", fault)
 
+    def clear_faults(self) -> None:
+        """Take back the faults that have not happened yet."""
+        self._control(self.url, "faults", method="DELETE")
+
     # --- the queue ----------------------------------------------------------------------------------------------------
 
     @property

@@ -37,6 +37,10 @@ def received(stack, queue, *words):
     ]
 
 
+def ids(alerts):
+    return sorted(receipt["message_id"] for alert in alerts for receipt in alert["receipts"])
+
+
 def bodies(stack):
     return {message["body"]: message["visible"] for message in stack.messages()}
 
@@ -44,7 +48,8 @@ def bodies(stack):
 def test_the_disposition_alone_decides(stack, queue):
     alerts = received(stack, queue, *BY_WORD)
     result = acknowledge(queue, sort_receipts(alerts, check_mode=False))
-    assert result == {"changed": True, "deleted": 3, "given_back": 10, "held": 0, "undone": []}
+    result["settled"].sort()
+    assert result == {"changed": True, "deleted": 3, "given_back": 10, "held": 0, "settled": ids(alerts), "undone": []}
     kept = set(BY_WORD) - {"remediated", "already_remediated", "acknowledged"}
     assert bodies(stack) == dict.fromkeys(kept, True)
 
@@ -52,7 +57,8 @@ def test_the_disposition_alone_decides(stack, queue):
 def test_check_mode_gives_everything_back(stack, queue):
     alerts = received(stack, queue, "remediated", "acknowledged", "failed")
     result = acknowledge(queue, sort_receipts(alerts, check_mode=True))
-    assert result == {"changed": False, "deleted": 0, "given_back": 3, "held": 0, "undone": []}
+    result["settled"].sort()
+    assert result == {"changed": False, "deleted": 0, "given_back": 3, "held": 0, "settled": ids(alerts), "undone": []}
     assert stack.depth() == (3, 0)
 
 
@@ -68,13 +74,15 @@ def test_message_that_cannot_be_deleted_is_told(stack, queue):
     result = acknowledge(queue, sort_receipts([alert], check_mode=False))
     assert (result["deleted"], result["changed"]) == (1, True)
     [undone] = result["undone"]
+    assert result["settled"] == [alert["receipts"][0]["message_id"]]
     assert (undone["alert_id"], undone["message_id"], undone["wanted"]) == ("I-remediated", "gone", DELETE)
     assert "ReceiptHandleIsInvalid" in undone["reason"]
 
 
 def test_message_that_is_back_already_is_no_failure(queue):
     wanted = {DELETE: {}, GIVE_BACK: {"unknown": ("I-1", "gone")}, HOLD: {}}
-    assert acknowledge(queue, wanted) == {"changed": False, "deleted": 0, "given_back": 1, "held": 0, "undone": []}
+    result = acknowledge(queue, wanted)
+    assert (result["given_back"], result["settled"], result["undone"]) == (1, ["gone"], [])
 
 
 @pytest.mark.parametrize(
@@ -139,5 +147,5 @@ def test_messages_are_held_whatever_their_disposition(stack, queue):
     alerts = received(stack, queue, "remediated", "failed")
     wanted = sort_receipts([{**alert, "disposition": None} for alert in alerts], check_mode=False, is_hold=True)
     result = acknowledge(queue, wanted, hold_seconds=600)
-    assert result == {"changed": False, "deleted": 0, "given_back": 0, "held": 2, "undone": []}
+    assert result == {"changed": False, "deleted": 0, "given_back": 0, "held": 2, "settled": [], "undone": []}
     assert stack.depth() == (0, 2)

@@ -1,0 +1,237 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: interruption
+type: aggregate
+version_added: 1.0.0
+short_description: Give messages back and write the report when a run is interrupted
+description:
+  - An interrupted run of the role P(leastpriv.iam.remediate#role) (Ctrl-C, SIGTERM, a terminal that closes) would leave
+    its messages hidden until their visibility timeout has passed, and no report.
+  - With this callback it ends within ten seconds. What is running is given two seconds to end by itself and is then
+    stopped; after that messages of finished alerts are deleted where that was still to be done, all others are given
+    back, and C(report.json) is written. Alerts that were not finished have the disposition V(failed).
+  - A second signal does not wait for what is running.
+  - A run that breaks off without a signal, since a worker died for example, is ended in the same way.
+  - It says nothing and does nothing in a run that comes to its end, or that does not use the role.
+  - The exit status is 99 after Ctrl-C, as always with Ansible, and otherwise 128 and the number of the signal, 143 for
+    SIGTERM. Nothing can be done about SIGKILL; the messages then come back after their visibility timeout.
+author:
+  - The Leastpriv team (!UNKNOWN)
+requirements:
+  - enabled in C(ansible.cfg) with C(callbacks_enabled = leastpriv.iam.interruption)
+  - boto3 >= 1.34.0
+seealso:
+  - module: leastpriv.iam.acknowledge
+"""
+
+import atexit
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    CLIENT_CONFIG,
+    Queue,
+    connection,
+    delete,
+    give_back,
+    resolve_queue,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop, working
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
+
+ROLE = "leastpriv.iam.remediate"
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+# Seconds: for what is running to end by itself, for the stopped to end, and for the queue.
+PATIENCE = 2.0
+STOPPING = 2.0
+SETTLING = 4.0
+
+
+class TimeIsUp(BaseException):
+    """The queue takes too long. No Exception, which botocore would take for a lost connection and try again."""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "leastpriv.iam.interruption"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.controller = os.getpid()
+        self.run: Unfinished | None = None
+        self.signal: signal.Signals | None = None
+        self.is_unwinding = False
+        self.replaced: dict[int, Any] = {}
+
+    # --- what the run says --------------------------------------------------------------------------------------------
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        self._unwind_when_interrupted()
+        role = getattr(task, "_role", None)
+        if self.run is None and role and role.get_name() == ROLE:
+            self._begin()
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._learn(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._learn(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._unwind_when_interrupted()
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._end()
+
+    def _learn(self, result: Any) -> None:
+        if self.run:
+            self.run.learn(result._result)
+        self._unwind_when_interrupted()
+
+    # --- from the first task of the role to the end -------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self.run = Unfinished()
+        for signum in SIGNALS:
+            # nohup, and shells for what they run in the background, let signals be ignored.
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                self.replaced[signum] = signal.signal(signum, self._interrupt)
+        atexit.register(self._wind_up)
+
+    def _end(self) -> None:
+        """The run has come to its end: from now on it is Ansible's own business."""
+        self.run = None
+        atexit.unregister(self._wind_up)
+        while self.replaced:
+            signal.signal(*self.replaced.popitem())
+
+    # --- a signal -----------------------------------------------------------------------------------------------------
+    # A handler runs in the middle of anything, with locks held: it must neither print nor talk to the queue. So the run
+    # goes on until its next event, or until patience ends; an exception unwinds it; the rest is done at exit.
+
+    def _interrupt(self, signum: int, frame: Any) -> None:
+        if os.getpid() != self.controller:
+            return _interrupt_worker(signum)
+        if self.signal is None:
+            self.signal = signal.Signals(signum)
+            signal.signal(signal.SIGALRM, self._lose_patience)
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        elif not self.is_unwinding:
+            self._lose_patience()
+        return None
+
+    def _lose_patience(self, *ignored: Any) -> None:
+        stop(working(), STOPPING)
+        self._unwind_when_interrupted()
+
+    def _unwind_when_interrupted(self) -> None:
+        if self.signal is None or self.is_unwinding:
+            return
+        self.is_unwinding = True
+        raise KeyboardInterrupt if self.signal is signal.SIGINT else SystemExit(128 + self.signal)
+
+    # --- at exit ------------------------------------------------------------------------------------------------------
+
+    def _wind_up(self) -> None:
+        if self.run is None or os.getpid() != self.controller:
+            return
+        self.is_unwinding = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        # No message may be seen by another run while a module still works on it.
+        stop(working(), STOPPING)
+        unsettled = self._settle(self.run)
+        if self.run.run is not None:
+            self._report(self.run, unsettled)
+
+    @property
+    def _what_happened(self) -> str:
+        return f"Interrupted by {self.signal.name}" if self.signal else "The run broke off"
+
+    def _settle(self, run: Unfinished) -> list[str]:
+        """Tell the queue what it has not been told; gives the reasons why some of it did not work."""
+        wanted = run.wanted()
+        if not any(wanted.values()):
+            return []
+        try:
+            with _time_limit(SETTLING):
+                queue = _open_queue(**{name: run.run[name] for name in ("queue_name", "queue_url", "queue_profile")})
+                failures = [*delete(queue, wanted[DELETE]), *give_back(queue, wanted[GIVE_BACK])]
+        except TimeIsUp:
+            return [f"The queue did not answer within {SETTLING:.0f} s when the run was interrupted."]
+        except LeastprivError as error:
+            return [str(error)]
+        except Exception as error:
+            return [f"Could not reach the queue when the run was interrupted: {error}"]
+        return list(dict.fromkeys(failure.reason for failure in failures))
+
+    def _report(self, run: Unfinished, unsettled: list[str]) -> None:
+        finished = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        report = run.report(finished, self._what_happened, unsettled)
+        folder = Path(run.run["artifacts_dir"]) / report["run_id"]
+        self._display.display(summary(report))
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            page = folder / "report.json"
+            page.touch(mode=0o600)
+            page.write_text(json.dumps(report, indent=4, sort_keys=True) + "\n", encoding="utf-8")
+        except OSError as error:
+            self._display.error(f"Could not write the report of the interrupted run to {folder}: {error.strerror}.")
+        else:
+            self._display.display(f"Report: {page}")
+
+
+def _interrupt_worker(signum: int) -> None:
+    """ansible-core before 2.19 leaves its workers the controller's handlers, and Ctrl-C in a terminal reaches them too.
+
+    The controller decides when they end: it sends SIGTERM.
+    """
+    if signum == signal.SIGTERM:
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+
+def _open_queue(queue_name: str, queue_url: str, queue_profile: str) -> Queue:
+    """Open the queue as M(leastpriv.iam.acknowledge) does."""
+    # Only now: a run that is not interrupted does not need the SDK in its controller.
+    import boto3
+    from botocore.config import Config
+
+    url = queue_url or os.environ.get("SQS_QUEUE_URL")
+    endpoint_url = os.environ.get("AWS_ENDPOINT_URL_SQS") or os.environ.get("AWS_ENDPOINT_URL")
+    wanted = connection(url, queue_profile, os.environ.get("AWS_REGION"), endpoint_url)
+    session = boto3.session.Session(profile_name=wanted["profile_name"], region_name=wanted["region"])
+    client = session.client("sqs", endpoint_url=wanted["endpoint"], config=Config(**CLIENT_CONFIG))
+    return resolve_queue(client, queue_name or os.environ.get("SQS_QUEUE_NAME"), url)
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeIsUp when the block takes longer."""
+
+    def raise_time_is_up(*ignored: Any) -> None:
+        raise TimeIsUp
+
+    signal.signal(signal.SIGALRM, raise_time_is_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

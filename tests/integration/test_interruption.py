@@ -1,0 +1,201 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ctrl-C, SIGTERM and dying workers: a run ends soon, gives its messages back and writes its report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from stack import kill_run, new_artifacts_folder, read_report, run_playbook, seed, start_playbook
+from stack.alerts import deny_script, integration_test, nested_alert
+
+LIMIT = 10.0
+# Longer than a run may take to end.
+STUCK = 25
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What an interrupted run left."""
+
+    rc: int
+    told: str
+    report: dict | None
+    seconds: float
+    survivors: list[int]
+
+    @property
+    def dispositions(self):
+        return {alert["alert_id"]: alert["disposition"] for alert in self.report["alerts"]}
+
+
+class Interrupted:
+    """A run that is started, and then interrupted at a certain call."""
+
+    def __init__(self, stack, *args):
+        self.stack = stack
+        self.marker = f"LEASTPRIV_TEST={uuid.uuid4()}"
+        self.artifacts = new_artifacts_folder(stack)
+        name, value = self.marker.split("=")
+        self.process = start_playbook(stack, *args, artifacts=self.artifacts, env={name: value})
+
+    def processes(self):
+        """The run's processes, by a variable of their environment: they may be in any session."""
+        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self.marker in _environment(folder)]
+
+    def end_by(self, *signals, whole_group=False):
+        started = time.monotonic()
+        for signum in signals:
+            (os.killpg if whole_group else os.kill)(self.process.pid, signum)
+            time.sleep(0.2)
+        return self.finish(started)
+
+    def finish(self, started):
+        try:
+            told = "".join(self.process.communicate(timeout=LIMIT + 20))
+        except BaseException:
+            kill_run(self.process)
+            raise
+        seconds = time.monotonic() - started
+        return Ended(self.process.returncode, told, read_report(self.artifacts), seconds, self.processes())
+
+
+def _environment(folder):
+    try:
+        return (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+@pytest.fixture
+def alerts(stack):
+    """Two alerts to work on in two accounts, and one that is settled as soon as it is received."""
+    for alert_id, account, user in (("I-1", "payments", "alice"), ("I-2", "sandbox", "carol")):
+        seed(stack, account, users=[user])
+        account_id = stack.account_id(account)
+        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
+        stack.send(nested_alert(alert_id, account_id, name=user))
+    stack.send(integration_test())
+
+
+def check_the_next_run(stack):
+    """What was interrupted is finished, and nothing is done twice."""
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert set(run.dispositions.values()) <= {"remediated", "already_remediated"}
+    for account, user in (("payments", "alice"), ("sandbox", "carol")):
+        attached = stack.client("iam", account).list_attached_user_policies(UserName=user)["AttachedPolicies"]
+        assert len(attached) == 1
+    assert stack.depth() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("signals", "whole_group", "rc", "name"),
+    [
+        ([signal.SIGTERM], False, 143, "SIGTERM"),
+        ([signal.SIGINT], True, 99, "SIGINT"),
+        ([signal.SIGHUP], True, 129, "SIGHUP"),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGINT], True, 99, "SIGINT"),
+    ],
+    ids=["sigterm", "ctrl-c", "terminal closes", "impatient ctrl-c"],
+)
+def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished(
+    stack, alerts, signals, whole_group, rc, name
+):
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
+    run = Interrupted(stack)
+    stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
+    ended = run.end_by(*signals, whole_group=whole_group)
+    assert ended.seconds < LIMIT
+    assert ended.survivors == []
+    assert ended.rc == rc, ended.told
+    assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
+    assert ended.report["interrupted"] == f"Interrupted by {name}"
+    assert ended.report["unsettled"] == []
+    reasons = {alert["reason"] for alert in ended.report["alerts"] if alert["disposition"] == "failed"}
+    assert reasons == {
+        f"Interrupted by {name} before it was finished. What is applied already is found by the next run: run again."
+    }
+    assert f"Interrupted by {name}" in ended.told
+    assert "Traceback" not in ended.told
+    assert stack.depth() == (2, 0)
+    stack.clear_faults()
+    check_the_next_run(stack)
+
+
+def test_a_run_that_is_interrupted_while_it_receives_gives_everything_back(stack, alerts):
+    stack.api_fault(endpoint="remediation", seconds=STUCK)
+    run = Interrupted(stack)
+    while not stack.api_requests(endpoint="remediation"):
+        time.sleep(0.05)
+    ended = run.end_by(signal.SIGTERM)
+    assert ended.seconds < LIMIT
+    assert ended.survivors == []
+    assert ended.rc == 143, ended.told
+    assert ended.report["alerts"] == []
+    assert "No alert was received." in ended.told
+    assert stack.depth() == (3, 0)
+
+
+def test_what_was_finished_is_deleted_although_the_run_was_interrupted_before_it_could(stack, alerts):
+    run = Interrupted(stack)
+    stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("sandbox"))
+    stack.fault(action="DeleteMessageBatch", drop=True, seconds=STUCK, count=2)
+    stack.wait_for_call(action="DeleteMessageBatch", status=None)
+    ended = run.end_by(signal.SIGTERM)
+    assert ended.seconds < LIMIT
+    assert ended.dispositions == {"I-1": "remediated", "I-2": "remediated", "T-0": "acknowledged"}
+    assert ended.report["unsettled"] == []
+    assert stack.depth() == (0, 0)
+
+
+def test_a_review_gives_back_even_what_is_settled_already(stack, alerts):
+    stack.fault(service="iam", seconds=STUCK)
+    run = Interrupted(stack, "--check")
+    stack.wait_for_call(service="iam")
+    ended = run.end_by(signal.SIGTERM)
+    assert ended.report["mode"] == "check"
+    assert stack.depth() == (3, 0)
+
+
+def test_a_queue_that_does_not_answer_does_not_keep_an_interrupted_run(stack, alerts):
+    stack.fault(action="CreatePolicy", account=stack.account_id("payments"), seconds=STUCK)
+    run = Interrupted(stack)
+    stack.wait_for_call(action="CreatePolicy", account=stack.account_id("payments"))
+    stack.fault(service="sqs", seconds=STUCK, count=100)
+    ended = run.end_by(signal.SIGTERM)
+    assert ended.seconds < LIMIT
+    assert "did not answer within" in ended.report["unsettled"][0]
+    assert stack.depth() == (0, 2), "they come back by themselves"
+
+
+def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts):
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
+    run = Interrupted(stack)
+    stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
+    started = time.monotonic()
+    for pid in run.processes():
+        if pid != run.process.pid:
+            os.kill(pid, signal.SIGKILL)
+    ended = run.finish(started)
+    assert ended.rc not in (0, 2), ended.told
+    assert ended.report["interrupted"] == "The run broke off"
+    assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
+    assert stack.depth() == (2, 0)
+
+
+def test_no_secret_is_told_by_an_interrupted_run(stack, alerts):
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
+    run = Interrupted(stack, "-vvv")
+    stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
+    ended = run.end_by(signal.SIGTERM)
+    assert ended.rc == 143
+    assert stack.env["PRISMACLOUD_PASSWORD"] not in ended.told + json.dumps(ended.report)
