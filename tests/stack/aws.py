@@ -24,7 +24,7 @@ from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
 
-from .control import Faults, answer_json, drop_line, read_body
+from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION
 
@@ -79,10 +79,9 @@ class Aws:
         self, fault: dict[str, Any], environ: dict[str, Any], start_response: Any, call: dict[str, Any]
     ) -> Iterable[bytes]:
         """Carry out one fault: wait, lose the answer of a call that was carried out, drop the line, or refuse."""
-        time.sleep(fault.get("seconds", 0))
-        if fault.get("applied"):
-            list(self.forward(environ, lambda *ignored: None, call))
-        if fault.get("drop"):
+        was_applied = fault.get("applied") and list(self.forward(environ, lambda *ignored: None, call))
+        is_asked = wait_while_asked(environ, fault.get("seconds", 0))
+        if fault.get("drop") or not is_asked or (was_applied and "code" not in fault):
             return drop_line(environ, start_response)
         if "code" not in fault:
             return self.forward(environ, start_response, call)

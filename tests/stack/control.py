@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
-EFFECTS = ("count", "skip", "seconds", "status", "code", "message", "headers", "body", "applied", "drop")
+EFFECTS = (
+    "after", "applied", "body", "code", "count", "drop", "headers", "message", "seconds", "share", "skip", "status",
+)  # fmt: skip
 
 
 def read_body(environ: dict[str, Any]) -> bytes:
@@ -36,18 +40,40 @@ def drop_line(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return []
 
 
+def wait_while_asked(environ: dict[str, Any], seconds: float) -> bool:
+    """Wait so long, but no longer than the caller does. False when it has gone."""
+    deadline = time.monotonic() + seconds
+    while not (is_gone := _is_closed(environ["werkzeug.socket"])) and time.monotonic() < deadline:
+        time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+    return not is_gone
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        # The method of the plain socket: one of TLS takes no flags.
+        return socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 class Faults:
     """Faults that wait for a matching call. A fault is a dict: whatever is no effect is what a call must equal.
 
-    `count` calls are disturbed (default 1) after the first `skip` matching ones have passed (default 0).
+    `count` calls are disturbed (default 1) after the first `skip` matching ones have passed (default 0). With `share`
+    it is that share of all matching calls, by chance but the same in every run. With `after` the fault begins to count
+    once a call of that action has been made.
     """
 
     def __init__(self) -> None:
         self.waiting: list[dict[str, Any]] = []
         self.lock = threading.Lock()
+        self.chance = random.Random(0)
 
     def add(self, fault: dict[str, Any]) -> None:
-        self.waiting.append({"count": 1, "skip": 0, **fault})
+        count = float("inf") if "share" in fault else 1
+        self.waiting.append({"count": count, "skip": 0, **fault})
 
     def clear(self) -> None:
         self.waiting.clear()
@@ -55,16 +81,23 @@ class Faults:
     def take(self, call: dict[str, Any]) -> dict[str, Any] | None:
         """Gives the first fault that matches `call`, and counts it down."""
         with self.lock:
+            armed = [fault for fault in self.waiting if "after" not in fault and _matches(fault, call)]
             for fault in self.waiting:
-                if all(call.get(name) == value for name, value in fault.items() if name not in EFFECTS):
-                    return self.count_down(fault)
-        return None
+                if "after" in fault and fault["after"] == call.get("action"):
+                    del fault["after"]
+            return self.count_down(armed[0]) if armed else None
 
     def count_down(self, fault: dict[str, Any]) -> dict[str, Any] | None:
         if fault["skip"]:
             fault["skip"] -= 1
             return None
+        if self.chance.random() >= fault.get("share", 1):
+            return None
         fault["count"] -= 1
         if not fault["count"]:
             self.waiting.remove(fault)
         return fault
+
+
+def _matches(fault: dict[str, Any], call: dict[str, Any]) -> bool:
+    return all(call.get(name) == value for name, value in fault.items() if name not in EFFECTS)

@@ -236,7 +236,7 @@ class Stack:
         """What the servers have used of the processor since they started."""
         return self._control(self.url, "cpu", method="GET")
 
-    def wait_for_call(self, timeout: float = 60.0, **expected: Any) -> dict[str, Any]:
+    def wait_for_call(self, timeout: float = 180.0, **expected: Any) -> dict[str, Any]:
         """Wait until a call that equals `expected` has arrived, and give the first one."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -248,9 +248,11 @@ class Stack:
     def fault(self, **fault: Any) -> None:
         """Disturb the next calls that match: fault(action="AttachUserPolicy", code="Throttling", status=400, count=3).
 
-        To match: account, service, action, mutating. Effects: `seconds` to wait before anything else; then `code`
-        (+ status, message) to refuse, or `drop` to close the line, or nothing to go on. With `applied` the call is
-        carried out before its answer is lost. `count` (default 1) calls after `skip` (default 0).
+        To match: account, service, action, mutating. Effects: `seconds` to wait; then `code` (+ status, message) to
+        refuse, or `drop` to close the line, or nothing to go on. With `applied` the call is carried out at once, and
+        only its answer is lost. A call whose caller goes away while it waits is not carried out any more.
+        Which calls: `count` (default 1) after `skip` (default 0), or a `share` of them (0.3: 30 %); with `after` only
+        once a call of that action has been made.
         """
         self._control(self.url, "faults", fault)
 

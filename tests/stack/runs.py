@@ -11,11 +11,15 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .process import ROOT, Stack
+
+MARK = "LEASTPRIV_STACK_RUN"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,26 @@ class Run:
     @property
     def dispositions(self) -> dict[str, str]:
         return {alert_id: alert["disposition"] for alert_id, alert in self.alerts.items()}
+
+
+class Playbook(subprocess.Popen[str]):
+    """A run that was started. Its processes are found by a variable of their environment, in whatever session."""
+
+    def __init__(self, *args: Any, env: dict[str, str], **kwargs: Any) -> None:
+        self.mark = f"{MARK}={uuid.uuid4()}"
+        super().__init__(*args, env={**env, MARK: self.mark.partition("=")[2]}, **kwargs)
+
+    def processes(self) -> list[int]:
+        """The process ids of the controller, its workers and its modules that are alive."""
+        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self.mark in _variables(folder)]
+
+
+def _variables(process_folder: Path) -> list[str]:
+    try:
+        # Of a process that has ended, and waits to be collected, it is empty.
+        return process_folder.joinpath("environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
 
 
 def run_playbook(
@@ -70,11 +94,11 @@ def start_playbook(
     artifacts: Path,
     env: dict[str, str | None] | None = None,
     playbook: str = "remediate.yml",
-) -> subprocess.Popen[str]:
+) -> Playbook:
     """Start `ansible-playbook` as run_playbook does, and do not wait. `kill_run` ends it as a power cut would."""
     inventory = [] if "-i" in args else ["-i", str(stack.inventory)]
     settings = ["-e", json.dumps({"remediate_artifacts_dir": str(artifacts)})]
-    return subprocess.Popen(
+    return Playbook(
         ["ansible-playbook", *inventory, playbook, *settings, *args],
         cwd=ROOT,
         env=_environment(stack, env),
@@ -86,10 +110,13 @@ def start_playbook(
     )
 
 
-def kill_run(process: subprocess.Popen[str]) -> None:
+def kill_run(process: Playbook) -> None:
     """SIGKILL a started run with its workers and modules, and collect it."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    # Whatever is started while others are killed is found by the next look.
+    while processes := process.processes():
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     process.communicate()
 
 

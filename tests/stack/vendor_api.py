@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .control import Faults, answer_json, drop_line, read_body
+from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .settings import VENDOR_PASSWORD, VENDOR_USERNAME
 
 ROUTES = (
@@ -71,8 +71,8 @@ class VendorApi:
         request = self.read_request(environ, body)
         self.requests.append(request)
         fault = self.faults.take(request) or {}
-        time.sleep(fault.get("seconds", 0))
-        if fault.get("drop"):
+        is_asked = wait_while_asked(environ, fault.get("seconds", 0))
+        if fault.get("drop") or not is_asked:
             return drop_line(environ, start_response)
         if "status" in fault:
             return _answer_fault(start_response, fault)

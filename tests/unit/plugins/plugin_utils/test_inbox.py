@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Message, Queue, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Message, Queue, QueueError, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Inbox, Reception, held_messages
 from stack.alerts import integration_test, nested_alert
 from stack.settings import QUEUE_NAME
@@ -155,3 +157,19 @@ def test_messages_stay_held_when_all_goes_well(stack, queue):
     with held_messages(queue) as inbox:
         inbox.collect(reception(), lambda: 0.0)
     assert stack.depth() == (0, 1)
+
+
+def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
+    for number in range(3):
+        stack.send(nested_alert(f"I-{number}", ACCOUNT))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def receive_and_be_told_to_end():
+        with held_messages(queue) as inbox:
+            inbox.collect(reception(), lambda: 0.0)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(QueueError, match="ended while it received"):
+        receive_and_be_told_to_end()
+    assert stack.depth() == (3, 0)
+    assert signal.getsignal(signal.SIGTERM) is before
