@@ -53,7 +53,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     resolve_queue,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop, working
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
 
@@ -142,7 +142,7 @@ class CallbackModule(CallbackBase):
         return None
 
     def _lose_patience(self, *ignored: Any) -> None:
-        stop(working(), STOPPING)
+        stop_working(STOPPING)
         self._unwind_when_interrupted()
 
     def _unwind_when_interrupted(self) -> None:
@@ -159,7 +159,7 @@ class CallbackModule(CallbackBase):
         self.is_unwinding = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         # No message may be seen by another run while a module still works on it.
-        stop(working(), STOPPING)
+        stop_working(STOPPING)
         unsettled = self._settle(self.run)
         if self.run.run is not None:
             self._report(self.run, unsettled)

@@ -73,6 +73,7 @@ EXAMPLES = r"""
 import contextlib
 import fcntl
 import json
+import multiprocessing
 import os
 import re
 import selectors
@@ -85,6 +86,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ansible.constants as C
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
@@ -145,6 +147,8 @@ class NotWarm(Exception):
 class Connection(LocalConnection):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a module in the loaded Python, and everything else as the local connection does."""
+        if controller_has_ended():
+            raise AnsibleConnectionFailure("The controller has ended: nothing more is run.")
         try:
             run = read_command(cmd, in_data)
             with connect(run.interpreter) as server:
@@ -160,6 +164,12 @@ class Connection(LocalConnection):
             "directory": os.fsdecode(self.cwd or os.getcwd()),
             "umask": current_umask(),
         }
+
+
+def controller_has_ended() -> bool:
+    """Whether this worker was left behind: it would go through its loop to the end, and nobody would know of it."""
+    controller = multiprocessing.parent_process()
+    return controller is not None and os.getppid() != controller.pid
 
 
 def read_command(cmd: str, in_data: bytes | None) -> ModuleRun:
@@ -232,7 +242,7 @@ def _started(interpreter: str, path: Path) -> socket.socket:
             "services": SERVICES,
         }
         try:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [interpreter, fork_server.__file__, json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -243,6 +253,8 @@ def _started(interpreter: str, path: Path) -> socket.socket:
         except OSError as error:
             path.unlink()
             raise NotWarm(f"{interpreter} does not start: {error}") from None
+    # For whoever has to know that no module is running any more.
+    path.with_suffix(".pid").write_text(str(process.pid))
     server = _connected(path)
     if server is None:
         raise NotWarm(f"{interpreter} does not stay")

@@ -14,16 +14,30 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import ansible.constants as C
 from ansible.executor.process.worker import WorkerProcess
 
 PROC = Path("/proc")
 POLL = 0.02
+# A loaded Python may have been sent a module by a worker that has ended meanwhile.
+LATE = 0.1
+
+
+def stop_working(seconds: float) -> None:
+    """End this run's workers and modules: those that do not want to are killed after so many seconds."""
+    while processes := working():
+        stop(processes, seconds)
+        time.sleep(LATE)
 
 
 def working() -> set[int]:
-    """The process ids of this run's workers and of everything that they have started and that is alive."""
+    """The process ids of this run's workers and of everything that they have started and that is alive.
+
+    The loaded Pythons of the connection leastpriv.iam.warm are left out: they end with the controller.
+    """
     workers = {child.pid for child in multiprocessing.active_children() if isinstance(child, WorkerProcess)}
-    return workers | _descendants(workers) if workers else set()
+    loaded = {int(file.read_text() or 0) for file in Path(C.DEFAULT_LOCAL_TMP).glob("warm-*.pid")}
+    return (workers | _descendants(workers | loaded)) - loaded
 
 
 def stop(processes: Iterable[int], seconds: float) -> None:

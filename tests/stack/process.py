@@ -236,12 +236,12 @@ class Stack:
         """What the servers have used of the processor since they started."""
         return self._control(self.url, "cpu", method="GET")
 
-    def wait_for_call(self, timeout: float = 180.0, **expected: Any) -> dict[str, Any]:
-        """Wait until a call that equals `expected` has arrived, and give the first one."""
+    def wait_for_call(self, timeout: float = 180.0, count: int = 1, **expected: Any) -> dict[str, Any]:
+        """Wait until so many calls that equal `expected` have arrived, and give the last of these."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if found := self.calls(**expected):
-                return found[0]
+            if len(found := self.calls(**expected)) >= count:
+                return found[count - 1]
             time.sleep(0.05)
         raise TimeoutError(f"No call like {expected} within {timeout} s.")
 
@@ -257,8 +257,9 @@ class Stack:
         self._control(self.url, "faults", fault)
 
     def clear_faults(self) -> None:
-        """Take back the faults that have not happened yet."""
-        self._control(self.url, "faults", method="DELETE")
+        """Take back the faults that have not happened yet, in AWS and in the API."""
+        for url in (self.url, self.api_url):
+            self._control(url, "faults", method="DELETE")
 
     # --- the queue ----------------------------------------------------------------------------------------------------
 

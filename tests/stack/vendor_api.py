@@ -55,7 +55,7 @@ class VendorApi:
     """A WSGI application.
 
     Control, for the test's process: POST /_stack/scripts, /_stack/settings, /_stack/faults, /_stack/tokens,
-    /_stack/expire, /_stack/reset; GET/DELETE /_stack/requests.
+    /_stack/expire, /_stack/reset; GET/DELETE /_stack/requests, DELETE /_stack/faults.
     """
 
     def __init__(self) -> None:
@@ -149,6 +149,7 @@ class VendorApi:
             ("POST", "scripts"): lambda: self.tenant.scripts.update(sent),
             ("POST", "settings"): lambda: self.tenant.__dict__.update(sent),
             ("POST", "faults"): lambda: self.faults.add(sent),
+            ("DELETE", "faults"): self.faults.clear,
             ("POST", "tokens"): lambda: self.new_token(**sent),
             ("POST", "expire"): self.tokens.clear,
             ("POST", "reset"): self.reset,

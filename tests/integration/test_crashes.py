@@ -1,0 +1,137 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run is killed at any instant, and the next one finishes: the end is that of a run that nobody has disturbed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import time
+from collections import Counter
+
+import pytest
+from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack.alerts import deny_document, deny_script, integration_test, nested_alert
+from stack.furnishing import furnish
+
+from .crash_points import ALL, ASKING, DELETION, LONG, NOTHING, POINTS, REPORTING, REST
+
+ACCOUNT = "payments"
+SETTINGS = ("-e", json.dumps({"remediate_allow": ["tag-user"]}), "--limit", ACCOUNT)
+
+
+def fill(stack):
+    """One alert of the vendor's own kind, one with a step of every other kind, and an integration test."""
+    account_id = stack.account_id(ACCOUNT)
+    access_key = furnish(stack.client("iam", ACCOUNT), account_id)["access_key"]
+    seed(stack, ACCOUNT, users=["alice"])
+    document = json.dumps(deny_document())
+    commands = (
+        f"detach-user-policy --user-name bob --policy-arn arn:aws:iam::{account_id}:policy/allows",
+        f"put-user-policy --user-name bob --policy-name limits --policy-document '{document}'",
+        "remove-user-from-group --user-name bob --group-name staff",
+        f"create-policy-version --policy-arn arn:aws:iam::{account_id}:policy/allows --policy-document '{document}' "
+        "--set-as-default",
+        "tag-user --user-name bob --tags Key=reviewed,Value=yes",
+        f"update-access-key --user-name bob --access-key-id {access_key} --status Inactive",
+        "update-account-password-policy --minimum-password-length 14 --max-password-age 90",
+    )
+    scripts = {
+        "I-1": deny_script("user", "alice", account_id, "I-1"),
+        "I-2": " && ".join(f"aws iam {command}" for command in commands),
+    }
+    stack.send(integration_test())
+    for alert_id, script in scripts.items():
+        stack.script(alert_id, script)
+        stack.send(nested_alert(alert_id, account_id))
+
+
+def changes(stack):
+    """What was changed in AWS, and how often."""
+    return Counter(call["action"] for call in stack.calls(service="iam", mutating=True, status=200))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(running_stack):
+    """(state of the account, changes) after a run that nobody disturbs."""
+    running_stack.reset()
+    fill(running_stack)
+    run = run_playbook(running_stack, *SETTINGS)
+    assert run.dispositions == {"T-0": "acknowledged", "I-1": "remediated", "I-2": "remediated"}, run.stdout
+    return iam_state(running_stack, ACCOUNT), changes(running_stack)
+
+
+def wait_until(is_true, timeout=180.0):
+    deadline = time.monotonic() + timeout
+    while not is_true():
+        assert time.monotonic() < deadline, "the run did not come so far"
+        time.sleep(0.01)
+
+
+def stop_at(stack, point):
+    """Arrange that a run comes to this point and no further; gives what waits until it is there."""
+    if point is ASKING:
+        stack.api_fault(endpoint="remediation", seconds=LONG)
+        return lambda _artifacts: wait_until(functools.partial(stack.api_requests, endpoint="remediation"))
+    if point is REPORTING:
+        return lambda artifacts: wait_until(lambda: list(artifacts.iterdir()))
+    stack.fault(**point.fault)
+    status = {"status": 200} if point.after else {"status": None}
+    return lambda _artifacts: stack.wait_for_call(**point.call, **status, count=point.skip + 1 if point.after else 1)
+
+
+@pytest.mark.parametrize("point", POINTS, ids=[point.when for point in POINTS])
+def test_the_next_run_ends_as_an_undisturbed_one(stack, undisturbed, point):
+    state, wanted = undisturbed
+    stack.reset()
+    fill(stack)
+    wait = stop_at(stack, point)
+    artifacts = new_artifacts_folder(stack)
+    process = start_playbook(stack, *SETTINGS, artifacts=artifacts)
+    wait(artifacts)
+    kill_run(process)
+    visible, in_flight = stack.depth()
+    assert (visible, in_flight) == (0, point.in_flight), "nothing is lost, and nobody else sees it yet"
+    before = changes(stack)
+    stack.clear_faults()
+    stack.end_visibility_timeouts()
+    second = run_playbook(stack, *SETTINGS)
+    assert second.rc == 0, second.stdout
+    assert iam_state(stack, ACCOUNT) == state
+    assert changes(stack) == wanted, "nothing is done twice"
+    assert left_for_the_next_run(before, wanted, second.report) == point.left
+    assert stack.depth() == (0, 0)
+
+
+def left_for_the_next_run(before, wanted, report):
+    if not report["alerts"]:
+        return NOTHING
+    if before == wanted:
+        return DELETION
+    return REST if before else ALL
+
+
+def test_a_worker_that_survives_the_controller_runs_nothing_more(stack):
+    """SIGKILL for the controller alone, as ansible-runner and the kernel out of memory send it."""
+    users = [f"user-{number}" for number in range(4)]
+    seed(stack, ACCOUNT, users=users)
+    account_id = stack.account_id(ACCOUNT)
+    for number, user in enumerate(users):
+        stack.script(f"I-{number}", deny_script("user", user, account_id, f"I-{number}"))
+        stack.send(nested_alert(f"I-{number}", account_id, name=user))
+    stack.fault(action="CreatePolicy", seconds=3)
+    process = start_playbook(stack, artifacts=new_artifacts_folder(stack))
+    stack.wait_for_call(action="CreatePolicy")
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not process.processes(), timeout=60)
+    process.communicate()
+    assert changes(stack) == {"CreatePolicy": 1}, "what ran when the controller was killed has ended as it does"
+    assert stack.depth() == (0, len(users))
+    stack.end_visibility_timeouts()
+    run = run_playbook(stack)
+    assert run.report["totals"] == {"remediated": len(users)}
+    assert changes(stack) == {"CreatePolicy": len(users), "AttachUserPolicy": len(users)}
+    assert stack.depth() == (0, 0)
