@@ -5,13 +5,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+import os
+from collections import Counter, defaultdict
 
+import pytest
 from stack import new_artifacts_folder, read_report, seed, start_playbook
 from stack.alerts import deny_policy_name, deny_script, nested_alert
 
-RUNS = 3
+RUNS = 4
 ALERTS = 24
+# `LEASTPRIV_ALERTS=1000 pytest tests/integration/test_competing_runs.py` is the same on a large scale.
+MANY = int(os.environ.get("LEASTPRIV_ALERTS", "60"))
+ACCOUNTS = {f"account-{number}": f"30000000000{number}" for number in range(10)}
+# Of twenty alerts one is bad, each time in the next of these ways.
+POISON = ("invalid", "unsupported", "refused", "unmapped_account", "not_aws", "not_remediable", "filtered")
+ONE_IN = 20
+
+
+def run_at_once(stack, *args, timeout=300):
+    """Start all runs at once; gives the reports, and what was told."""
+    folders = [new_artifacts_folder(stack) for _run in range(RUNS)]
+    runs = [start_playbook(stack, *args, artifacts=folder) for folder in folders]
+    told = [run.communicate(timeout=timeout)[0] for run in runs]
+    reports = [read_report(folder) for folder in folders]
+    assert None not in reports, told
+    return [run.returncode for run in runs], reports, told
 
 
 def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
@@ -23,15 +42,84 @@ def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
         account_id = stack.account_id(account)
         stack.script(alert_id, deny_script("user", user, account_id, alert_id))
         stack.send(nested_alert(alert_id, account_id, name=user))
-    folders = [new_artifacts_folder(stack) for _run in range(RUNS)]
     # Each takes at most its share, so that the others are still receiving while it works.
-    share = f"remediate_max_alerts={ALERTS // RUNS}"
-    runs = [start_playbook(stack, "-e", share, artifacts=folder) for folder in folders]
-    told = [run.communicate(timeout=300)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0] * RUNS, told
-    dispositions = Counter(alert["disposition"] for folder in folders for alert in read_report(folder)["alerts"])
+    statuses, reports, told = run_at_once(stack, "-e", f"remediate_max_alerts={ALERTS // RUNS}")
+    assert statuses == [0] * RUNS, told
+    dispositions = Counter(alert["disposition"] for report in reports for alert in report["alerts"])
     assert dispositions == {"remediated": ALERTS}
     created = Counter(call["parameters"]["PolicyName"] for call in stack.calls(action="CreatePolicy"))
     assert created == {deny_policy_name(user, alert_id): 1 for alert_id, (_account, user) in users.items()}
     assert "EntityAlreadyExists" not in "".join(told)
     assert stack.depth() == (0, 0)
+
+
+@pytest.fixture
+def ten_accounts(stack):
+    """The arguments for runs that know ten accounts, each with a user for every alert."""
+    if "account-0" not in (stack.folder / "aws-config").read_text():
+        stack.add_profiles(ACCOUNTS)
+    hosts = {name: {"account_id": account_id, "aws_profile": name} for name, account_id in ACCOUNTS.items()}
+    inventory = stack.write_inventory(stack.folder / "ten-accounts.yml", **hosts)
+    for number, account_id in enumerate(ACCOUNTS.values()):
+        seed(stack, account_id, users=[f"user-{place}" for place in range(number, MANY, len(ACCOUNTS))])
+    return ["-i", str(inventory)]
+
+
+def send_good(stack, number):
+    account_id = ACCOUNTS[f"account-{number % len(ACCOUNTS)}"]
+    alert_id, user = f"I-{number}", f"user-{number}"
+    stack.script(alert_id, deny_script("user", user, account_id, alert_id))
+    stack.send(nested_alert(alert_id, account_id, name=user))
+    return alert_id
+
+
+def send_bad(stack, number, disposition):
+    """Put one bad alert into the queue; gives what the report calls it."""
+    alert_id, account_id = f"I-{number}", ACCOUNTS["account-0"]
+    scripts = {
+        "unsupported": "aws ec2 revoke-security-group-ingress --group-id sg-1",
+        "refused": "aws iam create-user --user-name backdoor",
+    }
+    alerts = {
+        "unmapped_account": nested_alert(alert_id, "999999999999"),
+        "not_aws": nested_alert(alert_id, account_id, account={"cloudType": "azure", "id": "b1946ac9-2f0e"}),
+        "filtered": nested_alert(alert_id, account_id, policy={"severity": "low"}),
+    }
+    if disposition in scripts:
+        stack.script(alert_id, scripts[disposition])
+    message = "{no json" if disposition == "invalid" else alerts.get(disposition) or nested_alert(alert_id, account_id)
+    message_id = stack.send(message)
+    return message_id if disposition == "invalid" else alert_id
+
+
+def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accounts):
+    expected = {}
+    for number in range(MANY):
+        if number % ONE_IN:
+            expected[send_good(stack, number)] = "remediated"
+        else:
+            poison = POISON[number // ONE_IN % len(POISON)]
+            expected[send_bad(stack, number, poison)] = poison
+    stack.fault(service="iam", code="Throttling", message="Rate exceeded", share=0.1)
+    # What is given back is received by the other runs too, and counts there.
+    settings = {
+        "remediate_max_alerts": MANY // 2,
+        "remediate_max_changes": MANY,
+        "remediate_severities": ["high"],
+    }
+    statuses, reports, told = run_at_once(stack, *ten_accounts, "-e", json.dumps(settings), timeout=240 + 3 * MANY)
+    assert set(statuses) <= {0, 2}, told
+    found = defaultdict(list)
+    for report in reports:
+        for alert in report["alerts"]:
+            found[alert["alert_id"] or alert["message_id"]].append(alert["disposition"])
+    assert {alert_id: sorted(set(words)) for alert_id, words in found.items()} == {
+        alert_id: [word] for alert_id, word in expected.items()
+    }
+    good = [alert_id for alert_id, word in expected.items() if word == "remediated"]
+    assert [alert_id for alert_id in good if len(found[alert_id]) > 1] == [], "each by one of the runs"
+    created = Counter(call["parameters"]["PolicyName"] for call in stack.calls(action="CreatePolicy", status=200))
+    assert created == {deny_policy_name(f"user-{alert_id[2:]}", alert_id): 1 for alert_id in good}
+    assert len(stack.calls(action="AttachUserPolicy", status=200)) == len(good)
+    assert "EntityAlreadyExists" not in "".join(told)
+    assert stack.depth() == (len(expected) - len(good), 0)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Stack:
     def __enter__(self) -> Stack:
         self.home.mkdir(parents=True, exist_ok=True)
         if self.ca_bundle:
-            _write_certificate(self.folder)
+            write_certificate(self.folder)
         try:
             self._start()
         except BaseException:
@@ -352,8 +352,8 @@ def _hermetic_session() -> boto3.Session:
     return boto3.Session(botocore_session=core)
 
 
-def _write_certificate(folder: Path) -> None:
-    """Make cert.pem and key.pem for 127.0.0.1 and localhost, good for one day, signed by itself."""
+def write_certificate(folder: Path, hosts: Sequence[str] = ("localhost", "127.0.0.1"), days_left: int = 1) -> None:
+    """Make cert.pem and key.pem for hosts, signed by itself; with negative `days_left` it has expired."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -361,12 +361,14 @@ def _write_certificate(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "leastpriv test stack")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [
+        x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts
+    ]
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=days_left))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -1,0 +1,124 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes docs/reliability.md from the tables that the tests go by: `python docs/make_reliability.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "tests"))
+
+from integration.crash_points import NEXT_RUN, POINTS
+from integration.fault_rows import API_FAULTS, AWS_FAULTS, CERTIFICATES
+
+HEAD = """# What happens when something goes wrong
+
+<!-- Written by docs/make_reliability.py from tests/integration/crash_points.py and fault_rows.py. Do not edit. -->
+
+## What is guaranteed
+
+* **No alert is lost.** A message is deleted after everything that its script asks for is true in AWS, never before.
+  Whatever else happens, it is given back, or comes back by itself after `remediate_visibility_timeout` (900 s).
+* **Nothing is done twice.** Each run looks at the live account first and applies what is missing there. A run that was
+  cut off anywhere is finished by the next one.
+* **Two runs do not work on the same alert.** A received message is hidden from other runs, and is hidden again long
+  before the time is over while work goes on.
+* **One failure stays one failure.** A failing step stops its alert; other alerts and other accounts go on.
+* **Every wait is bounded.** Calls are tried again, but not for ever; an alert that cannot be finished is given back
+  with the reason in the report.
+* **Nothing secret is told**, in no error, at no verbosity.
+
+After each of the cases below the cure is the same command again: `ansible-playbook remediate.yml`. Where something has
+to be done before, the tables say so. The tests play every row with the real ansible-playbook, against an emulator of
+AWS and a stand-in for the vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`).
+
+## A run that is interrupted
+
+Ctrl-C, SIGTERM (systemd, `kill`, a container that stops) and a terminal that closes end a run within ten seconds:
+
+1. What is running is given two seconds to end by itself, and is then stopped. A second Ctrl-C does not wait.
+2. Messages of alerts that were finished are deleted where that was still to be done; all others are given back.
+3. `report.json` is written. Alerts that were not finished are `failed`, with the reason "Interrupted by ..."; the
+   report's `interrupted` says so too.
+
+The exit status is 99 after Ctrl-C, as always with Ansible, and 143 after SIGTERM. The callback
+`leastpriv.iam.interruption` does it, which this project's `ansible.cfg` enables. Where an `ansible.cfg` of your own is
+used, add `callbacks_enabled = leastpriv.iam.interruption`; without it an interrupted run is like a killed one. A run
+that breaks off by itself, because a worker was killed for want of memory for example, is ended in the same way.
+
+## A run that is killed
+
+SIGKILL, a power cut, and a job that AWX cancels (ansible-runner sends SIGKILL) leave no time for anything: the messages
+come back after the visibility timeout, and the next run finishes. A worker that outlives its controller ends what it is
+doing and begins nothing more.
+
+| killed ... | messages hidden until the timeout | the next run |
+|---|---|---|
+"""
+CRASHES_TAIL = """
+The three messages are those of one alert with the vendor's own kind of script, of one with a step of every other kind,
+and of an integration test, which is settled as soon as it is received. After the second run the account is in each case
+what an undisturbed run makes of it, each change was made exactly once, and the queue is empty.
+
+## Faults
+
+Two alerts are in the queue, in two accounts. "Others" is what becomes of the one that the fault does not meet.
+"""
+AWS_HEAD = """
+### AWS
+
+| fault | the alert | others | what to do |
+|---|---|---|---|
+"""
+API_HEAD = """
+### The vendor's API
+
+| fault | the alert | others | what to do |
+|---|---|---|---|
+"""
+CERTIFICATES_HEAD = """
+### Who is it that answers?
+
+TLS is verified before anything is sent: no token, no key, no alert id.
+
+| the certificate ... | all alerts | what to do |
+|---|---|---|
+"""
+TAIL = """
+`remediated` alerts are deleted from the queue, all others are visible again at once. A queue that cannot be read at all
+ends the run before anything is done; one that takes no deletion is reported (`unsettled` in report.json, exit status
+2), and the alerts come back by themselves as `already_remediated`.
+"""
+
+
+def page():
+    """The whole page as text."""
+    return "".join(
+        [
+            HEAD,
+            *(f"| {point.when} | {point.in_flight} of 3 | {NEXT_RUN[point.left]} |\n" for point in POINTS),
+            CRASHES_TAIL,
+            AWS_HEAD,
+            *map(_fault_line, AWS_FAULTS),
+            API_HEAD,
+            *map(_fault_line, API_FAULTS),
+            CERTIFICATES_HEAD,
+            *(f"| {certificate.name} | `unavailable` | {certificate.advice} |\n" for certificate in CERTIFICATES),
+            TAIL,
+        ]
+    )
+
+
+def _fault_line(fault):
+    others = fault.disposition if fault.everywhere else "remediated"
+    return f"| {fault.name} | `{fault.disposition}` | `{others}` | {fault.advice} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
