@@ -96,31 +96,27 @@ display = Display()
 
 AMAZON = "ansible_collections.amazon.aws.plugins"
 OURS = "ansible_collections.leastpriv.iam.plugins"
-# What the role's modules import, loaded in this order.
+# What the role's modules import, loaded in this order; all module_utils of this collection come on top.
 MODULES = (
     "ansible.module_utils.basic",
     "ansible.module_utils._internal._ansiballz._loader",
     "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
-    *(f"{AMAZON}.module_utils.{name}" for name in ("modules", "botocore", "iam", "policy", "retries", "tagging")),
-    *(f"{OURS}.module_utils.{path.stem}" for path in sorted(Path(__file__).parents[1].glob("module_utils/*.py"))),
+    f"{AMAZON}.module_utils.modules",
+    f"{AMAZON}.module_utils.iam",
+    f"{AMAZON}.module_utils.policy",
+    f"{AMAZON}.module_utils.tagging",
 )
-# The modules themselves.
+# The modules themselves; all of this collection come on top.
 PROGRAMS = (
-    *(
-        f"{AMAZON}.modules.iam_{name}"
-        for name in (
-            "access_key",
-            "group",
-            "instance_profile",
-            "managed_policy",
-            "password_policy",
-            "policy",
-            "role",
-            "user",
-        )
-    ),
-    *(f"{OURS}.modules.{path.stem}" for path in sorted(Path(__file__).parents[1].glob("modules/*.py"))),
+    f"{AMAZON}.modules.iam_access_key",
+    f"{AMAZON}.modules.iam_group",
+    f"{AMAZON}.modules.iam_instance_profile",
+    f"{AMAZON}.modules.iam_managed_policy",
+    f"{AMAZON}.modules.iam_password_policy",
+    f"{AMAZON}.modules.iam_policy",
+    f"{AMAZON}.modules.iam_role",
+    f"{AMAZON}.modules.iam_user",
 )
 SERVICES = ("iam", "sts", "sqs")
 # What Python and the loaded libraries have read when they started. A task that sets one of these gets a new Python.
@@ -237,8 +233,8 @@ def _started(interpreter: str, path: Path) -> socket.socket:
             "listener": listener.fileno(),
             "controller": os.getppid(),
             "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
-            "modules": MODULES,
-            "programs": PROGRAMS,
+            "modules": [*MODULES, *ours("module_utils")],
+            "programs": [*PROGRAMS, *ours("modules")],
             "services": SERVICES,
         }
         try:
@@ -259,6 +255,12 @@ def _started(interpreter: str, path: Path) -> socket.socket:
     if server is None:
         raise NotWarm(f"{interpreter} does not stay")
     return server
+
+
+def ours(kind: str) -> list[str]:
+    """The names of all plugins of one kind of this collection, for Python."""
+    names = sorted(entry.name for entry in os.scandir(Path(__file__).parents[1] / kind))
+    return [f"{OURS}.{kind}.{name.removesuffix('.py')}" for name in names if name.endswith(".py")]
 
 
 def run_module(server: socket.socket, request: dict[str, Any], payload: bytes) -> tuple[int, bytes, bytes]:
