@@ -22,7 +22,7 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
@@ -44,6 +44,7 @@ class Aws:
 
     def __init__(self) -> None:
         close_gaps()
+        SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.calls: list[dict[str, Any]] = []
         self.faults = Faults()
@@ -115,6 +116,11 @@ class Aws:
                     backend.access_keys.update(sessions)
             for account in list(sqs_backends.values()):
                 account.reset()
+
+
+def _is_retained(self: SQSBackend, queue_name: str, message: Message) -> bool:
+    # moto itself counts all messages of the queue anew for each one that it gives: a second for ten of a thousand.
+    return self.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000 > time.time()
 
 
 def _messages_in(queue_name: str) -> list[dict[str, Any]]:
