@@ -80,8 +80,8 @@ integration: setup ## Integration tests only: the real ansible-playbook against 
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)
 
 bench: setup ## Race Leastpriv against the documented script, into docs/performance.md
-	@PYTHONPATH=tests $(BIN)/python bench/translate.py
 	@PYTHONPATH=tests $(BIN)/python bench/compare.py --sizes $(SIZES) --worlds $(WORLDS) --repeat $(REPEAT)
+	@PYTHONPATH=tests $(BIN)/python bench/translate.py
 
 calls: setup ## Count the AWS calls of a run, into docs/performance.md
 	@PYTHONPATH=tests $(BIN)/python bench/calls.py
