@@ -81,6 +81,31 @@ def translate(script, account_id, allow=()):
     return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
 
 
+def translate_alerts(alerts, settings=()):
+    """Translate the scripts of all alerts that are still to be decided.
+
+    :param alerts: alerts as the lookup gives them.
+    :param settings: dicts with C(account) and what is C(allow)-ed there.
+    :returns: account -> its alerts, each with what C(translate) says. One that cannot even be tried has failed.
+    """
+    allowed = {account["account"]: account["allow"] for account in settings}
+    translated = {}
+    for alert in alerts:
+        if alert["disposition"] is None:
+            said = _translate_alert(alert, allowed.get(alert["account"], ()))
+            translated.setdefault(alert["account"], []).append({**alert, **said})
+    return translated
+
+
+def _translate_alert(alert, allow):
+    try:
+        return translate(alert["script"], alert["account_id"], allow)
+    # One alert's script must never keep the others from being worked on.
+    except Exception as error:
+        reason = f"Translating its script broke off ({type(error).__name__}: {error}). Please report it with the script."
+        return _result("failed", reason, [])
+
+
 def _result(disposition, reason, notes, steps=()):
     return {"disposition": disposition, "reason": reason, "notes": notes, "steps": list(steps)}
 

@@ -1,0 +1,54 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: translated
+version_added: 1.0.0
+short_description: Translate the scripts of alerts, account by account
+description:
+  - Gives the alerts that are still to be decided, by account, each with what P(leastpriv.iam.steps#filter) makes of its
+    script.
+  - Never fails because of one alert.
+author:
+  - The Leastpriv team (!UNKNOWN)
+positional: _input, settings
+options:
+  _input:
+    description:
+      - The alerts, as P(leastpriv.iam.alerts#lookup) gives them. Those that have a disposition are left out.
+    type: list
+    elements: dict
+    required: true
+  settings:
+    description:
+      - What P(leastpriv.iam.settings#filter) gave for each account.
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show how many alerts each account has
+  ansible.builtin.debug:
+    msg: "{{ translated | dict2items | map(attribute='value') | map('length') }}"
+  vars:
+    translated: "{{ received | leastpriv.iam.translated }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - For each account, by its name in the inventory, a list of its alerts, with C(disposition), C(reason), C(notes) and
+      C(steps) as P(leastpriv.iam.steps#filter) gives them.
+  type: dict
+"""
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate_alerts
+
+
+class FilterModule:
+    def filters(self):
+        return {"translated": translate_alerts}

@@ -1,0 +1,32 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which steps are applied by one task. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+# Between waves messages are kept hidden and failures are counted: a wave must not take minutes.
+LONGEST = 50
+# Where observing puts the inline policy of a principal that can take no further managed one.
+CONSOLIDATING = "0001 amazon.aws.iam_policy"
+
+
+def waves(translated, consolidates=False):
+    """Line up the steps of all accounts.
+
+    :param translated: account -> alerts with C(steps), each of which has a C(wave).
+    :param consolidates: whether steps of C(CONSOLIDATING) may come on top, one for an alert.
+    :returns: list of dicts with C(wave), C(module), C(first) and C(end), in the order of applying.
+    """
+    longest = Counter()
+    for alerts in translated.values():
+        counts = Counter(step["wave"] for alert in alerts for step in alert["steps"])
+        counts.update({CONSOLIDATING: len(alerts)} if consolidates else {})
+        longest |= counts
+    return [
+        {"wave": wave, "module": wave.rpartition(".")[2], "first": first, "end": first + LONGEST}
+        for wave in sorted(longest)
+        for first in range(0, longest[wave], LONGEST)
+    ]
