@@ -9,68 +9,39 @@ Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-with suppress(ImportError):  # AWSLookupBase and AnsibleAWSModule report it.
-    from botocore.exceptions import BotoCoreError, ClientError
-
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue_address import (
+    checked_name,
+    checked_url,
+    is_url,
+    queue_endpoint,
+    queue_region,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import QueueError, attempting, kind
 
 # SQS takes and gives at most ten messages per call.
 BATCH = 10
+# One call sends at most 1 MiB; 256 KiB, as it was until 2025, is what every partition and emulator takes.
+_BATCH_SIZE = 262_144
+_MESSAGE_SIZE = 1_048_576
 
 # botocore's own 60 s to connect, five times over, would let a wrong endpoint hang for minutes.
 CLIENT_CONFIG = {"connect_timeout": 10, "read_timeout": 40, "retries": {"mode": "standard", "max_attempts": 4}}
 
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d+")
-_AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$")
-_LEGACY_US_EAST_1 = "queue.amazonaws.com"
-
-_PERMISSIONS = "sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility"
-_NO_QUEUE = "check queue_name or queue_url, the region, and whose account the credentials belong to"
-_NO_ACCESS = f"give the credentials {_PERMISSIONS} on this queue (and kms:Decrypt when it is encrypted with a KMS key)"
-_NO_IDENTITY = "set queue_profile or AWS_PROFILE, or renew the credentials; 'aws sts get-caller-identity' must work"
-_NO_ANSWER = "check the network, the region, and endpoint_url or AWS_ENDPOINT_URL"
-_NEXT_STEPS = {
-    "AccessDenied": _NO_ACCESS,
-    "AccessDeniedException": _NO_ACCESS,
-    "ConnectTimeoutError": _NO_ANSWER,
-    "ConnectionClosedError": _NO_ANSWER,
-    "CredentialRetrievalError": _NO_IDENTITY,
-    "EndpointConnectionError": _NO_ANSWER,
-    "ExpiredToken": _NO_IDENTITY,
-    "ExpiredTokenException": _NO_IDENTITY,
-    "InvalidAddress": _NO_QUEUE,
-    "InvalidClientTokenId": _NO_IDENTITY,
-    "KmsAccessDenied": _NO_ACCESS,
-    "NoCredentialsError": _NO_IDENTITY,
-    "NonExistentQueue": _NO_QUEUE,
-    "PartialCredentialsError": _NO_IDENTITY,
-    "QueueDoesNotExist": _NO_QUEUE,
-    "ReadTimeoutError": _NO_ANSWER,
-    "SignatureDoesNotMatch": _NO_IDENTITY,
-    "SSOTokenLoadError": _NO_IDENTITY,
-    "TokenRetrievalError": _NO_IDENTITY,
-    "UnauthorizedSSOTokenError": _NO_IDENTITY,
-    "UnrecognizedClientException": _NO_IDENTITY,
-}
+# What a message that was moved tells about itself, as message attributes.
+TOLD = ("leastpriv.disposition", "leastpriv.reason", "leastpriv.alert_id", "leastpriv.account_id", "leastpriv.group_id")
+_TOLD_LENGTH = 4_000
+_NOT_IN_SQS = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # A message that is visible, deleted or received by someone else is already what giving back wants it to be.
 _NOTHING_TO_GIVE_BACK = ("MessageNotInflight", "ReceiptHandleIsInvalid")
 _EXPIRED = re.compile(r"receipt handle has expired|not available for visibility timeout change", re.IGNORECASE)
-
-
-class QueueError(LeastprivError):
-    """SQS did not do what was asked. `code` is SQS's error code or botocore's exception name."""
-
-    def __init__(self, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -80,16 +51,36 @@ class Queue:
     client: Any
     url: str
 
+    @property
+    def is_fifo(self) -> bool:
+        return self.url.endswith(".fifo")
+
 
 @dataclass(frozen=True)
 class Message:
-    """A received message; `sent_ms` is the time it was sent, in ms since the epoch."""
+    """A received message; `sent_ms` is the time it was sent, in ms since the epoch.
+
+    `group_id` is the message group in a FIFO queue; `told` are the attributes that `move` gave it, by their names.
+    """
 
     message_id: str
     receipt_handle: str
     body: str
     sent_ms: int
     receive_count: int
+    group_id: str | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A received message on its way to another queue: its body as it was, and what to tell about it (see TOLD)."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    told: Mapping[str, str | None] = field(default_factory=dict)
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,22 +111,10 @@ def connection(
     return {
         "profile_name": profile or None,
         "region": queue_region(queue_url) or region or None,
-        "endpoint": endpoint_url or None,
+        "endpoint": endpoint_url or queue_endpoint(queue_url),
         "verify": None,
         "aws_config": CLIENT_CONFIG,
     }
-
-
-def queue_region(queue_url: str | None) -> str | None:
-    """Read the region out of an AWS queue URL; None when it names none (an emulator, a proxy)."""
-    try:
-        host = urlsplit(queue_url or "").hostname or ""
-    except ValueError:
-        return None
-    if host == _LEGACY_US_EAST_1:
-        return "us-east-1"
-    labels = host.split(".") if _AWS_HOST.search(host) else []
-    return next((label for label in labels if _REGION.fullmatch(label)), None)
 
 
 def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
@@ -144,24 +123,43 @@ def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
     Raises QueueError when it is missing, may not be read, or is not named at all.
     """
     if url:
-        queue = Queue(client, _checked_url(url))
+        queue = Queue(client, checked_url(url))
     elif name:
-        queue = Queue(client, _queue_url(client, _checked_name(name)))
+        queue = Queue(client, _queue_url(client, checked_name(name)))
     else:
         raise QueueError("No queue is named: set queue_name (SQS_QUEUE_NAME) or queue_url (SQS_QUEUE_URL).")
     depth(queue)
     return queue
 
 
+def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], settings: Sequence[str | None]) -> Queue:
+    """Find a second queue by the name or URL that `named` is, and make sure that it can be used.
+
+    `connect` makes a client of what `connection` gives; `settings` are the first queue's URL, profile, region and
+    endpoint: a name means a queue in that region. Raises QueueError, also when both are one and the same queue.
+    """
+    queue_url, *others = settings
+    url = named if is_url(named) else None
+    client = connect("sqs", **connection(url or queue_url, *others))
+    other = resolve_queue(client, named, url)
+    if other.url == beside.url:
+        raise QueueError(f"The queue {other.url} cannot be moved into itself: name another one than the alerts' queue.")
+    return other
+
+
 def receive(queue: Queue, count: int, wait_seconds: int, visibility_timeout: int) -> tuple[Message, ...]:
     """Receive up to `count` (at most ten) messages by long polling and hide them for `visibility_timeout` seconds."""
-    with _attempting("receive messages from", queue):
+    # Where an answer is lost on its way, the SDK's retry gets the same messages; otherwise their groups stay locked.
+    attempt = {"ReceiveRequestAttemptId": str(uuid.uuid4())} if queue.is_fifo else {}
+    with attempting("receive messages from", queue.client, queue.url):
         answer = queue.client.receive_message(
             QueueUrl=queue.url,
             MaxNumberOfMessages=min(count, BATCH),
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=visibility_timeout,
-            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            AttributeNames=["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"],
+            MessageAttributeNames=list(TOLD),
+            **attempt,
         )
     return tuple(_message(raw) for raw in answer.get("Messages", ()))
 
@@ -169,20 +167,24 @@ def receive(queue: Queue, count: int, wait_seconds: int, visibility_timeout: int
 def depth(queue: Queue) -> Depth:
     """Ask how many messages are visible and in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    with _attempting("read the attributes of", queue):
-        answer = queue.client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=names)
-    counts = answer.get("Attributes", {})
+    counts = _attributes(queue, names)
     return Depth(*(int(counts.get(name, 0)) for name in names))
+
+
+def max_receive_count(queue: Queue) -> int | None:
+    """After how many receives a message goes to the dead-letter queue; None where there is none."""
+    policy = _attributes(queue, ["RedrivePolicy"]).get("RedrivePolicy")
+    return int(json.loads(policy)["maxReceiveCount"]) if policy else None
 
 
 def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[Undone, ...]:
     """Delete messages for ever. Gives back those that SQS did not delete."""
 
     def delete_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
-        with _attempting("delete messages from", queue):
+        with attempting("delete messages from", queue.client, queue.url):
             return queue.client.delete_message_batch(QueueUrl=queue.url, Entries=entries)
 
-    return _in_batches(delete_batch, receipt_handles)
+    return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles})
 
 
 def give_back(queue: Queue, receipt_handles: Iterable[str]) -> tuple[Undone, ...]:
@@ -197,31 +199,61 @@ def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[
     """Hide received messages for `seconds` from now. Gives back those for which that did not work."""
 
     def extend_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
-        timed = [{**entry, "VisibilityTimeout": seconds} for entry in entries]
-        with _attempting("change the visibility of messages of", queue):
-            return queue.client.change_message_visibility_batch(QueueUrl=queue.url, Entries=timed)
+        with attempting("change the visibility of messages of", queue.client, queue.url):
+            return queue.client.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
 
-    return _in_batches(extend_batch, receipt_handles)
+    wanted = {handle: {"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in receipt_handles}
+    return _in_batches(extend_batch, wanted)
+
+
+def move(source: Queue, target: Queue, parcels: Sequence[Parcel]) -> tuple[tuple[Undone, ...], tuple[Undone, ...]]:
+    """Send messages to another queue, and delete those that have arrived there: a message may be in both, never lost.
+
+    Gives those that were not sent, and those that were sent and not deleted.
+    """
+
+    def send_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
+        with attempting("send messages to", target.client, target.url):
+            return target.client.send_message_batch(QueueUrl=target.url, Entries=entries)
+
+    unsent = _in_batches(send_batch, {parcel.receipt_handle: _entry(parcel, target) for parcel in parcels})
+    kept = {undone.receipt_handle for undone in unsent}
+    return unsent, delete(source, [parcel.receipt_handle for parcel in parcels if parcel.receipt_handle not in kept])
+
+
+def _entry(parcel: Parcel, target: Queue) -> dict[str, Any]:
+    """One entry of SendMessageBatch. The body counts more than what is told about it: SQS limits them together."""
+    entry = {"MessageBody": parcel.body, "MessageAttributes": _told(parcel)}
+    if _size(entry) > _MESSAGE_SIZE:
+        entry["MessageAttributes"] = {}
+    if target.is_fifo:
+        # The id of the message, and not of its content: two equal messages are both kept, one sent twice is not.
+        entry["MessageDeduplicationId"] = parcel.message_id
+        entry["MessageGroupId"] = parcel.group_id or parcel.message_id
+    return entry
+
+
+def _told(parcel: Parcel) -> dict[str, Any]:
+    """Message attributes: no empty ones, no characters that SQS refuses, none of endless length."""
+    texts = {name: _NOT_IN_SQS.sub("\ufffd", parcel.told.get(name) or "")[:_TOLD_LENGTH] for name in TOLD}
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items() if text}
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    """What an entry counts for SQS, in bytes: body, and name, type and value of each attribute."""
+    attributes = entry.get("MessageAttributes", {}).items()
+    texts = [entry.get("MessageBody", ""), *(f"{name}String{value['StringValue']}" for name, value in attributes)]
+    return sum(len(text.encode()) for text in texts)
+
+
+def _attributes(queue: Queue, names: list[str]) -> dict[str, str]:
+    with attempting("read the attributes of", queue.client, queue.url):
+        return queue.client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=names).get("Attributes", {})
 
 
 def _queue_url(client: Any, name: str) -> str:
-    with _attempting("find", Queue(client, name)):
+    with attempting("find", client, name):
         return client.get_queue_url(QueueName=name)["QueueUrl"]
-
-
-def _checked_url(url: str) -> str:
-    if not re.match(r"https?://[^/\s]+/\S+", url):
-        raise QueueError(f"queue_url is {url!r}, which is no URL: use what 'aws sqs get-queue-url' prints.")
-    return url
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}(?:\.fifo)?", name):
-        raise QueueError(
-            f"queue_name is {name!r}, which is no queue name: use up to 80 letters, digits, '-' and '_' "
-            "(a URL belongs into queue_url or SQS_QUEUE_URL)."
-        )
-    return name
 
 
 def _message(raw: dict[str, Any]) -> Message:
@@ -232,59 +264,55 @@ def _message(raw: dict[str, Any]) -> Message:
         body=raw.get("Body", ""),
         sent_ms=int(attributes.get("SentTimestamp", 0)),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        group_id=attributes.get("MessageGroupId"),
+        told={name: value.get("StringValue", "") for name, value in raw.get("MessageAttributes", {}).items()},
     )
 
 
 def _in_batches(
-    call: Callable[[list[dict[str, Any]]], dict[str, Any]], receipt_handles: Iterable[str]
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
 ) -> tuple[Undone, ...]:
-    """Run a batch call over all receipts, and once more over those that failed; one bad batch never stops the next."""
-    first = _each_batch(call, tuple(dict.fromkeys(receipt_handles)))
-    return _each_batch(call, tuple(undone.receipt_handle for undone in first))
+    """Run a batch call over {receipt handle: entry}, and once more over those that failed.
+
+    One bad batch never stops the next.
+    """
+    first = _each_batch(call, wanted)
+    return _each_batch(call, {undone.receipt_handle: wanted[undone.receipt_handle] for undone in first})
 
 
-def _each_batch(call: Callable[[list[dict[str, Any]]], dict[str, Any]], handles: Sequence[str]) -> tuple[Undone, ...]:
-    return tuple(
-        undone for start in range(0, len(handles), BATCH) for undone in _one_batch(call, handles[start : start + BATCH])
-    )
+def _each_batch(
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
+) -> tuple[Undone, ...]:
+    return tuple(undone for batch in _batches(wanted) for undone in _one_batch(call, batch))
 
 
-def _one_batch(call: Callable[[list[dict[str, Any]]], dict[str, Any]], handles: Sequence[str]) -> Iterator[Undone]:
-    entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(handles)]
+def _batches(wanted: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
+    """Cut into batches that one call takes: at most ten entries, and not too large in all."""
+    batch: dict[str, dict[str, Any]] = {}
+    size = 0
+    for handle, entry in wanted.items():
+        if len(batch) == BATCH or (batch and size + _size(entry) > _BATCH_SIZE):
+            yield batch
+            batch, size = {}, 0
+        batch[handle] = entry
+        size += _size(entry)
+    if batch:
+        yield batch
+
+
+def _one_batch(
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]], batch: Mapping[str, dict[str, Any]]
+) -> list[Undone]:
+    handles = list(batch)
     try:
-        answer = call(entries)
+        answer = call([{"Id": str(place), **entry} for place, entry in enumerate(batch.values())])
     except QueueError as error:
-        return iter([Undone(handle, error.code or "", str(error)) for handle in handles])
-    return iter(
-        [
-            Undone(handles[int(entry["Id"])], entry["Code"], f"{_tail(entry['Code'])}: {entry.get('Message', '')}")
-            for entry in answer.get("Failed", ())
-        ]
-    )
+        return [Undone(handle, error.code or "", str(error)) for handle in handles]
+    return [
+        Undone(handles[int(entry["Id"])], entry["Code"], f"{kind(entry['Code'])}: {entry.get('Message', '')}")
+        for entry in answer.get("Failed", ())
+    ]
 
 
 def _already_back(undone: Undone) -> bool:
-    return _tail(undone.code) in _NOTHING_TO_GIVE_BACK or bool(_EXPIRED.search(undone.reason))
-
-
-@contextmanager
-def _attempting(act: str, queue: Queue) -> Iterator[None]:
-    """Turn botocore's errors into a QueueError that names the act, the queue, the cause and the next step."""
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        code = _code(error)
-        advice = _NEXT_STEPS.get(_tail(code), "see the error of AWS")
-        raise QueueError(
-            f"Could not {act} the queue {queue.url} in region {queue.client.meta.region_name}: {error} Next: {advice}.",
-            code,
-        ) from None
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return response.get("Error", {}).get("Code") or type(error).__name__
-
-
-def _tail(code: str) -> str:
-    return code.rsplit(".", 1)[-1]
+    return kind(undone.code) in _NOTHING_TO_GIVE_BACK or bool(_EXPIRED.search(undone.reason))

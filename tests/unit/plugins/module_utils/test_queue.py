@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import boto3
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils import queue as sqs
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import QueueError, Undone
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Parcel, QueueError, Undone
 from botocore.config import Config
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_NAME, QUEUE_REGION
 
@@ -48,18 +49,6 @@ def test_no_queue_named(stack, name, url):
         sqs.resolve_queue(client_of(stack.url), name, url)
 
 
-@pytest.mark.parametrize("name", ["https://sqs.eu-west-1.amazonaws.com/1/q", "a b", "x" * 81, "arn:aws:sqs:x:1:q"])
-def test_name_that_is_none(stack, name):
-    with pytest.raises(QueueError, match=r"is no queue name.*queue_url"):
-        sqs.resolve_queue(client_of(stack.url), name, None)
-
-
-@pytest.mark.parametrize("url", ["prisma", "ftp://x/y", "https://sqs.eu-west-1.amazonaws.com"])
-def test_url_that_is_none(stack, url):
-    with pytest.raises(QueueError, match="is no URL: use what"):
-        sqs.resolve_queue(client_of(stack.url), None, url)
-
-
 def test_missing_queue_says_what_to_check(stack):
     for name, url in (("nope", None), (None, f"{stack.url}/123456789012/nope")):
         with pytest.raises(QueueError, match=r"nope in region us-east-1: .*does not exist.* Next: check queue_name"):
@@ -89,28 +78,6 @@ def test_no_credentials(stack, monkeypatch, tmp_path):
         sqs.resolve_queue(client, QUEUE_NAME, None)
 
 
-@pytest.mark.parametrize(
-    ("url", "region"),
-    [
-        ("https://sqs.eu-west-1.amazonaws.com/123456789012/q", "eu-west-1"),
-        ("https://eu-central-1.queue.amazonaws.com/123456789012/q", "eu-central-1"),
-        ("https://queue.amazonaws.com/123456789012/q", "us-east-1"),
-        ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q", "cn-north-1"),
-        ("https://sqs.us-gov-west-1.amazonaws.com/123456789012/q", "us-gov-west-1"),
-        ("https://sqs-fips.us-east-2.amazonaws.com/123456789012/q", "us-east-2"),
-        ("https://sqs.eu-west-1.api.aws/123456789012/q", "eu-west-1"),
-        ("https://vpce-1-x.sqs.ap-southeast-2.vpce.amazonaws.com/123456789012/q", "ap-southeast-2"),
-        ("http://127.0.0.1:5000/123456789012/q", None),
-        ("https://sqs.eu-west-1.example.com/123456789012/q", None),
-        ("https://[broken", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_region_in_a_queue_url(url, region):
-    assert sqs.queue_region(url) == region
-
-
 def test_connection_takes_the_url_s_region_first():
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"
     assert sqs.connection(url, "", "us-east-1", "")["region"] == "eu-west-1"
@@ -121,6 +88,9 @@ def test_connection_takes_the_url_s_region_first():
         "verify": None,
         "aws_config": 0,
     }
+    fips = "https://sqs-fips.us-east-2.amazonaws.com/123456789012/q"
+    assert sqs.connection(fips, None, None, None)["endpoint"] == "https://sqs-fips.us-east-2.amazonaws.com"
+    assert sqs.connection(fips, None, None, "http://x")["endpoint"] == "http://x"
 
 
 def test_receive_hides_and_tells_time_and_count(stack, queue):
@@ -215,3 +185,122 @@ def test_batch_that_stays_broken_costs_no_other(stack, queue):
     assert {each.code for each in undone} == {"AccessDenied"}
     assert "Could not delete messages from the queue" in undone[0].reason
     assert stack.depth() == (0, 10)
+
+
+@pytest.fixture
+def other(stack):
+    stack.client("sqs").create_queue(QueueName="other")
+    return sqs.resolve_queue(client_of(stack.url), "other", None)
+
+
+@pytest.fixture
+def fifo(stack):
+    def create(name, **attributes):
+        stack.client("sqs").create_queue(QueueName=name, Attributes={"FifoQueue": "true", **attributes})
+        return sqs.resolve_queue(client_of(stack.url), name, None)
+
+    return create
+
+
+def parcels(messages, **told):
+    return [Parcel(message.message_id, message.receipt_handle, message.body, told) for message in messages]
+
+
+def test_move_keeps_the_body_and_tells_why(stack, queue, other):
+    body = '{"a": "ü\\u0000 {{ 1 }}",\t"b":  1}'
+    stack.send(body)
+    reason = "no\x00 such \x1b[31mthing\ud800 " + "x" * 9_000
+    told = {"leastpriv.disposition": "refused", "leastpriv.reason": reason, "leastpriv.alert_id": None}
+    assert sqs.move(queue, other, parcels(receive(queue), **told)) == ((), ())
+    assert stack.depth() == (0, 0)
+    [moved] = receive(other)
+    assert moved.body == body
+    assert moved.told["leastpriv.disposition"] == "refused"
+    assert moved.told["leastpriv.reason"].startswith("no\ufffd such \ufffd[31mthing\ufffd xxx")
+    assert len(moved.told["leastpriv.reason"]) == 4_000
+    assert "leastpriv.alert_id" not in moved.told, "SQS refuses empty attributes"
+
+
+def test_only_what_was_sent_is_deleted(stack, queue, other):
+    for number in range(12):
+        stack.send(str(number))
+    messages = [*receive(queue), *receive(queue)]
+    for skip in (0, 1):
+        stack.fault(action="SendMessageBatch", code="KMS.DisabledException", status=400, skip=skip)
+    unsent, undeleted = sqs.move(queue, other, parcels(messages))
+    assert ([undone.receipt_handle for undone in unsent], undeleted) == (handles(messages[:10]), ())
+    assert "Could not send messages to the queue" in unsent[0].reason
+    assert "enable the queue's KMS key" in unsent[0].reason
+    assert (len(receive(other)), stack.depth()) == (2, (0, 10))
+
+
+def test_what_is_not_deleted_is_in_both_queues_and_told(stack, queue, other):
+    stack.send("x")
+    stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, count=2)
+    unsent, [undeleted] = sqs.move(queue, other, parcels(receive(queue)))
+    assert (unsent, undeleted.code) == ((), "AccessDenied")
+    assert (len(receive(other)), stack.depth()) == (1, (0, 1))
+
+
+def test_large_messages_are_sent_in_several_calls_and_told_about_where_there_is_room(queue, other):
+    client = queue.client
+    for size in (200_000, 200_000, 1_048_500):
+        client.send_message(QueueUrl=queue.url, MessageBody="x" * min(size, 262_000))
+    messages = [*receive(queue), *receive(queue)]
+    assert sqs.move(queue, other, parcels(messages, **{"leastpriv.reason": "y" * 100})) == ((), ())
+    assert [len(message.body) for message in receive(other)] == [200_000, 200_000, 262_000]
+    full = Parcel("id", "handle", "ü" * 524_200, {"leastpriv.reason": "y" * 300})
+    assert sqs._entry(full, other)["MessageAttributes"] == {}
+    assert sqs._entry(Parcel("id", "handle", "x", full.told), other)["MessageAttributes"] != {}
+
+
+def test_fifo_queue_gets_two_equal_messages_and_one_that_is_sent_twice_once(stack, queue, fifo):
+    target = fifo("other.fifo", ContentBasedDeduplication="true")
+    stack.send("same")
+    stack.send("same")
+    messages = receive(queue)
+    stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, count=2)
+    for _attempt in range(2):
+        assert sqs.move(queue, target, parcels(messages))[0] == ()
+    arrived = receive(target)
+    assert [message.body for message in arrived] == ["same", "same"]
+    assert [message.group_id for message in arrived] == [message.message_id for message in messages]
+
+
+def test_fifo_queue_hides_a_group_while_one_of_it_is_in_flight(fifo):
+    queue = fifo("other.fifo", ContentBasedDeduplication="true")
+    for number, group in enumerate("aabba"):
+        queue.client.send_message(QueueUrl=queue.url, MessageBody=str(number), MessageGroupId=group)
+    [first] = receive(queue, 1)
+    assert (first.body, first.group_id) == ("0", "a")
+    assert [message.body for message in receive(queue)] == ["2", "3"]
+    assert sqs.give_back(queue, [first.receipt_handle]) == ()
+    assert [message.body for message in receive(queue)] == ["0", "1", "4"]
+
+
+def test_max_receive_count(queue, other):
+    assert sqs.max_receive_count(queue) is None
+    arn = sqs._attributes(other, ["QueueArn"])["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "4"})
+    queue.client.set_queue_attributes(QueueUrl=queue.url, Attributes={"RedrivePolicy": policy})
+    assert sqs.max_receive_count(queue) == 4
+
+
+def test_second_queue_by_name_and_by_url(stack, queue, other):
+    asked = []
+
+    def connect(service, **parameters):
+        asked.append(parameters["region"])
+        return client_of(stack.url)
+
+    url = "https://sqs.eu-west-1.amazonaws.com/1/q"
+    for named in ("other", other.url):
+        assert sqs.resolve_other(named, queue, connect, (url, None, "us-east-2", None)).url == other.url
+    assert asked == ["eu-west-1", "us-east-2"]
+
+
+@pytest.mark.parametrize("by_url", [True, False])
+def test_queue_is_never_moved_into_itself(stack, queue, by_url):
+    named = stack.queue_url if by_url else QUEUE_NAME
+    with pytest.raises(QueueError, match="cannot be moved into itself"):
+        sqs.resolve_other(named, queue, lambda *_args, **_kwargs: client_of(stack.url), (None,) * 4)
