@@ -31,13 +31,15 @@ options:
     elements: dict
   limit:
     description:
-      - The names of the hosts of this run. Alerts of other hosts of O(accounts) are V(filtered).
+      - The names of the hosts of this run. Alerts of other hosts of O(accounts) are V(filtered), and back in the queue
+        as soon as the run has looked behind them.
       - Without this option every host of O(accounts) is in the run.
     type: list
     elements: str
   max_alerts:
     description:
-      - The most alerts to take in one run. Duplicates do not count; alerts that end without any work do.
+      - The most alerts to take in one run. Duplicates do not count, nor do alerts that end without any work.
+      - Receiving ends in any case after ten times as many messages (at least 1000), with a warning.
     type: int
     default: 100
   wait_seconds:
@@ -52,6 +54,18 @@ options:
       - Receiving ends after a third of it, so that the first messages do not come a second time.
     type: int
     default: 900
+  review:
+    description:
+      - Whether nothing is going to be applied (check mode). Then a warning tells before the first receive what it costs
+        on a queue with a dead-letter queue, where each receive counts; and the lookup fails, with all messages back in
+        the queue, where a review would send alerts there.
+    type: bool
+    default: false
+  review_despite_redrive:
+    description:
+      - Review all the same.
+    type: bool
+    default: false
   severities:
     description:
       - Only alerts of these severities, out of V(critical), V(high), V(medium), V(low) and V(informational).
@@ -193,7 +207,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary per alert, in the order of receiving.
+    - One dictionary per alert, in the order of receiving; those that are back in the queue already come last.
+    - Of a FIFO queue, an alert is V(filtered) while an earlier one of its message group is about the same resource.
     - Every key is always there, null where it is not known.
   type: list
   elements: dict
@@ -206,7 +221,9 @@ _raw:
       description: The id of the alert's newest message, which is unique among the alerts of a run.
       type: str
     receipts:
-      description: All messages of the alert, each with C(message_id) and C(receipt_handle).
+      description:
+        - All messages of the alert, each with C(message_id) and C(receipt_handle).
+        - Empty when they are back in the queue already.
       type: list
       elements: dict
     account_id:
@@ -276,18 +293,24 @@ _raw:
       type: str
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Queue, connection, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    Message,
+    Queue,
+    connection,
+    max_receive_count,
+    resolve_queue,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import (
     Circumstances,
     judge,
@@ -308,6 +331,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api impo
     Tokens,
     check_credentials,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.review import review_cost
 
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = {
@@ -332,11 +356,12 @@ class LookupModule(AWSLookupBase):
             super().run(terms, variables, **{name: value for name, value in kwargs.items() if value not in ("", None)})
             self._check_options(terms)
             circumstances = self._circumstances()
-            reception = Reception(*self._chosen("max_alerts", "wait_seconds", "visibility_timeout"))
             endpoint = self._endpoint()
-            with held_messages(self._queue()) as inbox:
-                inbox.collect(reception, time.monotonic)
-                judged = [(held, judge(alert, circumstances)) for held, alert in inbox.alerts()]
+            queue = self._queue()
+            reception = self._reception(queue, circumstances)
+            with held_messages(queue, partial(judge, circumstances=circumstances)) as inbox:
+                self._warn_of_more(inbox.collect(reception))
+                judged = list(inbox.alerts())
                 answers = self._ask([alert for _held, alert in judged], endpoint)
                 return [as_result(held, answered(alert, answers), circumstances) for held, alert in judged]
 
@@ -385,6 +410,18 @@ class LookupModule(AWSLookupBase):
     def _queue(self) -> Queue:
         parameters = connection(*self._chosen("queue_url", "queue_profile", "region", "endpoint_url"))
         return resolve_queue(self.client("sqs", **parameters), *self._chosen("queue_name", "queue_url"))
+
+    def _reception(self, queue: Queue, circumstances: Circumstances) -> Reception:
+        is_review, is_accepted = self._chosen("review", "review_despite_redrive")
+        cost = review_cost(max_receive_count(queue) if is_review else None, is_accepted)
+        if cost.warning:
+            self.warn(cost.warning)
+        timing = self._chosen("max_alerts", "wait_seconds", "visibility_timeout")
+        return Reception(*timing, is_shared=circumstances.is_limited, last_receive=cost.last_receive)
+
+    def _warn_of_more(self, why: str | None) -> None:
+        if why:
+            self.warn(f"Receiving ended early ({why}): there may be more alerts for this run; run it again.")
 
     def _ask(self, alerts: Sequence[Alert], endpoint: Endpoint | None) -> Mapping[str, Answer]:
         """Ask the API for the scripts that only it knows; it is not contacted, and needs no settings, for none."""
@@ -442,8 +479,12 @@ def as_result(held: Held, alert: Alert, circumstances: Circumstances) -> dict[st
         **told,
         # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
         "script": alert.script and redact(alert.script),
-        "message_id": held.newest.message_id,
-        "receipts": held.receipts,
+        "message_id": held.newest.message.message_id,
+        "receipts": [receipt(message) for message in held.messages],
         "receive_count": held.receive_count,
         "account": circumstances.host_of(alert),
     }
+
+
+def receipt(message: Message) -> dict[str, str]:
+    return {"message_id": message.message_id, "receipt_handle": message.receipt_handle}

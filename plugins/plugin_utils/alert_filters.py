@@ -49,6 +49,12 @@ class Circumstances:
     filters: Filters
     now: datetime
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether hosts of the inventory are left to other runs."""
+        hosts = self.accounts.hosts.values() if self.accounts else ()
+        return self.limit is not None and not self.limit.issuperset(hosts)
+
     def host_of(self, alert: Alert) -> str | None:
         return self.accounts.host_of(alert.account_id) if self.accounts and alert.account_id else None
 

@@ -110,7 +110,8 @@ def test_every_kind_of_alert(stack, run):
     assert [request["alerts"] for request in stack.api_requests(endpoint="remediation")] == [
         ["I-1", "I-2", "I-3", "I-4"]
     ]
-    assert stack.depth() == (0, 13)
+    assert stack.depth() == (1, 12), "the alert of another host is back already"
+    assert [alert["alert_id"] for alert in alerts if not alert["receipts"]] == ["I-9"]
     json.dumps(alerts)
 
 
@@ -320,3 +321,46 @@ def test_templated_options_and_untrusted_results(stack, env):
     assert alert["resource"] == "{{ 7 * 7 }}"
     assert alert["alert_rule"] == "{{ lookup('pipe','id') }}"
     assert alert["script"] == SCRIPT
+
+
+@pytest.fixture
+def redrive(stack):
+    """Gives the queue a dead-letter queue, to which a message goes after so many receives."""
+
+    def after(max_receive_count):
+        sqs = stack.client("sqs")
+        dead_url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count})
+        sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={"RedrivePolicy": policy})
+
+    return after
+
+
+def test_review_that_would_cost_alerts_is_refused_before_anything_is_received(stack, run, redrive):
+    redrive(2)
+    stack.send(flat_alert("P-1", PAYMENTS, "aws iam x"))
+    with pytest.raises(AnsibleLookupError, match=r"refused before anything was received: .* after 2 receives"):
+        run(review=True)
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+    assert dispositions(run()) == {"P-1": None}, "only a review is refused"
+
+
+def test_review_says_what_it_costs_and_stops_at_an_alert_that_it_would_cost(stack, run, redrive, warnings):
+    redrive(3)
+    stack.send(flat_alert("P-1", PAYMENTS, "aws iam x"))
+    assert dispositions(run(review=True)) == {"P-1": None}
+    assert "has at best 2 left after this review" in warnings[0]
+    stack.end_visibility_timeouts()
+    stack.send(flat_alert("P-2", PAYMENTS, "aws iam x"))
+    with pytest.raises(AnsibleLookupError, match=r'stopped, and every message .* alert "P-1" 2 times'):
+        run(review=True)
+    assert stack.depth() == (2, 0)
+    assert dispositions(run(review=True, review_despite_redrive=True)) == {"P-1": None, "P-2": None}
+    assert "may send alerts to the dead-letter queue" in warnings[-1]
+
+
+def test_review_without_a_dead_letter_queue_costs_nothing(stack, run, warnings):
+    stack.send(flat_alert("P-1", PAYMENTS, "aws iam x"))
+    assert dispositions(run(review=True)) == {"P-1": None}
+    assert warnings == []

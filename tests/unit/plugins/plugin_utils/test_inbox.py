@@ -8,18 +8,36 @@ import itertools
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Message, Queue, QueueError, resolve_queue
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Inbox, Reception, held_messages
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import (
+    Clock,
+    Held,
+    Inbox,
+    Letter,
+    Reception,
+    held_messages,
+    in_turn,
+)
 from stack.alerts import integration_test, nested_alert
 from stack.settings import QUEUE_NAME
 
 ACCOUNT = "012345678901"
 
 
-def reception(max_alerts=100):
-    return Reception(max_alerts, 0, 900)
+OTHER = "111122223333"
+
+
+def reception(max_alerts=100, **more):
+    return Reception(max_alerts, 0, 900, **more)
+
+
+def only(*account_ids):
+    """The judgement of a run that is limited to these accounts."""
+    return lambda alert: alert if alert.account_id in account_ids else alert.settled("filtered", "outside --limit")
 
 
 @pytest.fixture
@@ -27,10 +45,23 @@ def queue(stack):
     return resolve_queue(stack.client("sqs"), QUEUE_NAME, None)
 
 
-def collect(queue, max_alerts=100, monotonic=lambda: 0.0):
-    inbox = Inbox(queue)
-    inbox.collect(reception(max_alerts), monotonic)
+def collect(queue, max_alerts=100, monotonic=lambda: 0.0, judge=lambda alert: alert, **more):
+    inbox = Inbox(queue, judge)
+    inbox.collect(reception(max_alerts, **more), Clock(monotonic, lambda _seconds: None))
     return inbox
+
+
+def send(stack, numbers, account=ACCOUNT, **more):
+    for number in numbers:
+        stack.send(nested_alert(f"I-{number}", account, **more))
+
+
+def own(inbox):
+    return [alert.alert_id for _held, alert in inbox.alerts() if alert.disposition is None]
+
+
+def receive_counts(stack, account):
+    return {message["receive_count"] for message in stack.messages() if account in message["body"]}
 
 
 def test_collects_until_the_queue_is_empty(stack, queue):
@@ -52,7 +83,7 @@ def test_duplicates_do_not_count(stack, queue):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
     inbox = collect(queue, 4)
     assert len(inbox.held) == 4
-    assert sorted(len(held.receipts) for held in inbox.held.values()) == [1, 2, 2, 2]
+    assert sorted(len(held.messages) for held in inbox.held.values()) == [1, 2, 2, 2]
 
 
 def message(message_id, sent_ms, alert=None, handle=None, count=1):
@@ -65,8 +96,8 @@ def test_newest_message_says_what_the_alert_is():
     inbox.add(message("new", 200, nested_alert("I-1", ACCOUNT, alertStatus="resolved"), count=1))
     inbox.add(message("old", 100, nested_alert("I-1", ACCOUNT), count=5))
     [(held, alert)] = inbox.alerts()
-    assert (held.newest.message_id, alert.alert_status, held.receive_count) == ("new", "resolved", 5)
-    assert [receipt["message_id"] for receipt in held.receipts] == ["new", "old"]
+    assert (held.newest.message.message_id, alert.alert_status, held.receive_count) == ("new", "resolved", 5)
+    assert [each.message_id for each in held.messages] == ["new", "old"]
 
 
 def test_of_two_messages_sent_together_the_one_received_last_counts():
@@ -74,7 +105,7 @@ def test_of_two_messages_sent_together_the_one_received_last_counts():
     inbox.add(message("first", 100))
     inbox.add(message("last", 100))
     [(held, _alert)] = inbox.alerts()
-    assert held.newest.message_id == "last"
+    assert held.newest.message.message_id == "last"
 
 
 def test_message_that_comes_twice_keeps_its_last_receipt():
@@ -82,7 +113,7 @@ def test_message_that_comes_twice_keeps_its_last_receipt():
     inbox.add(message("one", 100, handle="stale"))
     inbox.add(message("one", 100, handle="fresh"))
     [(held, _alert)] = inbox.alerts()
-    assert held.receipts == [{"message_id": "one", "receipt_handle": "fresh"}]
+    assert [(each.message_id, each.receipt_handle) for each in held.messages] == [("one", "fresh")]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +174,7 @@ def test_everything_goes_back_when_anything_fails(stack, queue, error):
 
     def fail_with_full_hands():
         with held_messages(queue) as inbox:
-            inbox.collect(reception(), lambda: 0.0)
+            inbox.collect(reception())
             assert stack.depth() == (0, 12)
             raise error("stop")
 
@@ -155,8 +186,168 @@ def test_everything_goes_back_when_anything_fails(stack, queue, error):
 def test_messages_stay_held_when_all_goes_well(stack, queue):
     stack.send(nested_alert("I-1", ACCOUNT))
     with held_messages(queue) as inbox:
-        inbox.collect(reception(), lambda: 0.0)
+        inbox.collect(reception())
     assert stack.depth() == (0, 1)
+
+
+def test_alerts_of_other_runs_are_back_at_once_and_received_once(stack, queue):
+    """The run's own are behind them, and it ends as soon as it has seen everything."""
+    send(stack, range(25), OTHER)
+    send(stack, range(100, 103))
+    inbox = collect(queue, judge=only(ACCOUNT), is_shared=True)
+    assert own(inbox) == ["I-100", "I-101", "I-102"]
+    assert stack.depth() == (25, 3)
+    assert receive_counts(stack, OTHER) == {1}
+    others = [held for held, alert in inbox.alerts() if alert.disposition == "filtered"]
+    assert len(others) == 25
+    assert [held.messages for held in others] == [[]] * 25, "another run may hold them by now: no receipt is kept"
+
+
+def test_queue_of_nothing_but_other_runs_alerts_ends_a_run(stack, queue):
+    send(stack, range(30), OTHER)
+    inbox = collect(queue, judge=only(ACCOUNT), is_shared=True)
+    assert (own(inbox), stack.depth()) == ([], (30, 0))
+    assert receive_counts(stack, OTHER) == {1}
+
+
+def test_alerts_that_are_given_back_and_keep_coming_end_a_run(stack, queue):
+    """Something is in flight elsewhere, so that the run has to look again; but not for ever."""
+    send(stack, range(3), OTHER)
+    send(stack, [7])
+    [taken] = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=1)["Messages"]
+    naps = []
+    inbox = Inbox(queue, only(ACCOUNT))
+    inbox.collect(reception(is_shared=True), Clock(sleep=naps.append))
+    assert own(inbox) == ["I-7"]
+    assert 1 < len(naps) <= 4, "a few more looks, each after a pause"
+    assert "I-0" in taken["Body"]
+    assert stack.depth() == (2, 2)
+
+
+def test_alerts_without_work_do_not_take_the_place_of_others(stack, queue):
+    send(stack, range(25), OTHER)
+    send(stack, range(100, 102))
+    nowhere = {OTHER: "unmapped_account"}
+    inbox = collect(queue, 2, judge=lambda alert: replace(alert, disposition=nowhere.get(alert.account_id)))
+    assert own(inbox) == ["I-100", "I-101"]
+    assert (len(inbox.held), stack.depth()) == (27, (0, 27))
+
+
+def test_run_ends_after_so_many_messages_and_says_so(stack, queue, monkeypatch):
+    monkeypatch.setattr("ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox._MOST_MESSAGES", 10)
+    send(stack, range(25), OTHER)
+    inbox = Inbox(queue, only(ACCOUNT))
+    assert "10 messages have come" in inbox.collect(reception(1))
+    assert stack.depth() == (25, 0)
+
+
+def test_other_runs_alerts_are_not_hidden_for_a_long_round(stack, queue):
+    send(stack, range(40), OTHER)
+    depths = []
+    seconds = itertools.count(0, 2)
+
+    def judge(alert):
+        depths.append(stack.depth()[1])
+        return alert.settled("filtered", "outside --limit")
+
+    collect(queue, judge=judge, monotonic=lambda: next(seconds))
+    assert max(depths) < 40
+    assert stack.depth() == (40, 0)
+
+
+def test_three_runs_at_once_each_get_their_own(stack, queue):
+    accounts = [ACCOUNT, OTHER, "444455556666"]
+    for number in range(30):
+        send(stack, [number], accounts[number % 3])
+
+    def run(account):
+        inbox = Inbox(queue, only(account))
+        inbox.collect(Reception(100, 1, 900, is_shared=True))
+        return inbox
+
+    with ThreadPoolExecutor(3) as pool:
+        inboxes = list(pool.map(run, accounts))
+    assert [sorted(own(inbox)) for inbox in inboxes] == [
+        sorted(f"I-{number}" for number in range(first, 30, 3)) for first in range(3)
+    ]
+    assert stack.depth() == (0, 30)
+
+
+def test_review_stops_at_a_message_that_has_no_receive_to_spare(stack, queue):
+    send(stack, range(12))
+    first = collect(queue, 1)
+    first.give_all_back()
+    with (
+        pytest.raises(QueueError, match=r'alert "I-0" 2 times.*remediate_review_despite_redrive'),
+        held_messages(queue) as inbox,
+    ):
+        inbox.collect(reception(last_receive=2))
+    assert stack.depth() == (12, 0)
+    assert [message["receive_count"] for message in stack.messages()] == [2] + [1] * 9 + [0] * 2
+
+
+@pytest.fixture
+def fifo(stack):
+    sqs = stack.client("sqs")
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName="alerts.fifo", Attributes=attributes)["QueueUrl"]
+
+    def send_to(group_id, alert_id, account=ACCOUNT, **more):
+        body = json.dumps(nested_alert(alert_id, account, **more))
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group_id)
+
+    return resolve_queue(sqs, None, url), send_to
+
+
+def test_bad_head_of_a_message_group_blocks_no_other_group(fifo):
+    queue, send_to = fifo
+    send_to("a", "no id", "not an account")
+    send_to("a", "I-1", name="alice")
+    send_to("b", "I-2", name="bob")
+    inbox = collect(queue)
+    assert [alert.disposition for _held, alert in inbox.alerts()] == ["invalid", None, None]
+    assert own(inbox) == ["I-1", "I-2"], "nor the alerts behind it that are about something else"
+
+
+def test_alert_waits_for_an_earlier_one_of_its_group_about_the_same_resource(fifo):
+    queue, send_to = fifo
+    for group_id, alert_id, name in [
+        ("a", "I-1", "alice"),
+        ("a", "I-2", "bob"),
+        ("a", "I-3", "alice"),
+        ("b", "I-4", "alice"),
+    ]:
+        send_to(group_id, alert_id, name=name)
+    inbox = collect(queue)
+    assert own(inbox) == ["I-1", "I-2", "I-4"]
+    [(held, waiting)] = [pair for pair in inbox.alerts() if pair[1].disposition]
+    assert (waiting.alert_id, waiting.disposition, len(held.messages)) == ("I-3", "filtered", 1)
+    assert 'alert I-1 about the same resource is before it in message group "a"' in waiting.reason
+
+
+def test_alert_waits_for_none_that_is_no_work_and_never_in_a_standard_queue():
+    done = {"I-0": "acknowledged"}
+    inbox = Inbox(Queue(None, ""), lambda alert: replace(alert, disposition=done.get(alert.alert_id)))
+    for number in range(3):
+        inbox.add(message(f"m{number}", number, nested_alert(f"I-{number}", ACCOUNT)))
+    assert own(inbox) == ["I-1", "I-2"]
+    letters = [held.newest for held in inbox.held.values()]
+    grouped = [(Held({"m": Letter(replace(each.message, group_id="g"), each.alert)}), each.alert) for each in letters]
+    assert [alert.disposition for _held, alert in in_turn(grouped)] == ["acknowledged", None, "filtered"]
+
+
+def test_heads_of_a_fifo_queue_that_were_given_back_are_not_received_again_and_again(fifo):
+    queue, send_to = fifo
+    for number in range(12):
+        send_to("a", f"I-{number}", OTHER)
+    naps = []
+    inbox = Inbox(queue, only(ACCOUNT))
+    inbox.collect(reception(is_shared=True), Clock(sleep=naps.append))
+    assert len(naps) == 1
+    received = queue.client.receive_message(
+        QueueUrl=queue.url, MaxNumberOfMessages=1, AttributeNames=["ApproximateReceiveCount"]
+    )["Messages"]
+    assert [each["Attributes"]["ApproximateReceiveCount"] for each in received] == ["3"], "twice by the run, and here"
 
 
 def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
@@ -166,7 +357,7 @@ def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
 
     def receive_and_be_told_to_end():
         with held_messages(queue) as inbox:
-            inbox.collect(reception(), lambda: 0.0)
+            inbox.collect(reception())
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(QueueError, match="ended while it received"):
