@@ -51,6 +51,16 @@ options:
     type: list
     elements: str
     default: []
+  quarantine_queue:
+    description:
+      - Where the messages of V(invalid), V(unsupported) and V(refused) alerts were moved to, if there is such a queue.
+    type: str
+  unmoved:
+    description:
+      - The message ids of alerts for which that did not work.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

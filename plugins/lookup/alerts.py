@@ -66,6 +66,13 @@ options:
       - Review all the same.
     type: bool
     default: false
+  quarantine_queue:
+    description:
+      - The name or URL of the queue that M(leastpriv.iam.acknowledge) is going to move messages to. It is looked for
+        before anything is received.
+      - With it each receipt has a C(body_file), where the body of the message is kept for that until the playbook ends
+        (readable by its owner only, and in no output, since bodies may hold secrets), and its C(group_id).
+    type: str
   severities:
     description:
       - Only alerts of these severities, out of V(critical), V(high), V(medium), V(low) and V(informational).
@@ -293,6 +300,7 @@ _raw:
       type: str
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -301,6 +309,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
@@ -309,6 +318,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     Queue,
     connection,
     max_receive_count,
+    resolve_other,
     resolve_queue,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import (
@@ -358,12 +368,14 @@ class LookupModule(AWSLookupBase):
             circumstances = self._circumstances()
             endpoint = self._endpoint()
             queue = self._queue()
+            keeps_bodies = self._has_quarantine(queue)
             reception = self._reception(queue, circumstances)
             with held_messages(queue, partial(judge, circumstances=circumstances)) as inbox:
                 self._warn_of_more(inbox.collect(reception))
                 judged = list(inbox.alerts())
                 answers = self._ask([alert for _held, alert in judged], endpoint)
-                return [as_result(held, answered(alert, answers), circumstances) for held, alert in judged]
+                tell = partial(as_result, circumstances=circumstances, keeps_bodies=keeps_bodies)
+                return [tell(held, answered(alert, answers)) for held, alert in judged]
 
     def _chosen(self, *names: str) -> list[Any]:
         return [self.get_option(name) for name in names]
@@ -410,6 +422,14 @@ class LookupModule(AWSLookupBase):
     def _queue(self) -> Queue:
         parameters = connection(*self._chosen("queue_url", "queue_profile", "region", "endpoint_url"))
         return resolve_queue(self.client("sqs", **parameters), *self._chosen("queue_name", "queue_url"))
+
+    def _has_quarantine(self, queue: Queue) -> bool:
+        """Whether messages can be moved later. Raises QueueError where the queue for that cannot be used."""
+        named = self.get_option("quarantine_queue")
+        if named:
+            settings = self._chosen("queue_url", "queue_profile", "region", "endpoint_url")
+            resolve_other(named, queue, self.client, settings)
+        return bool(named)
 
     def _reception(self, queue: Queue, circumstances: Circumstances) -> Reception:
         is_review, is_accepted = self._chosen("review", "review_despite_redrive")
@@ -472,7 +492,7 @@ def answered(alert: Alert, answers: Mapping[str, Answer]) -> Alert:
     return replace(alert, **asdict(answer)) if answer else alert
 
 
-def as_result(held: Held, alert: Alert, circumstances: Circumstances) -> dict[str, Any]:
+def as_result(held: Held, alert: Alert, circumstances: Circumstances, keeps_bodies: bool) -> dict[str, Any]:
     """The dictionary of one alert, as RETURN describes it."""
     told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
     return {
@@ -480,11 +500,20 @@ def as_result(held: Held, alert: Alert, circumstances: Circumstances) -> dict[st
         # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
         "script": alert.script and redact(alert.script),
         "message_id": held.newest.message.message_id,
-        "receipts": [receipt(message) for message in held.messages],
+        "receipts": [receipt(message, keeps_bodies) for message in held.messages],
         "receive_count": held.receive_count,
         "account": circumstances.host_of(alert),
     }
 
 
-def receipt(message: Message) -> dict[str, str]:
-    return {"message_id": message.message_id, "receipt_handle": message.receipt_handle}
+def receipt(message: Message, keeps_body: bool) -> dict[str, str | None]:
+    told = {"message_id": message.message_id, "receipt_handle": message.receipt_handle}
+    return {**told, "group_id": message.group_id, "body_file": keep(message.body)} if keeps_body else told
+
+
+def keep(body: str) -> str:
+    """Write a body where acknowledge finds it: into Ansible's own folder, which goes when the playbook ends."""
+    descriptor, path = tempfile.mkstemp(prefix="leastpriv-", dir=constants.DEFAULT_LOCAL_TMP)
+    with open(descriptor, "wb") as file:
+        file.write(body.encode(errors="surrogatepass"))
+    return path

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 DELETE = "delete"
 GIVE_BACK = "give_back"
+QUARANTINE = "quarantine"
+# What another try does not change: with a quarantine queue these wait there for a person.
+QUARANTINED = ("invalid", "unsupported", "refused")
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,10 @@ DISPOSITIONS = (
 BY_WORD = {disposition.word: disposition for disposition in DISPOSITIONS}
 
 
-def fate(word: str, check_mode: bool) -> str:
-    """Say what happens to the messages of an alert: DELETE or GIVE_BACK.
+def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
+    """Say what happens to the messages of an alert: DELETE, GIVE_BACK, or QUARANTINE where there is such a queue.
 
     Check mode gives everything back. Raises KeyError for a word that is no disposition.
     """
-    return GIVE_BACK if check_mode else BY_WORD[word].fate
+    wanted = QUARANTINE if has_quarantine and word in QUARANTINED else BY_WORD[word].fate
+    return GIVE_BACK if check_mode else wanted

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible.module_utils.basic import env_fallback
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue_address import (
     checked_name,
     checked_url,
@@ -33,6 +34,15 @@ _MESSAGE_SIZE = 1_048_576
 
 # botocore's own 60 s to connect, five times over, would let a wrong endpoint hang for minutes.
 CLIENT_CONFIG = {"connect_timeout": 10, "read_timeout": 40, "retries": {"mode": "standard", "max_attempts": 4}}
+
+# How a module is told which queue, as plugins/doc_fragments/queue.py documents it.
+QUEUE_ARGUMENTS = {
+    "queue_name": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_NAME"])},
+    "queue_url": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_URL"])},
+    "queue_profile": {"type": "str", "aliases": ["profile"]},
+    "region": {"type": "str", "aliases": ["aws_region"], "fallback": (env_fallback, ["AWS_REGION"])},
+    "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"])},
+}
 
 # What a message that was moved tells about itself, as message attributes.
 TOLD = ("leastpriv.disposition", "leastpriv.reason", "leastpriv.alert_id", "leastpriv.account_id", "leastpriv.group_id")
@@ -138,6 +148,8 @@ def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], settin
     `connect` makes a client of what `connection` gives; `settings` are the first queue's URL, profile, region and
     endpoint: a name means a queue in that region. Raises QueueError, also when both are one and the same queue.
     """
+    if not named:
+        raise QueueError("No quarantine queue is named: set quarantine_queue (remediate_quarantine_queue).")
     queue_url, *others = settings
     url = named if is_url(named) else None
     client = connect("sqs", **connection(url or queue_url, *others))

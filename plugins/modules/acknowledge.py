@@ -13,8 +13,10 @@ description:
   - Tells the queue what became of alerts that P(leastpriv.iam.alerts#lookup) has received.
   - The disposition of an alert alone decides. V(remediated), V(already_remediated) and V(acknowledged) delete its
     messages; every other disposition gives them back, so that they are visible again at once.
-  - In check mode every message is given back and none is deleted. Giving back is done in check mode too, by design;
-    otherwise a review would hide the messages from the next run until their visibility timeout has passed.
+  - With O(quarantine_queue), V(invalid), V(unsupported) and V(refused) move the messages there. A message is sent there
+    first, and deleted only when it has arrived.
+  - In check mode every message is given back and none is deleted or moved. Giving back is done in check mode too, by
+    design; otherwise a review would hide the messages from the next run until their visibility timeout has passed.
   - A message that is to be given back and is not hidden any more (deleted, visible, or received by another run) is no
     failure.
   - It works with the queue's credentials and never with an account's, and is therefore in no action group.
@@ -23,10 +25,11 @@ author:
 options:
   alerts:
     description:
-      - The alerts, as P(leastpriv.iam.alerts#lookup) gives them; only C(alert_id), C(message_id), C(disposition) and
-        C(receipts) are read.
+      - The alerts, as P(leastpriv.iam.alerts#lookup) gives them; only C(alert_id), C(account_id), C(message_id),
+        C(disposition), C(reason) and C(receipts) are read.
       - C(disposition) is one of the thirteen dispositions and is required.
-      - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle) and is required.
+      - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with
+        O(quarantine_queue) also C(body_file) and C(group_id). It is required.
     type: list
     elements: dict
     required: true
@@ -35,14 +38,23 @@ options:
       - Keep all messages hidden from other runs for so many seconds from now, instead of deleting them or giving them
         back. For work that takes longer than the visibility timeout; dispositions are not looked at.
     type: int
+  quarantine_queue:
+    description:
+      - The name or URL of the queue for messages that another try does not change. The message's body stays as it is.
+        Its message attributes say why it is there, C(leastpriv.disposition), C(leastpriv.reason),
+        C(leastpriv.alert_id), C(leastpriv.account_id) and C(leastpriv.group_id), as far as they are known.
+      - M(leastpriv.iam.redrive) puts them back.
+      - A message that cannot be moved is given back, and told in RV(undone).
+    type: str
 attributes:
   check_mode:
-    description: Gives every message back and deletes none.
+    description: Gives every message back and deletes or moves none.
     support: full
   diff_mode:
     description: A message has nothing to compare.
     support: none
 seealso:
+  - module: leastpriv.iam.redrive
   - plugin: leastpriv.iam.alerts
     plugin_type: lookup
 extends_documentation_fragment:
@@ -78,13 +90,25 @@ given_back:
   returned: success
   type: int
   sample: 1
+quarantined:
+  description: The messages that are in the quarantine queue now.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    alert_id:
+      description: The alert, null when its message could not be read.
+      type: str
+    message_id:
+      description: The message, by its id in the alerts' queue.
+      type: str
 held:
   description: How many messages stay hidden.
   returned: success
   type: int
   sample: 0
 settled:
-  description: The ids of the messages that were deleted or given back.
+  description: The ids of the messages that were deleted, moved or given back.
   returned: success
   type: list
   elements: str
@@ -103,7 +127,7 @@ undone:
       description: The message.
       type: str
     wanted:
-      description: V(delete), V(give_back) or V(hold).
+      description: V(delete), V(give_back), V(quarantine) or V(hold).
       type: str
     reason:
       description: What the queue says.
@@ -111,27 +135,35 @@ undone:
 """
 
 from functools import partial
+from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, GIVE_BACK, fate
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
+    BY_WORD,
+    DELETE,
+    GIVE_BACK,
+    QUARANTINE,
+    fate,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    QUEUE_ARGUMENTS,
+    Parcel,
+    Undone,
     connection,
     delete,
     extend,
     give_back,
+    move,
+    resolve_other,
     resolve_queue,
 )
 
 ARGUMENTS = {
     "alerts": {"type": "list", "elements": "dict", "required": True},
     "hold_seconds": {"type": "int"},
-    "queue_name": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_NAME"])},
-    "queue_url": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_URL"])},
-    "queue_profile": {"type": "str", "aliases": ["profile"]},
-    "region": {"type": "str", "aliases": ["aws_region"], "fallback": (env_fallback, ["AWS_REGION"])},
-    "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"])},
+    "quarantine_queue": {"type": "str"},
+    **QUEUE_ARGUMENTS,
 }
 
 HOLD = "hold"
@@ -141,68 +173,115 @@ class AlertError(LeastprivError):
     """An alert does not say what became of it, or which messages it has."""
 
 
-def sort_receipts(alerts, check_mode, is_hold=False):
-    """Alerts -> {DELETE, GIVE_BACK or HOLD: {receipt handle: (alert id, message id)}}. Raises AlertError."""
-    wanted = {act: {} for act in (DELETE, GIVE_BACK, HOLD)}
+def sort_receipts(alerts, check_mode, is_hold=False, has_quarantine=False):
+    """Alerts -> {DELETE, QUARANTINE, GIVE_BACK or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError."""
+    wanted = {act: {} for act in (DELETE, QUARANTINE, GIVE_BACK, HOLD)}
     for alert in alerts:
-        act = HOLD if is_hold else _fate(alert, check_mode)
-        wanted[act].update({handle: (alert.get("alert_id"), message_id) for handle, message_id in _receipts(alert)})
+        act = HOLD if is_hold else _fate(alert, check_mode, has_quarantine)
+        wanted[act].update({receipt["receipt_handle"]: (alert, receipt) for receipt in _receipts(alert)})
     return wanted
 
 
-def _fate(alert, check_mode):
+def _fate(alert, check_mode, has_quarantine):
     disposition = alert.get("disposition")
     if disposition not in BY_WORD:
         raise AlertError(
             f"Alert {alert.get('alert_id')} has the disposition {disposition!r}, so nothing was acknowledged: "
             f"give one of {', '.join(BY_WORD)}."
         )
-    return fate(disposition, check_mode)
+    return fate(disposition, check_mode, has_quarantine)
 
 
 def _receipts(alert):
     try:
-        return [(receipt["receipt_handle"], receipt.get("message_id")) for receipt in alert["receipts"]]
-    except (AttributeError, KeyError, TypeError):
+        return [{**receipt, "receipt_handle": receipt["receipt_handle"]} for receipt in alert["receipts"]]
+    except (KeyError, TypeError):
         raise AlertError(
             f"Alert {alert.get('alert_id')} has no receipts, so nothing was acknowledged: "
             "give its alerts as the lookup leastpriv.iam.alerts gave them."
         ) from None
 
 
-def acknowledge(queue, wanted, hold_seconds=None):
-    """Do what is wanted, deletions first: finished work must not come back, whatever comes between."""
-    counts, undone, settled = {}, [], []
-    acts = {DELETE: delete, GIVE_BACK: give_back, HOLD: partial(extend, seconds=hold_seconds)}
+def acknowledge(queue, wanted, hold_seconds=None, open_quarantine=None):
+    """Do what is wanted, deletions first: finished work must not come back, whatever comes between.
+
+    The quarantine queue is opened only when there is something for it, so that its failure costs nothing else.
+    """
+    undone, done = [], {}
+    acts = {
+        DELETE: delete,
+        QUARANTINE: partial(put_away, open_quarantine=open_quarantine, wanted=wanted[QUARANTINE]),
+        GIVE_BACK: give_back,
+        HOLD: partial(extend, seconds=hold_seconds),
+    }
     for act, do in acts.items():
-        failures = do(queue, wanted[act])
-        counts[act] = len(wanted[act]) - len(failures)
+        failures = do(queue, wanted[act]) if wanted[act] else ()
         undone += [_undone(act, failure, *wanted[act][failure.receipt_handle]) for failure in failures]
-        settled += _others(wanted[act], failures) if act != HOLD else []
+        done[act] = _others(wanted[act], failures)
     return {
-        "changed": counts[DELETE] > 0,
-        "deleted": counts[DELETE],
-        "given_back": counts[GIVE_BACK],
-        "held": counts[HOLD],
-        "settled": settled,
+        "changed": bool(done[DELETE] or done[QUARANTINE]),
+        "deleted": len(done[DELETE]),
+        "quarantined": done[QUARANTINE],
+        "given_back": len(done[GIVE_BACK]),
+        "held": len(done[HOLD]),
+        "settled": [entry["message_id"] for act in (DELETE, QUARANTINE, GIVE_BACK) for entry in done[act]],
         "undone": undone,
     }
 
 
 def _others(receipts, failures):
-    """The ids of the messages that none of the failures is about."""
+    """The messages that none of the failures is about."""
     failed = {failure.receipt_handle for failure in failures}
-    return [message_id for handle, (_alert_id, message_id) in receipts.items() if handle not in failed]
+    return [_ids(*entry) for handle, entry in receipts.items() if handle not in failed]
 
 
-def _undone(act, failure, alert_id, message_id):
-    return {"alert_id": alert_id, "message_id": message_id, "wanted": act, "reason": failure.reason}
+def put_away(queue, _handles, open_quarantine, wanted):
+    """Move messages to the quarantine queue; what does not get there is given back. Gives what was not moved."""
+    parcels, unread = _parcels(wanted)
+    try:
+        unsent, undeleted = move(queue, open_quarantine(), parcels)
+    except LeastprivError as error:
+        unsent, undeleted = [Undone(parcel.receipt_handle, "", str(error)) for parcel in parcels], ()
+    give_back(queue, [undone.receipt_handle for undone in (*unread, *unsent)])
+    return (*unread, *unsent, *undeleted)
+
+
+def _parcels(wanted):
+    parcels, unread = [], []
+    for handle, (alert, receipt) in wanted.items():
+        try:
+            parcels.append(_parcel(alert, receipt))
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            reason = f"its body was not kept ({type(error).__name__}: {error}): give alerts as the lookup gave them"
+            unread.append(Undone(handle, "", reason))
+    return parcels, unread
+
+
+def _parcel(alert, receipt):
+    told = {f"leastpriv.{name}": alert.get(name) for name in ("disposition", "reason", "alert_id", "account_id")}
+    return Parcel(
+        message_id=receipt["message_id"],
+        receipt_handle=receipt["receipt_handle"],
+        body=Path(receipt["body_file"]).read_bytes().decode(errors="surrogatepass"),
+        told={**told, "leastpriv.group_id": receipt.get("group_id")},
+    )
+
+
+def _ids(alert, receipt):
+    return {"alert_id": alert.get("alert_id"), "message_id": receipt.get("message_id")}
+
+
+def _undone(act, failure, alert, receipt):
+    return {**_ids(alert, receipt), "wanted": act, "reason": failure.reason}
 
 
 def open_queue(module):
-    names = ("queue_url", "queue_profile", "region", "endpoint_url")
-    client = module.client("sqs", **connection(*(module.params[name] for name in names)))
+    client = module.client("sqs", **connection(*_settings(module)))
     return resolve_queue(client, module.params["queue_name"], module.params["queue_url"])
+
+
+def _settings(module):
+    return [module.params[name] for name in ("queue_url", "queue_profile", "region", "endpoint_url")]
 
 
 def main():
@@ -210,10 +289,12 @@ def main():
     # other, while the SDK's chain has an order for them.
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, default_args=False, supports_check_mode=True)
     try:
-        hold_seconds = module.params["hold_seconds"]
-        wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold=hold_seconds is not None)
+        hold_seconds, named = module.params["hold_seconds"], module.params["quarantine_queue"]
+        is_hold = hold_seconds is not None
+        wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold, has_quarantine=bool(named))
         queue = open_queue(module) if any(wanted.values()) else None
-        module.exit_json(**acknowledge(queue, wanted, hold_seconds))
+        open_quarantine = partial(resolve_other, named, queue, module.client, _settings(module))
+        module.exit_json(**acknowledge(queue, wanted, hold_seconds, open_quarantine))
     except LeastprivError as error:
         module.fail_json(msg=str(error))
 

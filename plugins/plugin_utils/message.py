@@ -273,4 +273,4 @@ def _time(value: Any) -> str | None:
 
 
 def _invalid(why: Unreadable) -> str:
-    return f"The message cannot be read as an alert: {why}. It is back in the queue; delete it there if it is no alert."
+    return f"The message cannot be read as an alert: {why}. Delete it from the queue if it is no alert."

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
@@ -32,7 +33,19 @@ WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
 
 
-def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled=(), settings=(), interrupted=None):
+def report(
+    alerts,
+    run_id,
+    started,
+    finished,
+    check_mode,
+    tolerate=(),
+    unsettled=(),
+    settings=(),
+    interrupted=None,
+    quarantine_queue=None,
+    unmoved=(),
+):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
     :param alerts: alerts with their outcome.
@@ -41,10 +54,13 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled
     :param unsettled: what kept messages from being deleted or given back.
     :param settings: what C(settings) of the filter of that name returned for each account.
     :param interrupted: what ended the run before its end, None for a whole one.
+    :param quarantine_queue: where messages were moved to, if there is such a queue; C(unmoved): message ids of alerts
+        that could not be.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(opened), C(protected) and C(alerts); holds no secret.
+        C(unsettled), C(quarantine), C(opened), C(protected) and C(alerts); holds no secret.
     """
-    shown = sorted((_alert(alert) for alert in alerts), key=_account_then_alert)
+    moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
+    shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
     return {
         "run_id": run_id,
@@ -55,10 +71,23 @@ def report(alerts, run_id, started, finished, check_mode, tolerate=(), unsettled
         "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
         "unsettled": list(unsettled),
+        "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
         "protected": _protected(settings, started),
         "alerts": shown,
     }
+
+
+def _moved(alerts, unmoved):
+    """{message id: what to say} of the alerts that wait in the quarantine queue now."""
+    away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and alert["message_id"] not in unmoved]
+    return {alert["message_id"]: f"Moved to the quarantine queue. {_put_back(alert['alert_id'])}" for alert in away}
+
+
+def _put_back(alert_id=None):
+    # The id goes into a command that people copy.
+    one = f" -e alert_id={alert_id}" if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else ""
+    return f"After a fix: ansible-playbook playbooks/redrive.yml{one}"
 
 
 def _protected(settings, started):
@@ -80,8 +109,10 @@ def _account_then_alert(alert):
     return str(alert["account"] or alert["account_id"] or ""), str(alert["alert_id"] or "")
 
 
-def _alert(alert):
+def _alert(alert, moved):
     shown = {field: alert.get(field) for field in ALERT_FIELDS}
+    if alert.get("message_id") in moved:
+        shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
     shown["messages"] = len(alert.get("receipts") or [])
     shown["script"] = redact(alert["script"]) if alert.get("script") else None
     shown["notes"] = alert.get("notes") or []
@@ -103,6 +134,7 @@ def summary(report_data, verbose=False):
     lines += [line for alert in alerts for line in _details(alert, verbose)]
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _opened(report_data["opened"])
+    lines += _quarantine(report_data["quarantine"])
     lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
     return "\n".join(lines)
 
@@ -167,6 +199,12 @@ def _opened(opened):
         accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
     told = "; ".join(f"{allow} in {', '.join(names)}" for allow, names in accounts.items())
     return [f"Opened by remediate_allow: {printable(told)}"] if told else []
+
+
+def _quarantine(quarantine):
+    if not quarantine:
+        return []
+    return [f"{quarantine['alerts']} alerts wait in the quarantine queue {quarantine['queue']}. {_put_back()}"]
 
 
 def printable(text):

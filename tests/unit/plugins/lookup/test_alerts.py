@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from ansible import template
@@ -364,3 +365,25 @@ def test_review_without_a_dead_letter_queue_costs_nothing(stack, run, warnings):
     stack.send(flat_alert("P-1", PAYMENTS, "aws iam x"))
     assert dispositions(run(review=True)) == {"P-1": None}
     assert warnings == []
+
+
+def test_bodies_are_kept_for_a_quarantine_queue_and_in_no_result(stack, run, monkeypatch, tmp_path):
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
+    stack.client("sqs").create_queue(QueueName="quarantine")
+    body = '{"secret ü": "hunter2"'
+    stack.send(body)
+    [alert] = run(quarantine_queue="quarantine")
+    [receipt] = alert["receipts"]
+    assert Path(receipt["body_file"]).read_bytes().decode() == body
+    assert Path(receipt["body_file"]).stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in json.dumps(alert)
+    stack.end_visibility_timeouts()
+    assert set(run()[0]["receipts"][0]) == {"message_id", "receipt_handle"}, "kept only where it is of use"
+
+
+def test_quarantine_queue_that_cannot_be_used_ends_before_anything_else(stack, run):
+    stack.send("x")
+    for named, told in (("nope", "Could not find the queue nope"), (stack.queue_url, "cannot be moved into itself")):
+        with pytest.raises(AnsibleLookupError, match=told):
+            run(quarantine_queue=named)
+    assert [message["receive_count"] for message in stack.messages()] == [0]

@@ -10,6 +10,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     DELETE,
     DISPOSITIONS,
     GIVE_BACK,
+    QUARANTINE,
     fate,
 )
 
@@ -25,6 +26,9 @@ def test_thirteen_words():
 def test_what_follows_from_each(disposition):
     assert fate(disposition.word, check_mode=False) == (DELETE if disposition.word in DELETED else GIVE_BACK)
     assert fate(disposition.word, check_mode=True) == GIVE_BACK
+    assert fate(disposition.word, check_mode=True, has_quarantine=True) == GIVE_BACK
+    is_quarantined = disposition.word in ("invalid", "unsupported", "refused")
+    assert (fate(disposition.word, False, has_quarantine=True) == QUARANTINE) is is_quarantined
     assert disposition.needs_person is (disposition.word in NEEDS_A_PERSON)
     assert disposition.advice.endswith(".")
 

@@ -9,11 +9,22 @@ import json
 import subprocess
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, GIVE_BACK
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import receive, resolve_queue
-from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import HOLD, AlertError, acknowledge, sort_receipts
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import QueueError, receive, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
+
+
+NOTHING = {
+    "changed": False,
+    "deleted": 0,
+    "quarantined": [],
+    "given_back": 0,
+    "held": 0,
+    "settled": [],
+    "undone": [],
+}
 
 
 @pytest.fixture
@@ -37,19 +48,19 @@ def received(stack, queue, *words):
     ]
 
 
-def ids(alerts):
-    return sorted(receipt["message_id"] for alert in alerts for receipt in alert["receipts"])
-
-
 def bodies(stack):
     return {message["body"]: message["visible"] for message in stack.messages()}
+
+
+def ids(alerts):
+    return sorted(receipt["message_id"] for alert in alerts for receipt in alert["receipts"])
 
 
 def test_the_disposition_alone_decides(stack, queue):
     alerts = received(stack, queue, *BY_WORD)
     result = acknowledge(queue, sort_receipts(alerts, check_mode=False))
     result["settled"].sort()
-    assert result == {"changed": True, "deleted": 3, "given_back": 10, "held": 0, "settled": ids(alerts), "undone": []}
+    assert result == {**NOTHING, "changed": True, "deleted": 3, "given_back": 10, "settled": ids(alerts)}
     kept = set(BY_WORD) - {"remediated", "already_remediated", "acknowledged"}
     assert bodies(stack) == dict.fromkeys(kept, True)
 
@@ -58,7 +69,7 @@ def test_check_mode_gives_everything_back(stack, queue):
     alerts = received(stack, queue, "remediated", "acknowledged", "failed")
     result = acknowledge(queue, sort_receipts(alerts, check_mode=True))
     result["settled"].sort()
-    assert result == {"changed": False, "deleted": 0, "given_back": 3, "held": 0, "settled": ids(alerts), "undone": []}
+    assert result == {**NOTHING, "given_back": 3, "settled": ids(alerts)}
     assert stack.depth() == (3, 0)
 
 
@@ -80,7 +91,8 @@ def test_message_that_cannot_be_deleted_is_told(stack, queue):
 
 
 def test_message_that_is_back_already_is_no_failure(queue):
-    wanted = {DELETE: {}, GIVE_BACK: {"unknown": ("I-1", "gone")}, HOLD: {}}
+    receipt = {"message_id": "gone", "receipt_handle": "unknown"}
+    wanted = sort_receipts([{"alert_id": "I-1", "disposition": "failed", "receipts": [receipt]}], check_mode=False)
     result = acknowledge(queue, wanted)
     assert (result["given_back"], result["settled"], result["undone"]) == (1, ["gone"], [])
 
@@ -147,5 +159,77 @@ def test_messages_are_held_whatever_their_disposition(stack, queue):
     alerts = received(stack, queue, "remediated", "failed")
     wanted = sort_receipts([{**alert, "disposition": None} for alert in alerts], check_mode=False, is_hold=True)
     result = acknowledge(queue, wanted, hold_seconds=600)
-    assert result == {"changed": False, "deleted": 0, "given_back": 0, "held": 2, "settled": [], "undone": []}
+    assert result == {**NOTHING, "held": 2}
     assert stack.depth() == (0, 2)
+
+
+@pytest.fixture
+def quarantine(stack):
+    stack.client("sqs").create_queue(QueueName="quarantine")
+    return resolve_queue(stack.client("sqs"), "quarantine", None)
+
+
+def kept(tmp_path, alerts):
+    """The alerts with the files that the lookup keeps the bodies in."""
+    for alert in alerts:
+        for receipt in alert["receipts"]:
+            receipt["body_file"] = str(tmp_path / receipt["message_id"])
+            (tmp_path / receipt["message_id"]).write_text(alert["disposition"])
+    return alerts
+
+
+def test_what_another_try_does_not_change_is_moved(stack, queue, quarantine, tmp_path):
+    alerts = kept(tmp_path, received(stack, queue, *BY_WORD))
+    for alert in alerts:
+        alert["reason"] = "because"
+    wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
+    result = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
+    assert {entry["alert_id"] for entry in result["quarantined"]} == {f"I-{word}" for word in QUARANTINED}
+    assert (result["changed"], result["deleted"], result["given_back"], result["undone"]) == (True, 3, 7, [])
+    assert sorted(result["settled"]) == ids(alerts)
+    assert not {*QUARANTINED} & {*bodies(stack)}
+    moved = {message.body: message.told for message in receive(quarantine, 10, 0, 60)}
+    assert moved == {
+        word: {"leastpriv.disposition": word, "leastpriv.reason": "because", "leastpriv.alert_id": f"I-{word}"}
+        for word in QUARANTINED
+    }
+
+
+def test_review_moves_nothing(stack, queue):
+    alerts = received(stack, queue, *QUARANTINED)
+    wanted = sort_receipts(alerts, check_mode=True, has_quarantine=True)
+    assert acknowledge(queue, wanted)["given_back"] == len(QUARANTINED)
+    assert stack.depth() == (len(QUARANTINED), 0)
+
+
+def test_what_cannot_be_moved_is_given_back_and_told(stack, queue, quarantine, tmp_path):
+    alerts = kept(tmp_path, received(stack, queue, "invalid", "refused"))
+    del alerts[1]["receipts"][0]["body_file"]
+    stack.client("sqs").delete_queue(QueueUrl=quarantine.url)
+    wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
+    result = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
+    assert (result["changed"], result["quarantined"]) == (False, [])
+    told = {entry["alert_id"]: (entry["wanted"], entry["reason"]) for entry in result["undone"]}
+    assert told["I-refused"] == (QUARANTINE, told["I-refused"][1])
+    assert "its body was not kept" in told["I-refused"][1]
+    assert "Could not send messages to the queue" in told["I-invalid"][1]
+    assert stack.depth() == (2, 0)
+
+
+def test_module_moves(stack, queue, quarantine, tmp_path):
+    alerts = kept(tmp_path, received(stack, queue, "refused"))
+    result = run_module(stack, alerts=alerts, quarantine_queue="quarantine")
+    assert ([entry["alert_id"] for entry in result["quarantined"]], stack.depth()) == (["I-refused"], (0, 0))
+    assert [message.body for message in receive(quarantine, 10, 0, 60)] == ["refused"]
+
+
+def test_quarantine_queue_that_is_gone_costs_no_deletion(stack, queue, tmp_path):
+    def open_quarantine():
+        raise QueueError("no such queue")
+
+    alerts = kept(tmp_path, received(stack, queue, "remediated", "refused"))
+    wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
+    result = acknowledge(queue, wanted, open_quarantine=open_quarantine)
+    assert (result["deleted"], result["quarantined"]) == (1, [])
+    assert [(entry["alert_id"], entry["reason"]) for entry in result["undone"]] == [("I-refused", "no such queue")]
+    assert bodies(stack) == {"refused": True}

@@ -196,7 +196,7 @@ def test_invalid_says_why_and_what_to_do(message, why):
     alert = read(message)
     assert alert.disposition == "invalid"
     assert why in alert.reason
-    assert "delete it there if it is no alert" in alert.reason
+    assert "Delete it from the queue if it is no alert" in alert.reason
 
 
 def test_invalid_alert_keeps_what_could_be_read():

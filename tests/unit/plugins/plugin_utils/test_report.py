@@ -22,8 +22,8 @@ def alert(alert_id, disposition, reason="why", account="payments", **more):
     }
 
 
-def made(*alerts, check_mode=False, tolerate=()):
-    return report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, tolerate)
+def made(*alerts, check_mode=False, tolerate=(), **more):
+    return report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, tolerate, **more)
 
 
 def test_totals_count_dispositions_in_their_own_order():
@@ -104,3 +104,23 @@ def test_protections_in_force_are_reported_as_given():
 def test_protections_that_nobody_can_read_are_reported_too():
     run = settled(protected=[PROTECTED, {"arn": "x"}, "y"])
     assert [entry["arn"] for entry in run["protected"]] == [PROTECTED["arn"], "x", "y"]
+
+
+def test_what_was_quarantined_is_said_with_the_way_back():
+    alerts = [alert("I-1", "refused"), alert("$(id)", "invalid", None), alert("I-3", "unsupported"), alert("4", "failed")]
+    run = made(*alerts, quarantine_queue="kept", unmoved=["m-I-3"])
+    assert run["quarantine"] == {"queue": "kept", "alerts": 2}
+    command = "After a fix: ansible-playbook playbooks/redrive.yml"
+    assert {entry["alert_id"]: entry["reason"] for entry in run["alerts"]} == {
+        "I-1": f"why\nMoved to the quarantine queue. {command} -e alert_id=I-1",
+        "$(id)": f"Moved to the quarantine queue. {command}",
+        "I-3": "why",
+        "4": "why",
+    }
+    assert f"2 alerts wait in the quarantine queue kept. {command}" in summary(run).split("\n")
+
+
+def test_nothing_is_quarantined_without_a_queue_for_it_nor_in_a_review():
+    for run in (made(alert("I-1", "refused")), made(alert("I-1", "refused"), check_mode=True, quarantine_queue="kept")):
+        assert (run["quarantine"], run["alerts"][0]["reason"]) == (None, "why")
+        assert "quarantine" not in summary(run)

@@ -1,0 +1,232 @@
+#!/usr/bin/python
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redrive
+version_added: 1.0.0
+short_description: Put quarantined messages back into the alerts' queue
+description:
+  - Moves the messages that M(leastpriv.iam.acknowledge) has put into a quarantine queue back to the queue of the
+    alerts, with the body they came with and without the attributes that say why they were moved.
+  - A message is sent first, and deleted from the quarantine queue only when it has arrived.
+  - Messages that are not chosen, and all messages in check mode, are visible again at once.
+  - It works with the queue's credentials and never with an account's, and is therefore in no action group.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  quarantine_queue:
+    description: The name or URL of the quarantine queue. A dead-letter queue of the alerts' queue will do, too.
+    type: str
+    required: true
+  alert_ids:
+    description: Only the messages of these alerts. Without it those of all alerts.
+    type: list
+    elements: str
+    default: []
+  dispositions:
+    description: Only the messages that were moved with one of these dispositions. Without it all of them.
+    type: list
+    elements: str
+    choices: [invalid, unsupported, refused]
+    default: []
+  max_messages:
+    description:
+      - The most messages to look at, so that the module ends although a run moves the same alerts again.
+      - Without it as many as the quarantine queue holds in the beginning, and ten at least.
+    type: int
+  wait_seconds:
+    description: How long one receive call waits for a message, from 1 to 20 seconds.
+    type: int
+    default: 1
+attributes:
+  check_mode:
+    description: Lists what would be moved, and moves nothing. SQS counts it as a receive.
+    support: full
+  diff_mode:
+    description: A message has nothing to compare.
+    support: none
+seealso:
+  - module: leastpriv.iam.acknowledge
+extends_documentation_fragment:
+  - leastpriv.iam.queue.modules
+"""
+
+EXAMPLES = r"""
+- name: Put everything back
+  leastpriv.iam.redrive:
+    queue_name: prisma-cloud-alerts
+    quarantine_queue: prisma-cloud-alerts-quarantine
+
+- name: Put back what is supported since the last upgrade
+  leastpriv.iam.redrive:
+    queue_name: prisma-cloud-alerts
+    quarantine_queue: prisma-cloud-alerts-quarantine
+    dispositions: [unsupported]
+"""
+
+RETURN = r"""
+moved:
+  description: The messages that were moved back (in check mode those that would be).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    alert_id:
+      description: The alert, null when its message could not be read.
+      type: str
+    disposition:
+      description: Why it was moved here.
+      type: str
+    reason:
+      description: What was said about it.
+      type: str
+    message_id:
+      description: The message, by its id in the quarantine queue.
+      type: str
+left:
+  description: How many messages were looked at and left where they are.
+  returned: success
+  type: int
+  sample: 0
+undone:
+  description:
+    - The messages that could not be moved, or were moved and could not be deleted here. The latter are in both queues;
+      an alert that comes twice is found to be remediated.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    message_id:
+      description: The message, by its id in the quarantine queue.
+      type: str
+    reason:
+      description: What the queue says.
+      type: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    BATCH,
+    QUEUE_ARGUMENTS,
+    Parcel,
+    connection,
+    depth,
+    give_back,
+    move,
+    receive,
+    resolve_other,
+    resolve_queue,
+)
+
+# Long enough to look at everything; short enough to be tried again soon when the module is killed.
+HIDDEN_SECONDS = 300
+EMPTY_POLLS = 3
+
+ARGUMENTS = {
+    "quarantine_queue": {"type": "str", "required": True},
+    "alert_ids": {"type": "list", "elements": "str", "default": []},
+    "dispositions": {"type": "list", "elements": "str", "choices": [*QUARANTINED], "default": []},
+    "max_messages": {"type": "int"},
+    "wait_seconds": {"type": "int", "default": 1},
+    **QUEUE_ARGUMENTS,
+}
+
+
+def redrive(quarantine, queue, is_wanted, most, wait_seconds, check_mode):
+    """Move what is wanted, batch by batch: a FIFO queue gives the next of a group only when the first are gone.
+
+    Every message is looked at once; whatever is still there in the end is given back, also when anything fails.
+    """
+    moved, undone, kept = [], [], {}
+    try:
+        for messages in unseen_messages(quarantine, most, wait_seconds):
+            kept.update({message.message_id: message.receipt_handle for message in messages})
+            wanted = [message for message in messages if is_wanted(message)]
+            failed = {} if check_mode else _move(quarantine, queue, wanted)
+            undone += [{"message_id": message_id, "reason": reason} for message_id, reason in failed.items()]
+            gone = [message for message in wanted if message.message_id not in failed]
+            moved += [_told(message) for message in gone]
+            for message in () if check_mode else gone:
+                del kept[message.message_id]
+    finally:
+        give_back(quarantine, kept.values())
+    left = len(kept) - len(undone) - (len(moved) if check_mode else 0)
+    return {"changed": bool(moved), "moved": moved, "left": left, "undone": undone}
+
+
+def unseen_messages(queue, most, wait_seconds):
+    """Batches of messages until there are no more, `most` have come, or one comes that came before."""
+    seen, empty_polls = set(), 0
+    while len(seen) < most and empty_polls < EMPTY_POLLS:
+        messages = receive(queue, min(BATCH, most - len(seen)), wait_seconds, HIDDEN_SECONDS)
+        if any(message.message_id in seen for message in messages):
+            give_back(queue, [message.receipt_handle for message in messages])
+            return
+        seen.update(message.message_id for message in messages)
+        empty_polls = 0 if messages else empty_polls + 1
+        if messages:
+            yield messages
+        elif not depth(queue).visible:
+            return
+
+
+def _move(quarantine, queue, messages):
+    """{message id: reason} of the messages that are not moved, or not gone from here."""
+    parcels = [
+        Parcel(message.message_id, message.receipt_handle, message.body, {}, message.told.get("leastpriv.group_id"))
+        for message in messages
+    ]
+    ids = {message.receipt_handle: message.message_id for message in messages}
+    unsent, undeleted = move(quarantine, queue, parcels)
+    return {ids[undone.receipt_handle]: undone.reason for undone in (*unsent, *undeleted)}
+
+
+def _told(message):
+    names = ("alert_id", "disposition", "reason")
+    return {"message_id": message.message_id, **{name: message.told.get(f"leastpriv.{name}") for name in names}}
+
+
+def chooser(alert_ids, dispositions):
+    """Gives a test of a message; an empty list chooses everything."""
+
+    def is_wanted(message):
+        told = message.told
+        return (not alert_ids or told.get("leastpriv.alert_id") in alert_ids) and (
+            not dispositions or told.get("leastpriv.disposition") in dispositions
+        )
+
+    return is_wanted
+
+
+def run(module):
+    settings = [module.params[name] for name in ("queue_url", "queue_profile", "region", "endpoint_url")]
+    client = module.client("sqs", **connection(*settings))
+    queue = resolve_queue(client, module.params["queue_name"], module.params["queue_url"])
+    quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, settings)
+    most = module.params["max_messages"]
+    return redrive(
+        quarantine,
+        queue,
+        chooser(module.params["alert_ids"], module.params["dispositions"]),
+        max(BATCH, depth(quarantine).visible) if most is None else most,
+        module.params["wait_seconds"],
+        module.check_mode,
+    )
+
+
+def main():
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, default_args=False, supports_check_mode=True)
+    try:
+        module.exit_json(**run(module))
+    except LeastprivError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the real playbooks do with a queue: quarantine, dead letters, message groups, several runs at once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from stack import new_artifacts_folder, read_report, run_playbook, seed, start_playbook
+from stack.alerts import deny_document, deny_script, nested_alert
+
+QUARANTINE = ("-e", "remediate_quarantine_queue=quarantine")
+
+
+@pytest.fixture
+def create(stack):
+    """Make a queue beside the alerts' one; gives a function that tells its messages: (body, attributes)."""
+    sqs = stack.client("sqs")
+
+    def create_queue(name, **attributes):
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+        def peek():
+            messages = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+            ).get("Messages", [])
+            told = [{name: value["StringValue"] for name, value in m.get("MessageAttributes", {}).items()} for m in messages]
+            return [(message["Body"], attributes) for message, attributes in zip(messages, told, strict=True)]
+
+        return url, peek
+
+    return create_queue
+
+
+def dead_letters_after(stack, create, max_receive_count):
+    sqs = stack.client("sqs")
+    url, peek = create("dead")
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count})
+    sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={"RedrivePolicy": policy})
+    return peek
+
+
+def policy_script(user, policy, *actions):
+    document = json.dumps(deny_document([*actions]))
+    return f"aws iam put-user-policy --user-name {user} --policy-name {policy} --policy-document '{document}'"
+
+
+def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
+    _url, peek = create("quarantine")
+    seed(stack, "payments", users=["alice"])
+    account_id = stack.account_id("payments")
+    stack.script("I-1", deny_script("user", "alice", account_id, "I-1"))
+    stack.script("I-2", "aws iam tag-user --user-name alice --tags Key=team,Value=red")
+    stack.script("I-3", "aws ec2 terminate-instances --instance-ids i-1")
+    sent = {alert_id: json.dumps(nested_alert(alert_id, account_id)) for alert_id in ("I-1", "I-2", "I-3")}
+    for body in [*sent.values(), '{"secret": "hunter2"']:
+        stack.send(body)
+    review = run_playbook(stack, "--check", *QUARANTINE)
+    assert (review.rc, stack.depth(), peek()) == (2, (4, 0), []), "a review moves nothing"
+    run = run_playbook(stack, "-vvv", *QUARANTINE)
+    assert run.rc == 2, run.stdout
+    assert stack.depth() == (0, 0)
+    told = {body: attributes for body, attributes in peek()}
+    assert set(told) == {sent["I-2"], sent["I-3"], '{"secret": "hunter2"'}, "byte for byte"
+    assert told[sent["I-2"]]["leastpriv.disposition"] == "refused"
+    assert "guardrail no_tags" in told[sent["I-2"]]["leastpriv.reason"]
+    assert told[sent["I-3"]]["leastpriv.alert_id"] == "I-3"
+    assert "hunter2" not in run.stdout + run.stderr + json.dumps(run.report)
+    assert run.report["quarantine"] == {"queue": "quarantine", "alerts": 3}
+    assert "playbooks/redrive.yml -e alert_id=I-2" in run.alerts["I-2"]["reason"]
+
+    listed = run_playbook(stack, "--check", *QUARANTINE, playbook="playbooks/redrive.yml")
+    assert (listed.rc, stack.depth(), len(peek())) == (0, (0, 0), 3), listed.stdout
+    assert '"moved": "3"' in listed.stdout or '"moved": 3' in listed.stdout
+    back = run_playbook(stack, "-e", "alert_id=I-2", *QUARANTINE, playbook="playbooks/redrive.yml")
+    assert back.rc == 0, back.stdout
+    assert ([message["body"] for message in stack.messages()], len(peek())) == ([sent["I-2"]], 2)
+    fixed = run_playbook(stack, *QUARANTINE, "-e", '{"remediate_allow": ["no_tags"]}')
+    assert (fixed.rc, fixed.dispositions, stack.depth()) == (0, {"I-2": "remediated"}, (0, 0)), fixed.stdout
+
+
+def test_alert_that_keeps_failing_lands_in_the_dead_letter_queue_and_no_review_sends_it_there(stack, create):
+    peek = dead_letters_after(stack, create, 1)
+    seed(stack, "payments", users=["alice"])
+    account_id = stack.account_id("payments")
+    stack.script("I-1", deny_script("user", "alice", account_id, "I-1"))
+    stack.send(nested_alert("I-1", account_id))
+    review = run_playbook(stack, "--check")
+    assert review.rc == 2
+    assert "The review was refused before anything was received" in review.stdout + review.stderr
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+    stack.fault(action="CreatePolicy", code="AccessDenied", status=403, count=9)
+    failed = run_playbook(stack)
+    assert (failed.rc, failed.dispositions, stack.depth(), peek()) == (2, {"I-1": "failed"}, (1, 0), [])
+    assert run_playbook(stack).alerts == {}
+    assert [json.loads(body)["alertId"] for body, _attributes in peek()] == ["I-1"], "kept there, not lost"
+    assert stack.depth() == (0, 0)
+
+
+def test_fifo_queue_keeps_the_order_of_a_group_and_a_bad_head_blocks_nobody(stack, create):
+    url, _peek = create("alerts.fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    seed(stack, "payments", users=["alice", "bob"])
+    account_id = stack.account_id("payments")
+    scripts = {
+        "I-1": policy_script("alice", "limit", "s3:*"),
+        "I-2": policy_script("alice", "limit", "s3:*", "sqs:*"),
+        "I-3": policy_script("bob", "limit", "s3:*"),
+    }
+    for alert_id, script in scripts.items():
+        stack.script(alert_id, script)
+    messages = [("a", "no JSON"), ("a", nested_alert("I-1", account_id)), ("a", nested_alert("I-2", account_id))]
+    messages.append(("b", nested_alert("I-3", account_id, name="bob")))
+    for group_id, message in messages:
+        body = message if isinstance(message, str) else json.dumps(message)
+        stack.client("sqs").send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group_id)
+    fifo = {"env": {"SQS_QUEUE_NAME": "alerts.fifo"}}
+    run = run_playbook(stack, **fifo)
+    words = {alert_id: word for alert_id, word in run.dispositions.items() if alert_id in scripts}
+    assert words == {"I-1": "remediated", "I-2": "filtered", "I-3": "remediated"}, run.stdout
+    assert "waits for its turn: alert I-1" in run.alerts["I-2"]["reason"]
+    again = run_playbook(stack, **fifo)
+    assert sorted(again.dispositions.values()) == ["invalid", "remediated"], again.stdout
+    policy = stack.client("iam", "payments").get_user_policy(UserName="alice", PolicyName="limit")
+    assert policy["PolicyDocument"]["Statement"][0]["Action"] == ["s3:*", "sqs:*"], "the later alert's"
+
+
+def test_three_slices_at_once_each_get_their_own_and_leave_the_rest(stack):
+    accounts = sorted(stack.accounts)
+    for account in accounts:
+        seed(stack, account, users=["alice"])
+    for number in range(30):
+        account_id = stack.account_id(accounts[number % 3])
+        stack.script(f"I-{number}", policy_script("alice", f"limit-{number}", "s3:*"))
+        stack.send(nested_alert(f"I-{number}", account_id))
+    stack.send(nested_alert("I-other", stack.twin))
+    folders = {account: new_artifacts_folder(stack) for account in accounts}
+    runs = [
+        start_playbook(stack, "--limit", account, "-e", '{"remediate_tolerate": ["unmapped_account"]}', artifacts=folder)
+        for account, folder in folders.items()
+    ]
+    told = [run.communicate(timeout=180)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], told
+    for place, account in enumerate(accounts):
+        alerts = read_report(folders[account])["alerts"]
+        mine = {alert["alert_id"] for alert in alerts if alert["disposition"] == "remediated"}
+        assert mine == {f"I-{number}" for number in range(place, 30, 3)}
+    assert stack.depth() == (1, 0)
+    # Only alerts of other hosts are left: a run ends, and leaves them visible.
+    stack.send(nested_alert("I-0", stack.account_id(accounts[0])))
+    run = run_playbook(stack, "--limit", accounts[1], "-e", '{"remediate_tolerate": ["unmapped_account"]}')
+    assert (run.rc, run.dispositions["I-0"], stack.depth()) == (0, "filtered", (2, 0)), run.stdout
