@@ -15,7 +15,6 @@ from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertE
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
 
-
 NOTHING = {
     "changed": False,
     "deleted": 0,

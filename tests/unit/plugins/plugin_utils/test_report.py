@@ -107,8 +107,8 @@ def test_protections_that_nobody_can_read_are_reported_too():
 
 
 def test_what_was_quarantined_is_said_with_the_way_back():
-    alerts = [alert("I-1", "refused"), alert("$(id)", "invalid", None), alert("I-3", "unsupported"), alert("4", "failed")]
-    run = made(*alerts, quarantine_queue="kept", unmoved=["m-I-3"])
+    moved = alert("I-1", "refused"), alert("$(id)", "invalid", reason=None)
+    run = made(*moved, alert("I-3", "unsupported"), alert("4", "failed"), quarantine_queue="kept", unmoved=["m-I-3"])
     assert run["quarantine"] == {"queue": "kept", "alerts": 2}
     command = "After a fix: ansible-playbook playbooks/redrive.yml"
     assert {entry["alert_id"]: entry["reason"] for entry in run["alerts"]} == {
