@@ -36,6 +36,13 @@ options:
       - Without this option every host of O(accounts) is in the run.
     type: list
     elements: str
+  slice:
+    description:
+      - Whether O(accounts) is only a part of the inventory, as in a job slice of AWX, and other runs have the rest.
+      - Then an alert of an account that is not among them is V(filtered) instead of V(unmapped_account), and goes back
+        like those of other hosts.
+    type: bool
+    default: false
   max_alerts:
     description:
       - The most alerts to take in one run. Duplicates do not count, nor do alerts that end without any work.
@@ -399,6 +406,7 @@ class LookupModule(AWSLookupBase):
             limit=None if limit is None else frozenset(limit),
             filters=read_filters(*self._chosen("severities", "policies", "resources", "min_age", "max_age")),
             now=datetime.now(timezone.utc),
+            is_slice=self.get_option("slice"),
         )
 
     def _accounts(self) -> AccountMap | None:

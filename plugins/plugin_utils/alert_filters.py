@@ -42,18 +42,22 @@ class Filters:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What alerts are judged by. `accounts` is None when no inventory counts; `limit` when the run is not limited."""
+    """What alerts are judged by. `accounts` is None when no inventory counts; `limit` when the run is not limited.
+
+    `is_slice`: the inventory is only a part; other runs have the rest of it.
+    """
 
     accounts: AccountMap | None
     limit: frozenset[str] | None
     filters: Filters
     now: datetime
+    is_slice: bool = False
 
     @property
     def is_limited(self) -> bool:
         """Whether hosts of the inventory are left to other runs."""
         hosts = self.accounts.hosts.values() if self.accounts else ()
-        return self.limit is not None and not self.limit.issuperset(hosts)
+        return self.is_slice or (self.limit is not None and not self.limit.issuperset(hosts))
 
     def host_of(self, alert: Alert) -> str | None:
         return self.accounts.host_of(alert.account_id) if self.accounts and alert.account_id else None
@@ -122,6 +126,14 @@ def _not_aws(alert: Alert, _circumstances: Circumstances) -> str | None:
     )
 
 
+def _of_another_slice(alert: Alert, circumstances: Circumstances) -> str | None:
+    accounts = circumstances.accounts
+    is_known = accounts is None or circumstances.host_of(alert) or accounts.problems_of(alert.account_id or "")
+    if is_known or not circumstances.is_slice:
+        return None
+    return f"account {alert.account_id} is in no host of this slice of the inventory: the run of another slice takes it"
+
+
 def _unmapped(alert: Alert, circumstances: Circumstances) -> str | None:
     accounts = circumstances.accounts
     if accounts is None or circumstances.host_of(alert):
@@ -177,6 +189,7 @@ JUDGEMENTS: tuple[tuple[str, Callable[[Alert, Circumstances], str | None]], ...]
     ("filtered", _outside_limit),
     ("acknowledged", _not_open),
     ("not_aws", _not_aws),
+    ("filtered", _of_another_slice),
     ("unmapped_account", _unmapped),
     ("filtered", _unwanted),
     ("not_remediable", _not_remediable),

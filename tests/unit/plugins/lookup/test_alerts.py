@@ -387,3 +387,14 @@ def test_quarantine_queue_that_cannot_be_used_ends_before_anything_else(stack, r
         with pytest.raises(AnsibleLookupError, match=told):
             run(quarantine_queue=named)
     assert [message["receive_count"] for message in stack.messages()] == [0]
+
+
+def test_slice_gives_alerts_of_unknown_accounts_back_at_once_as_another_slice_s(stack, run):
+    stack.send(flat_alert("P-1", "999999999999", "aws iam x"))
+    stack.send(flat_alert("P-2", PAYMENTS, "aws iam x"))
+    stack.send(flat_alert("P-3", ANALYTICS, "aws iam x"))
+    accounts = [ACCOUNTS[0], {"name": "analytics", "account_id": 12345678901}]
+    alerts = run(accounts=accounts, limit=["payments", "analytics"], slice=True)
+    assert dispositions(alerts) == {"P-2": None, "P-3": "unmapped_account", "P-1": "filtered"}
+    assert "the run of another slice takes it" in alerts[-1]["reason"]
+    assert stack.depth() == (1, 2)
