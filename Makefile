@@ -34,7 +34,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo test lint sanity unit integration bench calls clean
+.PHONY: help setup demo test lint sanity browser unit integration bench calls clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -57,7 +57,7 @@ $(READY): requirements.txt $(wildcard requirements/*)
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
 	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)
 
-test: setup lint sanity ## Everything: lint, sanity, unit and integration tests
+test: setup browser lint sanity ## Everything: lint, sanity, unit and integration tests
 	$(call headline,unit and integration tests)
 	@$(BIN)/python -m pytest -q $(PARALLEL) $(PYTEST)
 
@@ -73,10 +73,13 @@ sanity: setup ## ansible-test sanity on the collection as it is published
 	$(call headline,ansible-test sanity)
 	@tests/sanity/run
 
+browser: ## Install Debian's Chromium where there is none, for the tests of report.html (needs root)
+	@tests/browser/install
+
 unit: setup ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit $(PYTEST)
 
-integration: setup ## Integration tests only: the real ansible-playbook against the stack
+integration: setup browser ## Integration tests only: the real ansible-playbook against the stack
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)
 
 bench: setup ## Race Leastpriv against the documented script, into docs/performance.md

@@ -63,6 +63,12 @@ _value:
       description: What was left out because it changes nothing, such as C(--output) or a C(list-) command.
       type: list
       elements: str
+    by_hand:
+      description:
+        - The commands that a person would have to run, secrets masked, where the script is not applied. Those that
+          cannot be read, or shown as they are, are left out.
+      type: list
+      elements: str
     steps:
       description: The steps in the order of the script.
       type: list

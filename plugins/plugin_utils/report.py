@@ -9,7 +9,7 @@ import re
 from contextlib import suppress
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
@@ -22,7 +22,9 @@ ALERT_FIELDS = (
     "policy",
     "severity",
     "resource",
+    "resource_id",
     "first_seen",
+    "last_seen",
     "disposition",
     "reason",
 )
@@ -31,6 +33,9 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
+# What can be left to a person to do, and which steps need nobody.
+MANUAL = ("refused", "unsupported", "failed")
+DONE = ("changed", "unchanged")
 
 
 def report(
@@ -117,7 +122,14 @@ def _alert(alert, moved):
     shown["script"] = redact(alert["script"]) if alert.get("script") else None
     shown["notes"] = alert.get("notes") or []
     shown["steps"] = [{field: step.get(field) for field in STEP_FIELDS} for step in alert.get("steps") or []]
+    shown["by_hand"] = _by_hand(alert) if alert["disposition"] in MANUAL else []
     return shown
+
+
+def _by_hand(alert):
+    """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
+    left = [step["command"] for step in alert.get("steps") or [] if step.get("status") not in DONE]
+    return [command for command in left or alert.get("by_hand") or [] if by_hand(command)]
 
 
 def summary(report_data, verbose=False):
@@ -155,12 +167,12 @@ def _table(alerts):
 def _row(alert):
     first_line = (alert["reason"] or "").split("\n")[0]
     clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
-    cells = (alert["account"] or alert["account_id"] or "-", _name(alert), alert["disposition"], clipped)
+    cells = (alert["account"] or alert["account_id"] or "-", alert_name(alert), alert["disposition"], clipped)
     return tuple(printable(cell) for cell in cells)
 
 
-def _name(alert):
-    """The vendor's id, or what is left to find a message by that has none."""
+def alert_name(alert):
+    """The vendor's id, or what is left to find a message by that has none; untrusted text."""
     return alert["alert_id"] or f"message {alert['message_id'][:8]}"
 
 
@@ -174,7 +186,7 @@ def _details(alert, verbose):
         lines += ["  steps:", *(f"    {_step_line(step)}" for step in alert["steps"])]
     if not lines:
         return []
-    return ["", f"{printable(_name(alert))}:", *(printable(line) for line in lines)]
+    return ["", f"{printable(alert_name(alert))}:", *(printable(line) for line in lines)]
 
 
 def _step_line(step):

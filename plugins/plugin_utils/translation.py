@@ -59,8 +59,8 @@ def translate(script, account_id, allow=()):
     :param script: the AWS CLI text of the vendor, or None.
     :param account_id: the alert's account, 12 digits.
     :param allow: the user's C(remediate_allow): guardrail ids and operations.
-    :returns: dict of C(disposition) (None when it is to be observed and applied), C(reason), C(notes) and C(steps);
-        the steps are empty unless the whole script can be translated.
+    :returns: dict of C(disposition) (None when it is to be observed and applied), C(reason), C(notes), C(by_hand) and
+        C(steps); the steps are empty unless the whole script can be translated.
     :raises ValueError: for an account_id that is none.
     """
     if not ACCOUNT_ID.fullmatch(str(account_id)):
@@ -76,8 +76,9 @@ def translate(script, account_id, allow=()):
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in call.notes]
     if problems:
-        reason = describe(text, _in_order(problems)) + _to_run_by_hand(changing)
-        return _result(_worst(problems), reason, notes)
+        left = _left_to_do(changing)
+        reason = "\n".join([describe(text, _in_order(problems)), *map(by_hand, left)])
+        return {**_result(_worst(problems), reason, notes), "by_hand": left}
     return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
 
 
@@ -107,12 +108,12 @@ def _translate_alert(alert, allow):
 
 
 def _result(disposition, reason, notes, steps=()):
-    return {"disposition": disposition, "reason": reason, "notes": notes, "steps": list(steps)}
+    return {"disposition": disposition, "reason": reason, "notes": notes, "by_hand": [], "steps": list(steps)}
 
 
-def _to_run_by_hand(changing):
+def _left_to_do(changing):
     """The commands that can be read, all of them: where one cannot be translated, none of the script was applied."""
-    return "".join(f"\n{told}" for call in changing if not call.problems and (told := by_hand(call.text)))
+    return [call.text for call in changing if not call.problems and by_hand(call.text)]
 
 
 def _no_script(text):

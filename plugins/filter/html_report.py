@@ -1,0 +1,44 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: html_report
+version_added: 1.0.0
+short_description: Show a report as a web page
+description:
+  - Makes C(report.html), one file that needs nothing else and loads nothing, for a screen of any size and for paper.
+  - Everything that comes from the alerts is escaped; characters that cannot be seen are spelt out.
+author:
+  - The Leastpriv team (!UNKNOWN)
+positional: _input
+options:
+  _input:
+    description:
+      - What P(leastpriv.iam.report#filter) returns, the content of C(report.json).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write the page
+  ansible.builtin.copy:
+    content: "{{ lookup('ansible.builtin.file', 'report.json') | from_json | leastpriv.iam.html_report }}"
+    dest: report.html
+    mode: "0600"
+"""
+
+RETURN = r"""
+_value:
+  description: The page, HTML.
+  type: str
+"""
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
+
+
+class FilterModule:
+    def filters(self):
+        return {"html_report": html_report}

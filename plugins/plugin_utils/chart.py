@@ -1,0 +1,62 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts -> the places and words of a chart of stacked bars; the page's template draws it. Pure."""
+
+from __future__ import annotations
+
+# More bars than this tell nothing at a glance: the table has them all.
+MOST_BARS = 12
+MOST_LABEL = 30
+BAR_PIXELS = 40
+FIRST_LINE = 18
+
+
+def by_urgency(counts, urgent):
+    """The rows with the most alerts of urgent dispositions first, then the longest.
+
+    :param counts: number of alerts by disposition, by row.
+    :param urgent: set of dispositions.
+    :returns: the same counts in another order.
+    """
+    pressing = {label: sum(row[word] for word in urgent) for label, row in counts.items()}
+    order = sorted(counts, key=lambda label: (-pressing[label], -sum(counts[label].values()), label))
+    return {label: counts[label] for label in order}
+
+
+def stacked_bars(name, counts, words, group_of):
+    """One bar for each row, widths in per cent of the longest bar.
+
+    :param name: what the rows are, a word.
+    :param counts: C(collections.Counter) of alerts by disposition, by row, in the order of the bars.
+    :param words: all dispositions that occur, in the order of a bar's parts.
+    :param group_of: by disposition the group that decides how a part is drawn.
+    :returns: dict of what the template needs: bars, a sentence that tells the same, and a table of all rows.
+    """
+    shown = list(counts)[:MOST_BARS]
+    longest = max((sum(counts[label].values()) for label in shown), default=1)
+    parts = {label: [(word, counts[label][word]) for word in words if counts[label][word]] for label in shown}
+    return {
+        "name": name,
+        "height": BAR_PIXELS * len(shown),
+        "bars": [_bar(place, label, parts[label], longest, group_of) for place, label in enumerate(shown)],
+        "told": "; ".join(f"{label}: {_told(parts[label])}" for label in shown),
+        "left_out": len(counts) - len(shown),
+        "words": words,
+        "rows": [(label, [row[word] for word in words], sum(row.values())) for label, row in counts.items()],
+    }
+
+
+def _bar(place, label, parts, longest, group_of):
+    drawn, at = [], 0
+    for word, number in parts:
+        x, end = (round(100 * edge / longest, 2) for edge in (at, at + number))
+        title = f"{label}: {number} {word}"
+        drawn.append({"group": group_of[word], "x": x, "width": round(end - x, 2), "title": title})
+        at += number
+    clipped = label if len(label) <= MOST_LABEL else label[: MOST_LABEL - 1] + "…"
+    return {"label": clipped, "total": at, "y": FIRST_LINE + BAR_PIXELS * place, "parts": drawn}
+
+
+def _told(parts):
+    return ", ".join(f"{number} {word}" for word, number in parts)

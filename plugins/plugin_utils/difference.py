@@ -1,0 +1,102 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a step changes, as lines for people: before and after, policy documents unfolded. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    PolicyDocumentError,
+    pretty,
+    read_document,
+)
+
+SAME, ADDED, REMOVED, SKIPPED = " ", "+", "-", "…"
+# Unchanged lines that are shown on either side of a change.
+CONTEXT = 3
+# The matcher is quadratic at its worst: beyond this, everything is shown as replaced.
+MOST_LINES = 1000
+
+
+# The order in which people write policy documents; everything else follows by name, so that equal parts compare equal.
+WRITTEN_FIRST = ("Version", "Id", "Statement", "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; sign is SAME, ADDED, REMOVED, or SKIPPED, whose text says how many lines are left out."""
+
+    sign: str
+    text: str
+
+
+def difference(before, after):
+    """Compare two parts of an account line by line.
+
+    :param before: JSON value; None or empty when nothing is there.
+    :param after: the same after the step.
+    :returns: list of C(Line); two equal values are all SAME.
+    """
+    old, new = _lines(before), _lines(after)
+    if old == new:
+        return [Line(SAME, line) for line in new]
+    if max(len(old), len(new)) > MOST_LINES:
+        return [*_signed(REMOVED, old), *_signed(ADDED, new)]
+    return [line for opcode in SequenceMatcher(None, old, new, False).get_opcodes() for line in _part(opcode, old, new)]
+
+
+def readable(value):
+    """A JSON value as indented text, the policy documents inside of it unfolded; a text stays as it is."""
+    unfolded = _unfolded(value)
+    # Indenting is ten times slower, and a single value has nothing to indent.
+    indent = 2 if isinstance(unfolded, (dict, list)) else None
+    return unfolded if isinstance(unfolded, str) else json.dumps(unfolded, indent=indent, ensure_ascii=False)
+
+
+def _lines(value):
+    return readable(value).split("\n") if value else []
+
+
+def _part(opcode, old, new):
+    tag, old_start, old_end, new_start, new_end = opcode
+    if tag != "equal":
+        return [*_signed(REMOVED, old[old_start:old_end]), *_signed(ADDED, new[new_start:new_end])]
+    lines = new[new_start:new_end]
+    head = CONTEXT if new_start else 0
+    tail = CONTEXT if new_end < len(new) else 0
+    left_out = len(lines) - head - tail
+    if left_out <= 1:
+        return _signed(SAME, lines)
+    skipped = Line(SKIPPED, f"{left_out} unchanged lines")
+    return [*_signed(SAME, lines[:head]), skipped, *_signed(SAME, lines[len(lines) - tail :])]
+
+
+def _signed(sign, lines):
+    return [Line(sign, line) for line in lines]
+
+
+def _unfolded(value):
+    if isinstance(value, dict):
+        return {key: _unfolded(value[key]) for key in sorted(value, key=_rank)}
+    if isinstance(value, list):
+        return [_unfolded(inner) for inner in value]
+    document = _document(value) if isinstance(value, str) else value
+    return _unfolded(document) if isinstance(document, dict) else document
+
+
+def _rank(key):
+    return (WRITTEN_FIRST.index(key), "") if key in WRITTEN_FIRST else (len(WRITTEN_FIRST), key)
+
+
+def _document(text):
+    """A policy document as data; a text that IAM would not read in one way only stays text."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(pretty(read_document(text)))
+    except (PolicyDocumentError, RecursionError):
+        return text
