@@ -17,7 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, by_hand, cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.difference import SKIPPED, Line, difference, readable
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script_pieces import pieces
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -114,24 +114,12 @@ def _head(report):
         "kind": kind,
         "effect": effect,
         "wanted": wanted or report["unsettled"],
-        "verdict": _verdict(report, wanted),
+        "verdict": verdict(report),
         "when": _when(report),
         "tiles": _tiles(report),
         "groups": [{"name": name, "label": label} for name, label in GROUPS.items() if name in groups],
         "opened": _opened(report["opened"]),
     }
-
-
-def _verdict(report, wanted):
-    if wanted:
-        return f"{wanted} of {_counted(len(report['alerts']))} need{'s' * (wanted == 1)} a person"
-    if report["unsettled"]:
-        return "Messages were left in flight"
-    return "Nobody needs to look" if report["alerts"] else "The queue was empty"
-
-
-def _counted(number):
-    return f"{number} alert{'s' * (number != 1)}"
 
 
 def _when(report):

@@ -132,6 +132,16 @@ def _by_hand(alert):
     return [command for command in left or alert.get("by_hand") or [] if by_hand(command)]
 
 
+def verdict(report_data):
+    """The one sentence for somebody who asks whether there is something to do."""
+    wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
+    if wanted:
+        return f"{wanted} of {alerts} alert{'s' * (alerts != 1)} need{'s' * (wanted == 1)} a person"
+    if report_data["unsettled"]:
+        return "Messages were left in flight"
+    return "Nobody needs to look" if alerts else "The queue was empty"
+
+
 def summary(report_data, verbose=False):
     """The run as text: one line per alert, the totals, and what to do about each kind that is left.
 

@@ -1,0 +1,138 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The notification after a run, over real HTTP: what is sent, and that nothing about it changes the run."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from stack import run_playbook
+from stack.alerts import integration_test, nested_alert
+
+SECRET = "T000-B000-sEcReT"
+HOSTILE = "<!channel> {{ 7 * 7 }} & <https://evil.example|click>"
+
+
+def answer_ok(request):
+    request.send_response(200)
+    request.end_headers()
+
+
+def answer_error(request):
+    request.send_response(500)
+    request.end_headers()
+
+
+def answer_elsewhere(request):
+    request.send_response(302)
+    request.send_header("Location", "/elsewhere")
+    request.end_headers()
+
+
+def answer_never(request):
+    request.server.ended.wait(60)
+
+
+def answer_drop_by_drop(request):
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not request.server.ended.wait(0.3):
+        request.wfile.write(b"x")
+
+
+@contextmanager
+def listener(answer):
+    """A webhook on loopback; gives its address and the (path, body) of each request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, json.loads(body)))
+            try:
+                answer(self)
+            except OSError:
+                self.close_connection = True
+
+        def do_GET(self):
+            received.append((self.path, None))
+
+        def log_message(self, *ignored):
+            pass
+
+    received = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads, server.ended = True, threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/services/{SECRET}", received
+        server.ended.set()
+        server.shutdown()
+
+
+def run(stack, url, *arguments, **settings):
+    """The address comes from the environment, as the README says: what is given with -e, Ansible shows at -vvvv."""
+    from_environment = "{{ lookup('ansible.builtin.env', 'SLACK_WEBHOOK_URL') }}"
+    settings = {"remediate_webhook_url": from_environment, "remediate_webhook_timeout": 1, **settings}
+    return run_playbook(stack, "-e", json.dumps(settings), *arguments, env={"SLACK_WEBHOOK_URL": url})
+
+
+def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(stack):
+    stack.send(nested_alert("I-1", stack.account_id("payments")))
+    stack.script("I-1", f"aws iam tag-user --user-name alice --tags 'Key=a,Value={HOSTILE}'")
+    stack.send(nested_alert("I-2", "999999999999", resource={"resourceName": HOSTILE}, alertId=f"I-2{HOSTILE}"))
+    with listener(answer_ok) as (url, received):
+        review = run(stack, url, "--check", "-vvvv", remediate_report_url="https://reports.example/runs")
+        assert review.rc == 2
+        ((path, body),) = received
+        assert path == f"/services/{SECRET}"
+        run_id = review.report["run_id"]
+        assert body["text"].startswith("Leastpriv: 2 of 2 alerts need a person. Review: nothing was changed.")
+        written = json.dumps(body, ensure_ascii=False)
+        assert "• I-2&lt;!channel&gt; {{ 7 * 7 }} &amp; &lt;https://evil.example|click&gt; (999999999999)" in written
+        assert f"<https://reports.example/runs/{run_id}/report.html|report.html>" in written
+        assert "<!channel>" not in written
+        assert SECRET not in review.stdout + review.stderr
+        assert SECRET not in "".join(file.read_text() for file in review.artifacts.glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (answer_error, "the webhook answered with status 500"),
+        (answer_elsewhere, "the webhook answered with status 302"),
+        (answer_never, "the webhook did not answer"),
+        (answer_drop_by_drop, "the webhook did not answer"),
+        (None, "the webhook did not answer"),
+    ],
+)
+def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, told):
+    stack.send(integration_test())
+    with listener(answer or answer_ok) as (url, received):
+        # Nobody listens on the discard port.
+        finished = run(stack, url if answer else f"http://127.0.0.1:9/{SECRET}")
+        assert finished.rc == 0, finished.stdout
+        assert finished.dispositions == {"T-0": "acknowledged"}
+        assert stack.depth() == (0, 0)
+        assert f"({told})" in " ".join(finished.stdout.split())
+        assert SECRET not in finished.stdout + finished.stderr
+        assert len(received) == (1 if answer else 0), "neither followed nor tried again"
+
+
+def test_an_empty_queue_and_a_run_without_a_webhook_tell_nobody(stack):
+    with listener(answer_ok) as (url, received):
+        assert run(stack, url).rc == 0
+        stack.send(integration_test())
+        assert run(stack, "").rc == 0
+        assert received == []
+
+
+def test_a_slow_webhook_holds_the_run_up_for_its_time_out_only(stack):
+    stack.send(integration_test())
+    with listener(lambda request: time.sleep(2) or answer_ok(request)) as (url, received):
+        finished = run(stack, url, remediate_webhook_timeout=10)
+        assert (finished.rc, len(received)) == (0, 1)
+        assert "not delivered" not in finished.stdout
