@@ -34,7 +34,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo test lint sanity browser unit integration bench calls clean
+.PHONY: help setup demo show test lint sanity browser unit integration bench calls clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -56,6 +56,9 @@ $(READY): requirements.txt $(wildcard requirements/*)
 
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
 	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)
+
+show: setup ## Show what a run made of one alert, and why: make show ALERT=I-1234567
+	@$(BIN)/ansible-playbook playbooks/show.yml
 
 test: setup browser lint sanity ## Everything: lint, sanity, unit and integration tests
 	$(call headline,unit and integration tests)

@@ -193,13 +193,14 @@ def _details(alert, verbose):
     if verbose and alert["script"]:
         lines += ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))]
     if verbose and alert["steps"]:
-        lines += ["  steps:", *(f"    {_step_line(step)}" for step in alert["steps"])]
+        lines += ["  steps:", *(f"    {step_line(step)}" for step in alert["steps"])]
     if not lines:
         return []
     return ["", f"{printable(alert_name(alert))}:", *(printable(line) for line in lines)]
 
 
-def _step_line(step):
+def step_line(step):
+    """A step of a report in one line; untrusted text."""
     options = ", ".join(f"{option}={value!r}" for option, value in step["args"].items())
     return f"{step['status'] or 'not observed':12} {cli_name(step['operation'])} -> {step['module']}: {options}"
 

@@ -1,0 +1,70 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: reported
+version_added: 1.0.0
+short_description: Find what a run reported about an alert
+description:
+  - Finds an alert in the newest C(report.json) that knows it.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  _terms:
+    description: Ids of alerts.
+    type: list
+    elements: str
+    required: true
+  artifacts_dir:
+    description: The folder in which each run has made a folder of its own.
+    type: path
+    required: true
+  run_id:
+    description: Look in the report of this run only.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Show what became of an alert
+  ansible.builtin.debug:
+    msg: "{{ lookup('leastpriv.iam.reported', 'I-1', artifacts_dir='artifacts').alert.reason }}"
+"""
+
+RETURN = r"""
+_list:
+  description: One dictionary per term.
+  type: list
+  elements: dict
+  contains:
+    alert:
+      description: The alert as C(report.json) has it, see docs/report.md.
+      type: dict
+    run_id:
+      description: The run whose report it is.
+      type: str
+    mode:
+      description: V(check) or V(apply).
+      type: str
+    finished:
+      description: When the run ended, ISO 8601 in UTC.
+      type: str
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, reported
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        """See DOCUMENTATION. Raises AnsibleLookupError when no report knows an alert."""
+        self.set_options(var_options=variables, direct=kwargs)
+        artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
+        try:
+            return [reported(str(alert_id), artifacts_dir, run_id) for alert_id in terms]
+        except NotReported as error:
+            raise AnsibleLookupError(str(error)) from None

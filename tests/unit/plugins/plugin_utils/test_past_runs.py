@@ -1,0 +1,55 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, reported
+
+OLD, NEW, NEWEST = "20260101T000000Z-0001", "20260102T000000Z-0002", "20260103T000000Z-0003"
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    for run_id, alert_ids in ((OLD, ["I-1", "I-2"]), (NEW, ["I-1", None]), (NEWEST, ["I-3"])):
+        (tmp_path / run_id).mkdir()
+        alerts = [{"alert_id": alert_id, "reason": run_id} for alert_id in alert_ids]
+        report = {"run_id": run_id, "mode": "apply", "finished": "2026", "alerts": alerts}
+        (tmp_path / run_id / "report.json").write_text(json.dumps(report))
+    (tmp_path / "20260104T000000Z-0004").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("alert_id", "run_id", "found"), [("I-1", "", NEW), ("I-2", "", OLD), ("I-1", OLD, OLD), ("I-3", "", NEWEST)]
+)
+def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, run_id, found):
+    told = reported(alert_id, artifacts, run_id)
+    assert told == {
+        "run_id": found, "mode": "apply", "finished": "2026", "alert": {"alert_id": alert_id, "reason": found}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("alert_id", "run_id", "told"),
+    [
+        ("I-9", "", f"looked through under .*: 3, the newest is {NEWEST}"),
+        ("I-2", NEWEST, f"looked through under .*: 1, the newest is {NEWEST}"),
+        ("I-2", "20250101T000000Z-0001", "looked through under .*: 0"),
+        ("I-1", "../" + OLD, "is no run id"),
+        ("I-1", "*", "is no run id"),
+    ],
+)
+def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, told):
+    with pytest.raises(NotReported, match=told):
+        reported(alert_id, artifacts, run_id)
+
+
+def test_a_damaged_report_is_named(artifacts):
+    (artifacts / NEWEST / "report.json").write_text("{")
+    with pytest.raises(NotReported, match=f"{NEWEST}/report.json cannot be read"):
+        reported("I-1", artifacts)
+    assert reported("I-1", artifacts, OLD)["run_id"] == OLD
