@@ -84,7 +84,7 @@ def show_left(stack: Stack, dispositions: dict[str, str]) -> None:
     for alert_id in left:
         say(f"{alert_id:7} {dispositions[alert_id]}")
     expect("the alerts left", {alert_id: dispositions[alert_id] for alert_id in left}, LEFT)
-    say(f"\nThe whole story: {reports()[-1].relative_to(ROOT)}")
+    say(f"\nThe whole story: {reports()[-1].relative_to(ROOT).with_name('report.html')}")
 
 
 def reports() -> list[Path]:

@@ -35,8 +35,9 @@ def reported(alert_id, artifacts_dir, run_id=""):
                 return {**{field: report[field] for field in ("run_id", "mode", "finished")}, "alert": alert}
     newest = f", the newest is {folders[0].name}" if folders else ""
     raise NotReported(
-        f"No report knows the alert {alert_id!r} (reports looked through under {artifacts_dir}: {len(folders)}{newest}). "
-        "Review the queue with ansible-playbook remediate.yml --check, or name another remediate_artifacts_dir."
+        f"No report knows the alert {alert_id!r} (reports looked through under {artifacts_dir}: "
+        f"{len(folders)}{newest}). Review the queue with ansible-playbook remediate.yml --check, or "
+        "name another remediate_artifacts_dir."
     )
 
 

@@ -51,8 +51,9 @@ def test_an_alert_is_shown_from_the_newest_run_that_knows_it_and_from_the_run_th
 def test_an_alert_that_no_run_knows_and_no_alert_at_all_are_told(stack):
     unknown = show(stack, stack.folder / "nowhere", ALERT="I-9")
     assert unknown.rc == 2
-    assert "No report knows the alert 'I-9' (reports looked through under" in " ".join((unknown.stdout + unknown.stderr).split())
-    assert "Traceback" not in unknown.stdout + unknown.stderr
+    output = " ".join((unknown.stdout + unknown.stderr).split())
+    assert "No report knows the alert 'I-9' (reports looked through under" in output
+    assert "Traceback" not in output
     nothing = show(stack, stack.folder)
     assert nothing.rc == 2
     assert "make show ALERT=I-1234567" in nothing.stdout
