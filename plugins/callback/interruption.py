@@ -14,7 +14,7 @@ description:
     its messages hidden until their visibility timeout has passed, and no report.
   - With this callback it ends within ten seconds. What is running is given two seconds to end by itself and is then
     stopped; after that messages of finished alerts are deleted where that was still to be done, all others are given
-    back, and C(report.json) is written. Alerts that were not finished have the disposition V(failed).
+    back, and the report is written. Alerts that were not finished have the disposition V(failed).
   - A second signal does not wait for what is running.
   - A run that breaks off without a signal, since a worker died for example, is ended in the same way.
   - It says nothing and does nothing in a run that comes to its end, or that does not use the role.
@@ -53,6 +53,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     resolve_queue,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
@@ -192,13 +193,17 @@ class CallbackModule(CallbackBase):
         self._display.display(summary(report))
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            page = folder / "report.json"
-            page.touch(mode=0o600)
-            page.write_text(json.dumps(report, indent=4, sort_keys=True) + "\n", encoding="utf-8")
+            _write(folder / "report.json", json.dumps(report, indent=4, sort_keys=True) + "\n")
+            _write(folder / "report.html", html_report(report))
         except OSError as error:
             self._display.error(f"Could not write the report of the interrupted run to {folder}: {error.strerror}.")
         else:
-            self._display.display(f"Report: {page}")
+            self._display.display(f"Report: {folder}/report.html")
+
+
+def _write(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
 
 
 def _interrupt_worker(signum: int) -> None:

@@ -113,7 +113,7 @@ def _head(report):
     return {
         "kind": kind,
         "effect": effect,
-        "wanted": wanted or report["unsettled"],
+        "wanted": wanted or report["interrupted"] or report["unsettled"],
         "verdict": verdict(report),
         "when": _when(report),
         "tiles": _tiles(report),

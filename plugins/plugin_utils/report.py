@@ -137,8 +137,8 @@ def verdict(report_data):
     wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
     if wanted:
         return f"{wanted} of {alerts} alert{'s' * (alerts != 1)} need{'s' * (wanted == 1)} a person"
-    if report_data["unsettled"]:
-        return "Messages were left in flight"
+    if report_data["interrupted"] or report_data["unsettled"]:
+        return report_data["interrupted"] or "Messages were left in flight"
     return "Nobody needs to look" if alerts else "The queue was empty"
 
 

@@ -107,6 +107,9 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     assert ended.rc == rc, ended.told
     assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
     assert ended.report["interrupted"] == f"Interrupted by {name}"
+    (page,) = run.artifacts.glob("*/report.html")
+    assert f"Interrupted by {name}" in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
     assert ended.report["unsettled"] == []
     reasons = {alert["reason"] for alert in ended.report["alerts"] if alert["disposition"] == "failed"}
     assert reasons == {

@@ -62,6 +62,11 @@ def test_a_review_a_tolerated_disposition_and_messages_left_in_flight_are_told()
     assert ">Messages were left in flight</h1>" in page(unsettled=["no answer"])
 
 
+def test_what_ended_a_run_before_its_end_is_told():
+    assert page(interrupted="Interrupted by SIGTERM").count("Interrupted by SIGTERM") == 3, "title, first line, warning"
+    assert ">1 of 1 alert needs a person</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
+
+
 def test_the_policy_names_the_hash_of_the_one_style_and_the_one_script():
     text = page(alert(policy="<style>x</style><script>y</script>"))
     (meta,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
