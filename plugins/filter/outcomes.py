@@ -7,42 +7,24 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: outcomes
 version_added: 1.0.0
-short_description: Tell what became of each alert of an account
+short_description: Tell what became of each alert
 description:
   - Joins translation, observation and the results of the modules into one disposition per alert.
+  - Goes by what each account has left, also where it dropped out.
 author:
   - The Leastpriv team (!UNKNOWN)
-positional: _input
+positional: _input, hostvars
 options:
   _input:
     description:
-      - The account's alerts, each combined with the result of P(leastpriv.iam.steps#filter).
-    type: list
-    elements: dict
+      - The alerts by account, as P(leastpriv.iam.translated#filter) gives them.
+    type: dict
     required: true
-  observed:
+  hostvars:
     description:
-      - The RV(leastpriv.iam.observe#module:alerts) of the first observation.
-    type: list
-    elements: dict
-    default: []
-  applied:
-    description:
-      - The loop results of the modules that ran, each with its C(step).
-    type: list
-    elements: dict
-    default: []
-  confirmed:
-    description:
-      - The RV(leastpriv.iam.observe#module:alerts) of a second observation, of alerts with a step that changed nothing
-        although it was needed.
-    type: list
-    elements: dict
-    default: []
-  problem:
-    description:
-      - Why the account's work broke off, if it did.
-    type: str
+      - Ansible's C(hostvars), which hold the facts that the role sets in each account.
+    type: dict
+    required: true
   check_mode:
     description:
       - Whether nothing was to be applied.
@@ -53,7 +35,7 @@ options:
 EXAMPLES = r"""
 - name: Show the dispositions
   ansible.builtin.debug:
-    msg: "{{ translated | leastpriv.iam.outcomes(observed=observed.alerts, applied=results) }}"
+    msg: "{{ __remediate_translated | leastpriv.iam.outcomes(hostvars) }}"
 """
 
 RETURN = r"""
@@ -63,9 +45,9 @@ _value:
   elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes_of_all
 
 
 class FilterModule:
     def filters(self):
-        return {"outcomes": outcomes}
+        return {"outcomes": outcomes_of_all}

@@ -53,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What the report shows of them, with C(account), C(allow) and C(protected).
+  description: C(account), C(allow), C(protected) and C(max_failures) of it.
   type: dict
 """
 
@@ -68,7 +68,12 @@ def settings(account, allow=(), protected_principals=(), *, max_changes, max_fai
     """
     try:
         check_limits(max_changes, max_failures)
-        return {"account": account, "allow": check_allow(allow), "protected": list(protected_principals)}
+        return {
+            "account": account,
+            "allow": check_allow(allow),
+            "protected": list(protected_principals),
+            "max_failures": int(max_failures),
+        }
     except SettingError as error:
         raise AnsibleFilterError(f"{error} (host {account}; nothing was received)") from error
 

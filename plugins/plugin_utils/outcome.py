@@ -8,6 +8,48 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 
 
+def outcomes_of_all(translated, hostvars, check_mode=False):
+    """Decide the disposition of every alert, from what the role's tasks have left in the variables of each account.
+
+    :param translated: account -> its alerts as translated.
+    :param hostvars: account -> its variables; those of an account that dropped out are what it had by then.
+    :param check_mode: True when nothing was to be applied.
+    :returns: the alerts of all accounts, as C(outcomes) gives them.
+    """
+    return [
+        outcome
+        for account, alerts in translated.items()
+        for outcome in outcomes(alerts, **_left_by(hostvars[account]), check_mode=check_mode)
+    ]
+
+
+def _left_by(facts):
+    applied = facts.get("__remediate_results") or []
+    max_failures = facts["__remediate_settings"]["max_failures"]
+    return {
+        "observed": (facts.get("__remediate_observed") or {}).get("alerts", []),
+        "applied": applied,
+        "confirmed": (facts.get("__remediate_confirmed") or {}).get("alerts", []),
+        "problem": facts.get("__remediate_problem") or why_it_gave_up(applied, max_failures) or None,
+    }
+
+
+def why_it_gave_up(applied, max_failures):
+    """Tell why nothing more is tried in an account; empty while it is worked on.
+
+    :param applied: the loop results of the modules, in their order.
+    :param max_failures: how many failures in a row are too many.
+    """
+    last = applied[-int(max_failures) :]
+    if len(last) < int(max_failures) or not all(result.get("failed") for result in last):
+        return ""
+    return (
+        f"Not run: the last {len(last)} steps of this account all failed, the last of them with: "
+        f"{last[-1].get('msg') or 'no message'}. Nothing more is tried there in this run (remediate_max_failures); "
+        "find out why, and run again."
+    )
+
+
 def outcomes(alerts, observed=(), applied=(), confirmed=(), problem=None, check_mode=False):
     """Decide the disposition of every alert of one account.
 

@@ -103,8 +103,8 @@ def _translate_alert(alert, allow):
         return translate(alert["script"], alert["account_id"], allow)
     # One alert's script must never keep the others from being worked on.
     except Exception as error:
-        reason = f"Translating its script broke off ({type(error).__name__}: {error}). Please report it with the script."
-        return _result("failed", reason, [])
+        told = f"{type(error).__name__}: {error}"
+        return _result("failed", f"Translating its script broke off ({told}). Please report it with the script.", [])
 
 
 def _result(disposition, reason, notes, steps=()):

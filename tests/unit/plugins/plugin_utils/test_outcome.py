@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes, outcomes_of_all, why_it_gave_up
 
 ALERT = {"message_id": "m", "alert_id": "I-1", "disposition": None, "reason": None, "steps": [{}, {}]}
 
@@ -103,3 +103,26 @@ def test_steps_keep_their_own_status():
     applied = [result(1, changed=True), result(2, failed=True, msg="x")]
     (outcome,) = outcomes([ALERT], observed=[observed("needed", "needed", "needed")], applied=applied)
     assert [step["status"] for step in outcome["steps"]] == ["changed", "failed", "not_run"]
+
+
+def test_an_account_that_dropped_out_fails_its_alerts_and_no_others():
+    settings = {"__remediate_settings": {"max_failures": 5}}
+    hostvars = {
+        "gone": settings,
+        "done": {
+            **settings,
+            "__remediate_observed": {"alerts": [observed("needed")]},
+            "__remediate_results": [result(1, changed=True)],
+        },
+    }
+    gone, done = outcomes_of_all({"gone": [ALERT], "done": [ALERT]}, hostvars)
+    assert (gone["disposition"], gone["reason"]) == ("failed", "The account's play did not get to it.")
+    assert done["disposition"] == "remediated"
+
+
+@pytest.mark.parametrize(
+    ("applied", "gives_up"),
+    [([], False), ([result(1, failed=True)], False), ([result(1, failed=True)] * 2, True), ([result(1)] * 3, False)],
+)
+def test_an_account_is_left_alone_after_so_many_failures_in_a_row(applied, gives_up):
+    assert bool(why_it_gave_up(applied, max_failures=2)) == gives_up
