@@ -65,9 +65,10 @@ AWS_FAULTS = (
     ),
     Fault(
         "Somebody else changes the same thing (ConcurrentModification)",
-        "remediated",
-        RIDDEN_OUT,
+        "failed",
+        "run again, as AWS advises after a few minutes",
         aws=_in_payments(action="AttachUserPolicy", code="ConcurrentModification", status=409),
+        reason="ConcurrentModification",
     ),
     Fault(
         "create-policy works, but its answer is lost (500)",
@@ -78,9 +79,10 @@ AWS_FAULTS = (
     ),
     Fault(
         "A new policy is not seen everywhere yet (NoSuchEntity for GetPolicy)",
-        "remediated",
-        RIDDEN_OUT,
+        "failed",
+        "run again: the policy is found, and attached",
         aws=_in_payments(action="GetPolicy", code="NoSuchEntity", status=404, after="CreatePolicy", count=2),
+        reason="NoSuchEntity",
     ),
     Fault(
         "A new policy is not seen everywhere yet (NoSuchEntity for AttachUserPolicy)",
