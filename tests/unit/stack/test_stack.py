@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -114,6 +115,39 @@ def test_line_can_be_dropped_or_hang(stack, effect):
     with pytest.raises(Exception, match=r"closed|timed out|timeout"):
         outside_client(stack, "sts").get_caller_identity()
     assert time.monotonic() - started < 4
+
+
+def test_a_call_whose_caller_has_gone_is_not_carried_out(stack):
+    stack.fault(action="CreateUser", seconds=60)
+    with pytest.raises(Exception, match=r"closed|timed out|timeout"):
+        outside_client(stack, "iam").create_user(UserName="alice")
+    stack.wait_for_call(action="CreateUser")
+    time.sleep(0.5)
+    assert stack.client("iam").list_users()["Users"] == []
+
+
+def test_a_share_of_the_calls_is_disturbed_until_the_faults_are_cleared(stack):
+    stack.fault(action="GetCallerIdentity", code="AccessDenied", status=403, share=0.3)
+    sts = outside_client(stack, "sts")
+    for _call in range(40):
+        with suppress(ClientError):
+            sts.get_caller_identity()
+    refused = len(stack.calls(action="GetCallerIdentity", status=403))
+    assert 4 <= refused <= 20
+    stack.clear_faults()
+    for _call in range(10):
+        sts.get_caller_identity()
+
+
+def test_a_fault_can_wait_for_another_call(stack):
+    stack.fault(action="GetUser", code="NoSuchEntity", status=404, after="CreateUser")
+    iam = outside_client(stack, "iam")
+    stack.client("iam").create_user(UserName="alice")
+    iam.get_user(UserName="alice")
+    iam.create_user(UserName="bob")
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_user(UserName="bob")
+    iam.get_user(UserName="bob")
 
 
 def test_queue_counts_without_receiving(stack):
