@@ -164,6 +164,9 @@ class CallbackModule(CallbackBase):
         unsettled = self._settle(self.run)
         if self.run.run is not None:
             self._report(self.run, unsettled)
+        for signum in self.replaced:
+            # All is done: one signal more would only change the exit status.
+            signal.signal(signum, signal.SIG_IGN)
 
     @property
     def _what_happened(self) -> str:
