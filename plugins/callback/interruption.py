@@ -53,6 +53,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     resolve_queue,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
@@ -195,18 +196,12 @@ class CallbackModule(CallbackBase):
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
         self._display.display(summary(report))
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(folder / "report.json", json.dumps(report, indent=4, sort_keys=True) + "\n")
-            _write(folder / "report.html", html_report(report))
+            write_artifact(folder / "report.json", json.dumps(report, indent=4, sort_keys=True) + "\n")
+            write_artifact(folder / "report.html", html_report(report))
         except OSError as error:
             self._display.error(f"Could not write the report of the interrupted run to {folder}: {error.strerror}.")
         else:
             self._display.display(f"Report: {folder}/report.html")
-
-
-def _write(file: Path, text: str) -> None:
-    file.touch(mode=0o600)
-    file.write_text(text, encoding="utf-8")
 
 
 def _interrupt_worker(signum: int) -> None:

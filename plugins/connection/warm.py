@@ -18,6 +18,8 @@ description:
   - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
     transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
     P(ansible.builtin.local#connection). C(-vvv) says so.
+  - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
+    temporary folder, which only its user can read, until the run ends.
   - The process ends with the run of Ansible, also when that is killed. A module whose task is cancelled or timed out is
     ended.
 author:
@@ -81,6 +83,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -236,6 +239,7 @@ def _started(interpreter: str, path: Path) -> socket.socket:
             "modules": [*MODULES, *ours("module_utils")],
             "programs": [*PROGRAMS, *ours("modules")],
             "services": SERVICES,
+            "roles": tempfile.mkdtemp(prefix="roles-", dir=C.DEFAULT_LOCAL_TMP),
         }
         try:
             process = subprocess.Popen(

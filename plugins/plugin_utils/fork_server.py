@@ -24,6 +24,7 @@ import importlib.util
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -184,6 +185,23 @@ def load_service_models(services: Iterable[str]) -> None:
         for kind in ("paginators-1", "waiters-2"):
             with contextlib.suppress(DataNotFoundError):
                 shared.load_service_model(service, kind, client.meta.service_model.api_version)
+
+
+def share_assumed_roles(folder: str) -> None:
+    """Let profiles assume a role once and not for every module, by botocore's file cache, as in the AWS CLI.
+
+    Its keys are made of the role's ARN and all that it is assumed with; who is near the end of its time is not taken.
+    """
+    import botocore.credentials
+    from botocore.utils import JSONFileCache
+
+    create_resolver = botocore.credentials.create_credential_resolver
+    shared = JSONFileCache(folder)
+
+    def create_sharing_resolver(session: Any, cache: Any = None, region_name: str | None = None) -> Any:
+        return create_resolver(session, cache=shared if cache is None else cache, region_name=region_name)
+
+    botocore.credentials.create_credential_resolver = create_sharing_resolver
 
 
 @dataclass(frozen=True)
@@ -385,10 +403,15 @@ def main() -> None:
         del os.environ[name]
     with contextlib.suppress(Exception):
         load_service_models(settings["services"])
+        share_assumed_roles(settings["roles"])
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
     gc.freeze()
-    ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources).serve()
+    try:
+        ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources).serve()
+    finally:
+        # Ansible removes it too, unless it is killed.
+        shutil.rmtree(settings["roles"], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write the files. Raises AnsibleActionFail as documented in M(leastpriv.iam.artifact)."""
+        result = super().run(tmp, task_vars)
+        _ignored, options = self.validate_argument_spec(
+            argument_spec={
+                "folder": {"type": "path", "required": True},
+                "files": {"type": "dict", "required": True},
+            }
+        )
+        for name, text in options["files"].items():
+            path = Path(options["folder"], name)
+            try:
+                write_artifact(path, text)
+            except OSError as error:
+                raise AnsibleActionFail(
+                    f"Could not write {path}: {error.strerror}. The run has done its work; "
+                    "let remediate_artifacts_dir name a folder that can be written."
+                ) from None
+        return {**result, "changed": False, "folder": options["folder"]}
