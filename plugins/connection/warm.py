@@ -126,8 +126,12 @@ SERVICES = ("iam", "sts", "sqs")
 READ_AT_START = re.compile(
     r"(PYTHON|LD_|LC_|DYLD_|MALLOC_|GLIBC_|OPENSSL_|BOTO_)|(LANG|LANGUAGE|HOME|AWS_LOGIN_CACHE_DIRECTORY)$"
 )
+# What a shell takes for an assignment.
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What Ansible writes at the start of every Python module that it sends.
 ANSIBALLZ = b"_ANSIBALLZ_WRAPPER"
+# What a shell adds to the number of the signal that ended a program.
+KILLED = 128
 # A Unix socket's path is short.
 LONGEST_PATH = 100
 
@@ -158,9 +162,11 @@ class Connection(LocalConnection):
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
 
     def _request(self, run: ModuleRun) -> dict[str, Any]:
+        directory = os.fsdecode(self.cwd or os.getcwd())
         return {
-            "environment": {**os.environ, **run.environment},
-            "directory": os.fsdecode(self.cwd or os.getcwd()),
+            # A shell would have set PWD.
+            "environment": {**os.environ, "PWD": directory, **run.environment},
+            "directory": directory,
             "umask": current_umask(),
         }
 
@@ -175,18 +181,26 @@ def read_command(cmd: str, in_data: bytes | None) -> ModuleRun:
     """Understand exactly the command that Ansible sends for a pipelined Python module. Raises NotWarm for any other."""
     if in_data is None or ANSIBALLZ not in in_data[:2_000]:
         raise NotWarm("no pipelined Python module")
-    words = shlex.split(cmd)
-    inner = shlex.split(words[2]) if words[1:2] == ["-c"] and len(words) == 3 else []
+    words = _words(cmd)
+    inner = _words(words[2]) if words[1:2] == ["-c"] and len(words) == 3 else []
     if inner[-3:] == ["&&", "sleep", "0"]:
         inner = inner[:-3]
     assignments, interpreter = [word.partition("=") for word in inner[:-1]], inner[-1] if inner else ""
     environment = {name: value for name, _equals, value in assignments}
-    if not os.path.isabs(interpreter) or not cmd == command_for(words[0], environment, interpreter):
+    is_understood = os.path.isabs(interpreter) and all(VARIABLE.fullmatch(name) for name in environment)
+    if not is_understood or cmd != command_for(words[0], environment, interpreter):
         raise NotWarm("the command is not the one of a pipelined Python module without become")
     at_start = sorted(name for name in environment if READ_AT_START.match(name))
     if at_start:
         raise NotWarm(f"Python reads {', '.join(at_start)} when it starts")
     return ModuleRun(interpreter, environment)
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise NotWarm(f"the command cannot be read ({error})") from None
 
 
 def command_for(shell: str, environment: dict[str, str], interpreter: str) -> str:
@@ -299,11 +313,12 @@ def read_all(streams: list[Any]) -> list[bytes]:
 
 
 def exit_status(server: socket.socket) -> int:
-    """Read what the server says of the run's end. Raises NotWarm when the payload was not begun."""
+    """Read what the server says of the run's end, as a shell would say it. Raises NotWarm when it was not begun."""
     with server.makefile("rb") as stream, contextlib.suppress(ConnectionResetError):
         answer = stream.read()
     if not answer.startswith(fork_server.STARTED):
         raise NotWarm("the loaded Python has ended")
     told = answer[len(fork_server.STARTED) :]
     # Without its parent nobody knows how the module ended; Ansible goes by what it wrote.
-    return fork_server.STATUS.unpack(told)[0] if told else -signal.SIGKILL
+    status = fork_server.STATUS.unpack(told)[0] if told else -signal.SIGKILL
+    return status if status >= 0 else KILLED - status

@@ -1,0 +1,271 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The warm connection beside the local one: the same tasks, and every result compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from stack import Stack
+from stack.process import ROOT
+
+MODULES = ROOT / "tests/fixtures/modules"
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
+
+# What is compared, by what it is about; each is a task.
+ORDINARY = {
+    "ping": {"ansible.builtin.ping": {}},
+    "all that a module sees": {"probe": {}},
+    "variables of the task": {
+        "probe": {},
+        "environment": {"A_QUOTE": 'it\'s $HOME; "a" `b`\n\\', "EMPTY": "", "TZ": "Asia/Tokyo", "UMLAUT": "ü"},
+    },
+    "variables that Python reads when it starts": {"probe": {}, "environment": {"PYTHONHASHSEED": "7", "LC_ALL": "C"}},
+    "a variable that no shell knows": {"probe": {}, "environment": {"ÜMLAUT": "ü"}},
+    "check mode": {"probe": {}, "check_mode": True},
+    "secrets": {"probe": {"secret": "hunter2hunter2"}},
+    "no_log": {"probe": {"secret": "hunter2hunter2"}, "no_log": True},
+    "a command": {"ansible.builtin.command": {"argv": ["sh", "-c", "pwd; umask; cat; echo error >&2; ulimit -n"]}},
+    "a command that fails": {"ansible.builtin.command": {"argv": ["sh", "-c", "exit 7"]}},
+    "wrong arguments": {"ansible.builtin.ping": {"nonsense": 1}},
+    "a file": {"ansible.builtin.copy": {"content": "a\n", "dest": "{{ folder }}/file", "mode": "0640"}, "diff": True},
+    "a file in check mode": {
+        "ansible.builtin.copy": {"content": "b\n", "dest": "{{ folder }}/file", "mode": "0640"},
+        "check_mode": True,
+        "diff": True,
+    },
+    "async": {"probe": {}, "async": 30, "poll": 1},
+    "raw": {"ansible.builtin.raw": "echo raw; exit 0"},
+    "another user": {"ansible.builtin.command": "id -un", "become": True, "become_user": "nobody"},
+    "a time-out": {"ansible.builtin.command": "sleep 20", "timeout": 2},
+    **{
+        f"ends by {way}": {"ends_oddly": {"way": way}}
+        for way in ("exception", "at_exit", "thread", "status", "text", "killed", "at_once", "nothing")
+    },
+}
+USER = {"amazon.aws.iam_user": {"name": "alice", "tags": {"a": "b"}}}
+MANAGED = {"amazon.aws.iam_managed_policy": {"name": "Deny", "policy": POLICY}}
+WITH_AWS = {
+    "who": {"amazon.aws.aws_caller_info": {}},
+    "make a user in check mode": {**USER, "check_mode": True},
+    "make a user": USER,
+    "make a user again": USER,
+    "make a policy": {**MANAGED, "diff": True},
+    "make a policy again": MANAGED,
+    "attach it": {"amazon.aws.iam_user": {"name": "alice", "managed_policies": ["Deny"], "purge_policies": False}},
+    "attach what is not there": {"amazon.aws.iam_user": {"name": "alice", "managed_policies": ["Nothing"]}},
+    "a wrong document": {"amazon.aws.iam_managed_policy": {"name": "Wrong", "policy": "no JSON"}},
+    "a missing profile": {"amazon.aws.aws_caller_info": {}, "environment": {"AWS_PROFILE": "nobody"}},
+    "list users": {"amazon.aws.iam_user_info": {}},
+    "a role": {
+        "amazon.aws.iam_role": {"name": "role", "assume_role_policy_document": POLICY, "managed_policies": []},
+        "check_mode": True,
+    },
+    "remove the user": {"amazon.aws.iam_user": {"name": "alice", "state": "absent"}},
+}
+# What no two runs have in common.
+PASSING = (
+    (re.compile(r"/[^ \"']*ansible_\w+_payload_\w+"), "PAYLOAD"),
+    (re.compile(r"ansible-tmp-[0-9.]+-\d+-\d+|ansible-local-\w+|tmp\w{8}\b"), "TMP"),
+    (re.compile(r"\b(AIDA|ANPA|AROA|ASIA)[A-Z0-9]+\b"), "ID"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.+:Z]*"), "TIME"),
+    (re.compile(r"botocore-session-\d+"), "SESSION"),
+    (re.compile(r"j\d+\.\d+"), "JOB"),
+    (re.compile(r"\d:\d\d:\d\d\.\d+"), "DELTA"),
+    (re.compile(r"(RequestId|request_id)\W+[\w-]+"), "REQUEST"),
+    # Where the code of a loaded module was read from.
+    (re.compile(r"(File |\")?[^ \"]*/(ansible(?:_collections)?/[\w/]+\.py)"), r"\2"),
+    (re.compile(r"\b0x[0-9a-f]+"), "ADDRESS"),
+    # The shell says so; nobody else is there to say it.
+    (re.compile(r"Killed\n$"), ""),
+    (re.compile(r"pid=\d+|\"pid\": \d+"), "PID"),
+)
+DIFFERENT = (
+    "number",
+    "mtime",
+    "ctime",
+    "atime",
+    "inode",
+    "ino",
+    "dev",
+    "start",
+    "end",
+    "delta",
+    "backup_file",
+    "policy_id",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+def play(tasks: dict) -> list[dict]:
+    """Each task with its result registered, and at the end all results in a file."""
+    registered = [
+        {**task, "name": name, "register": f"r{place}", "ignore_errors": True}
+        for place, (name, task) in enumerate(tasks.items())
+    ]
+    results = ", ".join(f"'{place}': r{place}" for place in range(len(tasks)))
+    keep = {
+        "ansible.builtin.copy": {
+            "content": "{{ {" + results + "} | to_json }}",
+            "dest": "{{ folder }}/{{ inventory_hostname }}.json",
+        },
+        "vars": {"ansible_connection": "local"},
+    }
+    identity = {"group/amazon.aws.aws": {"profile": "{{ inventory_hostname }}"}}
+    return [{"hosts": "all", "gather_facts": False, "module_defaults": identity, "tasks": [*registered, keep]}]
+
+
+def run_tasks(
+    stack: Stack,
+    folder: Path,
+    connection: str,
+    tasks: dict,
+    *args: str,
+    hosts: tuple[str, ...] = ("payments",),
+    env: dict[str, str] | None = None,
+) -> tuple[dict[str, dict], str]:
+    """Run the tasks on hosts; gives the results by host and task, and what was printed."""
+    (folder / "tasks.yml").write_text(yaml.safe_dump(play(tasks), sort_keys=False))
+    shared = {
+        "ansible_connection": connection,
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "ansible_become_method": "ansible.builtin.su",
+        "folder": str(folder),
+    }
+    inventory = {"all": {"hosts": {host: None for host in hosts}, "vars": shared}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    ran = subprocess.run(
+        ["ansible-playbook", "-i", str(folder / "hosts.yml"), str(folder / "tasks.yml"), *args],
+        cwd=ROOT,
+        env={**stack.process_env, "ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = {host: json.loads((folder / f"{host}.json").read_text()) for host in hosts}
+    by_name = {host: {name: found[host][str(place)] for place, name in enumerate(tasks)} for host in hosts}
+    return by_name, ran.stdout
+
+
+def lasting(value):
+    """A result without what no two runs have in common."""
+    if isinstance(value, dict):
+        return {name: lasting(inner) for name, inner in value.items() if name not in DIFFERENT}
+    if isinstance(value, list):
+        return [lasting(inner) for inner in value]
+    if isinstance(value, str):
+        for pattern, word in PASSING:
+            value = pattern.sub(word, value)
+    return value
+
+
+@pytest.mark.parametrize("tasks", [ORDINARY, WITH_AWS], ids=["ordinary", "aws"])
+def test_every_result_is_the_one_of_the_local_connection(stack, folder, tasks):
+    local, _output = run_tasks(stack, folder, "local", tasks)
+    stack.reset()
+    for left in folder.iterdir():
+        left.unlink()
+    warm, output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, "-vvv")
+    assert output.count("EXEC WARM") >= len(tasks) // 2, "most of them really ran warm"
+    for name in tasks:
+        assert lasting(warm["payments"][name]) == lasting(local["payments"][name]), name
+
+
+def test_what_is_not_run_warm_says_why(stack, folder):
+    tasks = {
+        "raw": {"ansible.builtin.raw": "echo"},
+        "hash seed": {"probe": {}, "environment": {"PYTHONHASHSEED": "7"}},
+        "become": {"ansible.builtin.command": "id", "become": True, "become_user": "nobody"},
+    }
+    _results, output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, "-vvv")
+    for reason in ("no pipelined Python module", "Python reads PYTHONHASHSEED when it starts"):
+        assert f"NOT WARM: {reason}" in output
+
+
+def test_accounts_side_by_side_never_share_an_identity(stack, folder):
+    hosts = tuple(stack.accounts)
+    tasks = {f"who {number}": {"amazon.aws.aws_caller_info": {}} for number in range(4)}
+    results, _output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, hosts=hosts)
+    for host in hosts:
+        assert {result["account"] for result in results[host].values()} == {stack.account_id(host)}
+    assert len(stack.calls(service="sts", action="AssumeRole")) == len(hosts), "each role is assumed once"
+
+
+def test_two_runs_have_nothing_random_in_common(stack, folder):
+    results, _output = run_tasks(stack, folder, "leastpriv.iam.warm", {"one": {"probe": {}}, "two": {"probe": {}}})
+    assert results["payments"]["one"]["number"] != results["payments"]["two"]["number"]
+
+
+def test_an_interpreter_without_boto3_works_too(stack, folder):
+    bare = "/usr/bin/python3"
+    if not os.path.exists(bare):
+        pytest.skip("no other Python on this machine")
+    tasks = {"probe": {"probe": {}, "vars": {"ansible_python_interpreter": bare}}, "ping": {"ansible.builtin.ping": {}}}
+    results, _output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks)
+    assert results["payments"]["probe"]["executable"] == bare
+
+
+def fork_servers(folder: Path) -> list[int]:
+    """The processes that serve the run with this folder as its MARKER."""
+    marker = f"MARKER={folder}"
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if b"fork_server.py" in command and marker.encode() in environment:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_until(is_so, seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return is_so()
+
+
+def test_the_loaded_python_ends_with_the_run(stack, folder):
+    marker = f"MARKER={folder}"
+    run_tasks(
+        stack, folder, "leastpriv.iam.warm", {"ping": {"ansible.builtin.ping": {}}}, env=dict([marker.split("=")])
+    )
+    assert wait_until(lambda: not fork_servers(folder))
+
+
+def test_the_loaded_python_ends_with_a_run_that_is_killed(stack, folder):
+    playbook = folder / "sleep.yml"
+    playbook.write_text(
+        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 4"}]}])
+    )
+    variables = ["ansible_connection=leastpriv.iam.warm", "ansible_python_interpreter={{ ansible_playbook_python }}"]
+    run = subprocess.Popen(
+        ["ansible-playbook", "-i", "payments,", str(playbook), *(word for one in variables for word in ("-e", one))],
+        cwd=ROOT,
+        env={**stack.process_env, "MARKER": str(folder)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert wait_until(lambda: len(fork_servers(folder)) >= 2, 60), "the server and the module's child"
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert wait_until(lambda: not fork_servers(folder)), "the module may end, and then nothing is left"

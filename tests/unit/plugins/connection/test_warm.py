@@ -1,0 +1,138 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import shlex
+import socket
+import sys
+import types
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.connection.warm import (
+    ANSIBALLZ,
+    NotWarm,
+    command_for,
+    exit_status,
+    read_command,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.fork_server import PayloadFinder, Source
+from hypothesis import given
+from hypothesis import strategies as st
+
+PAYLOAD = b"#!/usr/bin/python3\n" + ANSIBALLZ + b" = True"
+PYTHON = "/usr/bin/python3"
+NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True).map(lambda name: f"X{name}")
+
+
+@given(st.dictionaries(NAMES, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
+def test_what_ansible_sends_is_read_as_a_shell_reads_it(environment):
+    run = read_command(command_for("/bin/sh", environment, PYTHON), PAYLOAD)
+    assert run == (PYTHON, environment)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "/usr/bin/python3 && sleep 0; rm -rf /",
+        "X=$(id) /usr/bin/python3 && sleep 0",
+        "X=`id` /usr/bin/python3 && sleep 0",
+        "X=a\\ b /usr/bin/python3 && sleep 0",
+        "/usr/bin/env python3 && sleep 0",
+        "python3 && sleep 0",
+        "/usr/bin/python3 /tmp/AnsiballZ_ping.py && sleep 0",
+        "sudo -n /usr/bin/python3 && sleep 0",
+        "/usr/bin/python3",
+        "1X=a /usr/bin/python3 && sleep 0",
+        "\u00dc=a /usr/bin/python3 && sleep 0",
+        "",
+    ],
+)
+def test_any_other_command_is_left_to_the_local_connection(inner):
+    with pytest.raises(NotWarm):
+        read_command(f"/bin/sh -c {shlex.quote(inner)}", PAYLOAD)
+
+
+@pytest.mark.parametrize("text", ["/bin/sh", "", "/bin/sh -c", "/bin/sh -c a b", "echo '"])
+def test_text_that_is_no_shell_s_command_is_left_too(text):
+    with pytest.raises(NotWarm):
+        read_command(text, PAYLOAD)
+
+
+@pytest.mark.parametrize("in_data", [None, b"", b"#!/usr/bin/perl"])
+def test_what_is_no_python_module_is_left_too(in_data):
+    with pytest.raises(NotWarm, match="no pipelined Python module"):
+        read_command(command_for("/bin/sh", {}, PYTHON), in_data)
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LD_PRELOAD", "LC_ALL", "LANG", "HOME", "OPENSSL_CONF"])
+def test_a_variable_that_python_reads_at_its_start_gets_a_new_python(name):
+    with pytest.raises(NotWarm, match=f"Python reads {name} when it starts"):
+        read_command(command_for("/bin/sh", {name: "x"}, PYTHON), PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [(0, 0), (3, 3), (-9, 137), (None, 137)],
+)
+def test_the_status_is_told_as_a_shell_tells_it(told, status):
+    server, connection = socket.socketpair()
+    with server, connection:
+        connection.sendall(fork_server.STARTED + (b"" if told is None else fork_server.STATUS.pack(told)))
+        connection.close()
+        assert exit_status(server) == status
+
+
+@pytest.mark.parametrize("answer", [b"", fork_server.STATUS.pack(1)])
+def test_a_payload_that_was_never_begun_is_run_by_the_local_connection(answer):
+    server, connection = socket.socketpair()
+    with server, connection:
+        connection.sendall(answer)
+        connection.close()
+        with pytest.raises(NotWarm):
+            exit_status(server)
+
+
+def loaded(name: str, text: str, member: str) -> Source:
+    module = types.ModuleType(name)
+    module.came_from = "loaded"
+    return Source(module, None, len(text), zlib.crc32(text.encode()), member)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "payload.zip"
+    with zipfile.ZipFile(path, "w") as payload:
+        payload.writestr("ansible/one.py", "one = 1")
+        payload.writestr("ansible/two.py", "two = 2")
+    monkeypatch.setattr(sys, "path", [str(path), *sys.path])
+    return path
+
+
+def test_loaded_modules_are_given_where_the_payload_carries_the_same(archive):
+    finder = PayloadFinder(
+        {
+            "ansible.one": loaded("ansible.one", "one = 1", "ansible/one.py"),
+            "ansible.three": loaded("ansible.three", "three = 3", "ansible/three.py"),
+        }
+    )
+    spec = finder.find_spec("ansible.one", None)
+    assert spec.origin == f"{archive}/ansible/one.py"
+    assert finder.create_module(spec).came_from == "loaded"
+    assert finder.find_spec("ansible.three", None) is None, "the payload does not have it"
+    assert finder.find_spec("json", None) is None
+
+
+def test_one_file_that_differs_and_nothing_is_given(archive):
+    finder = PayloadFinder(
+        {
+            "ansible.one": loaded("ansible.one", "one = 1", "ansible/one.py"),
+            "ansible.two": loaded("ansible.two", "two = 3", "ansible/two.py"),
+        }
+    )
+    assert finder.find_spec("ansible.one", None) is None
