@@ -28,7 +28,8 @@ HEAD = """# What happens when something goes wrong
 * **Nothing is done twice.** Each run looks at the live account first and applies what is missing there. A run that was
   cut off anywhere is finished by the next one.
 * **Two runs do not work on the same alert.** A received message is hidden from other runs, and is hidden again long
-  before the time is over while work goes on.
+  before the time is over while work goes on. SQS delivers at least once, so that rarely two runs get the same message:
+  one applies it, the other finds it `already_remediated`.
 * **One failure stays one failure.** A failing step stops its alert; other alerts and other accounts go on.
 * **Every wait is bounded.** Calls are tried again, but not for ever; an alert that cannot be finished is given back
   with the reason in the report.

@@ -21,6 +21,8 @@ ACCOUNTS = {f"account-{number}": f"30000000000{number}" for number in range(10)}
 # Of twenty alerts one is bad, each time in the next of these ways.
 POISON = ("invalid", "unsupported", "refused", "unmapped_account", "not_aws", "not_remediable", "filtered")
 ONE_IN = 20
+# A queue delivers at least once: rarely two runs get the same message, and one of them finds everything done.
+DONE = {"remediated", "already_remediated"}
 
 
 def run_at_once(stack, *args, timeout=300):
@@ -46,7 +48,8 @@ def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
     statuses, reports, told = run_at_once(stack, "-e", f"remediate_max_alerts={ALERTS // RUNS}")
     assert statuses == [0] * RUNS, told
     dispositions = Counter(alert["disposition"] for report in reports for alert in report["alerts"])
-    assert dispositions == {"remediated": ALERTS}
+    assert dispositions["remediated"] == ALERTS
+    assert set(dispositions) <= DONE
     created = Counter(call["parameters"]["PolicyName"] for call in stack.calls(action="CreatePolicy"))
     assert created == {deny_policy_name(user, alert_id): 1 for alert_id, (_account, user) in users.items()}
     assert "EntityAlreadyExists" not in "".join(told)
@@ -113,13 +116,14 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accou
     for report in reports:
         for alert in report["alerts"]:
             found[alert["alert_id"] or alert["message_id"]].append(alert["disposition"])
-    assert {alert_id: sorted(set(words)) for alert_id, words in found.items()} == {
-        alert_id: [word] for alert_id, word in expected.items()
-    }
     good = [alert_id for alert_id, word in expected.items() if word == "remediated"]
-    assert [alert_id for alert_id in good if len(found[alert_id]) > 1] == [], "each by one of the runs"
+    bad = {alert_id: {word} for alert_id, word in expected.items() if word != "remediated"}
+    assert {alert_id: set(found[alert_id]) for alert_id in bad} == bad
+    assert {alert_id: found[alert_id].count("remediated") for alert_id in good} == dict.fromkeys(good, 1)
+    assert {word for alert_id in good for word in found[alert_id]} <= DONE
     created = Counter(call["parameters"]["PolicyName"] for call in stack.calls(action="CreatePolicy", status=200))
     assert created == {deny_policy_name(f"user-{alert_id[2:]}", alert_id): 1 for alert_id in good}
-    assert len(stack.calls(action="AttachUserPolicy", status=200)) == len(good)
+    attached = {call["parameters"]["UserName"] for call in stack.calls(action="AttachUserPolicy", status=200)}
+    assert attached == {f"user-{alert_id[2:]}" for alert_id in good}
     assert "EntityAlreadyExists" not in "".join(told)
     assert stack.depth() == (len(expected) - len(good), 0)
