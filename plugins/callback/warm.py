@@ -12,7 +12,8 @@ short_description: Load once what every task needs
 description:
   - Ansible runs every task of every host in a worker of its own, which begins as a copy of the controller and loads the
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
-  - Loads the plugins that the role remediate uses, and says and changes nothing.
+  - When a play begins whose connection is P(leastpriv.iam.warm#connection), the Python that it runs modules in is
+    started, and the plugins that the role remediate uses are loaded. Nothing is said or changed.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:
@@ -22,19 +23,22 @@ seealso:
     plugin_type: connection
 """
 
+import contextlib
+import os
+import sys
+from typing import Any
+
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, test_loader
+from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
 
+CONNECTION = "leastpriv.iam.warm"
+# The first of Ansible's own filters and tests that is looked for loads them all.
 PLUGINS = (
     (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.include_tasks", "ansible.builtin.debug")),
-    (connection_loader, ("leastpriv.iam.warm",)),
-    (
-        filter_loader,
-        (
-            "ansible.builtin.combine",
-            *(f"leastpriv.iam.{n}" for n in ("outcomes", "report", "settings", "steps", "summary")),
-        ),
-    ),
+    (connection_loader, (CONNECTION,)),
+    (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.settings")),
+    (filter_loader, ("leastpriv.iam.gave_up", "leastpriv.iam.translated", "leastpriv.iam.report")),
     (lookup_loader, ("leastpriv.iam.alerts",)),
     (test_loader, ("ansible.builtin.failed",)),
 )
@@ -46,7 +50,11 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "leastpriv.iam.warm"
     CALLBACK_NEEDS_ENABLED = True
 
-    def v2_playbook_on_start(self, playbook):
-        for loader, names in PLUGINS:
-            for name in names:
-                loader.get_with_context(name, class_only=True)
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        if play.connection == CONNECTION:
+            # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
+            with contextlib.suppress(NotWarm, OSError):
+                connect(sys.executable, os.getpid()).close()
+            for loader, names in PLUGINS:
+                for name in names:
+                    loader.get_with_context(name, class_only=True)

@@ -188,7 +188,7 @@ def read_command(cmd: str, in_data: bytes | None) -> ModuleRun:
     assignments, interpreter = [word.partition("=") for word in inner[:-1]], inner[-1] if inner else ""
     environment = {name: value for name, _equals, value in assignments}
     is_understood = os.path.isabs(interpreter) and all(VARIABLE.fullmatch(name) for name in environment)
-    if not is_understood or cmd != command_for(words[0], environment, interpreter):
+    if not is_understood or cmd not in commands_for(words[0], environment, interpreter):
         raise NotWarm("the command is not the one of a pipelined Python module without become")
     at_start = sorted(name for name in environment if READ_AT_START.match(name))
     if at_start:
@@ -203,10 +203,10 @@ def _words(text: str) -> list[str]:
         raise NotWarm(f"the command cannot be read ({error})") from None
 
 
-def command_for(shell: str, environment: dict[str, str], interpreter: str) -> str:
-    """The command as Ansible's shell plugin and action base class write it."""
+def commands_for(shell: str, environment: dict[str, str], interpreter: str) -> list[str]:
+    """The command as Ansible's shell plugin and action base class write it, before ansible-core 2.20 and since."""
     words = [*(f"{name}={shlex.quote(value)}" for name, value in environment.items()), shlex.quote(interpreter)]
-    return f"{shell} -c {shlex.quote(' '.join([*words, '&&', 'sleep', '0']))}"
+    return [f"{shell} -c {shlex.quote(' '.join([*words, *tail]))}" for tail in (["&&", "sleep", "0"], [])]
 
 
 def current_umask() -> int:
@@ -215,8 +215,11 @@ def current_umask() -> int:
     return umask
 
 
-def connect(interpreter: str) -> socket.socket:
-    """Connect to this run's loaded Python, and start it where there is none. Raises NotWarm when there can be none."""
+def connect(interpreter: str, controller: int | None = None) -> socket.socket:
+    """Connect to this run's loaded Python, and start it where there is none. Raises NotWarm when there can be none.
+
+    `controller` is the process of Ansible that it ends with, by default the parent of this one, a worker.
+    """
     name = f"warm-{zlib.crc32(interpreter.encode()):08x}"
     path = Path(C.DEFAULT_LOCAL_TMP, f"{name}.socket")
     if len(os.fsencode(path)) > LONGEST_PATH:
@@ -226,7 +229,7 @@ def connect(interpreter: str) -> socket.socket:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another worker may have been first.
-            server = _connected(path) or _started(interpreter, path)
+            server = _connected(path) or _started(interpreter, path, controller or os.getppid())
     return server
 
 
@@ -240,7 +243,7 @@ def _connected(path: Path) -> socket.socket | None:
     return server
 
 
-def _started(interpreter: str, path: Path) -> socket.socket:
+def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
     """Start the fork server. It is connected to before it has loaded anything: whoever connects waits for it."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -248,7 +251,7 @@ def _started(interpreter: str, path: Path) -> socket.socket:
         listener.listen(128)
         settings = {
             "listener": listener.fileno(),
-            "controller": os.getppid(),
+            "controller": controller,
             "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
             "modules": [*MODULES, *ours("module_utils")],
             "programs": [*PROGRAMS, *ours("modules")],

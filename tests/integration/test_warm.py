@@ -142,6 +142,7 @@ def run_tasks(
     (folder / "tasks.yml").write_text(yaml.safe_dump(play(tasks), sort_keys=False))
     shared = {
         "ansible_connection": connection,
+        "ansible_pipelining": True,
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "ansible_become_method": "ansible.builtin.su",
         "folder": str(folder),
