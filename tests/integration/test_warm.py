@@ -82,7 +82,8 @@ PASSING = (
     (re.compile(r"j\d+\.\d+"), "JOB"),
     (re.compile(r"\d:\d\d:\d\d\.\d+"), "DELTA"),
     (re.compile(r"(RequestId|request_id)\W+[\w-]+"), "REQUEST"),
-    # Where the code of a loaded module was read from.
+    # Where the code of a loaded module was read from, and its text, which an archive's frames do not show.
+    (re.compile(r"\n    [^\n]*"), ""),
     (re.compile(r"(File |\")?[^ \"]*/(ansible(?:_collections)?/[\w/]+\.py)"), r"\2"),
     (re.compile(r"\b0x[0-9a-f]+"), "ADDRESS"),
     # The shell says so; nobody else is there to say it.
