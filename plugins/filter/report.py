@@ -61,6 +61,10 @@ options:
     type: list
     elements: str
     default: []
+  plan:
+    description:
+      - The plan that was applied, as P(leastpriv.iam.plan#lookup) gives it, if there was one.
+    type: dict
 """
 
 EXAMPLES = r"""

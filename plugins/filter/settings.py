@@ -43,6 +43,11 @@ options:
       - After how many failing steps in a row the account is left alone, from 1.
     type: int
     required: true
+  plan_lifetime:
+    description:
+      - How long the plan of a review may be applied.
+    type: str
+    default: 24h
 """
 
 EXAMPLES = r"""
@@ -58,16 +63,22 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import SettingError, check_allow, check_limits
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import (
+    SettingError,
+    check_allow,
+    check_limits,
+    read_lifetime,
+)
 
 
-def settings(account, allow=(), protected_principals=(), *, max_changes, max_failures):
+def settings(account, allow=(), protected_principals=(), *, max_changes, max_failures, plan_lifetime="24h"):
     """See DOCUMENTATION.
 
     :raises AnsibleFilterError: naming the setting and what is wrong with it.
     """
     try:
         check_limits(max_changes, max_failures)
+        read_lifetime(plan_lifetime)
         return {
             "account": account,
             "allow": check_allow(allow),

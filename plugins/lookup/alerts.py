@@ -107,6 +107,13 @@ options:
     description:
       - Only alerts that were first seen at most so long ago, written as for O(min_age); the others are V(filtered).
     type: str
+  alert_ids:
+    description:
+      - Only these alerts, by the vendor's id, as a plan names them. Everything else, whatever it is, is V(filtered),
+        and back in the queue as soon as the run has looked behind it.
+      - Without this option every alert.
+    type: list
+    elements: str
   api_endpoint:
     description:
       - The address of the vendor's API for your tenant, as a URL (V(https://api.eu.prismacloud.io)), a host, or the
@@ -359,6 +366,7 @@ BOUNDS = {
     "api_timeout": (1, 300),
     "api_retry_seconds": (0, 3_600),
 }
+FILTERS = ("severities", "policies", "resources", "min_age", "max_age", "alert_ids")
 NOT_RETURNED = ("is_nested", "is_remediable")
 
 
@@ -404,7 +412,7 @@ class LookupModule(AWSLookupBase):
         return Circumstances(
             accounts=self._accounts(),
             limit=None if limit is None else frozenset(limit),
-            filters=read_filters(*self._chosen("severities", "policies", "resources", "min_age", "max_age")),
+            filters=read_filters(*self._chosen(*FILTERS)),
             now=datetime.now(timezone.utc),
             is_slice=self.get_option("slice"),
         )

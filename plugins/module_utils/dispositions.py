@@ -45,7 +45,7 @@ DISPOSITIONS = (
         "check mode: these steps would change something",
         GIVE_BACK,
         False,
-        "Review the steps, then run the same command without --check.",
+        "Read the steps, then apply exactly them: ansible-playbook remediate.yml -e remediate_plan=<the run's id>.",
     ),
     Disposition(
         "acknowledged",

@@ -76,16 +76,32 @@ class Script:
         self._account = account
         self._overlay = {}
         self._former_names = {}
+        self._relied_on = {}
         self._account_id = account_id
         self._partition = partition
         self._allow = allow
         self.pending = pending
 
     def fact(self, *key):
+        found = self._found(key)
+        # What the step itself will make of it is no state that it depends on.
+        self._relied_on.setdefault(key, found)
+        return found
+
+    def _found(self, key):
         if key in self._overlay:
             return self._overlay[key]
         former = self._former_key(key)
-        return self.fact(*former) if former != key else self._account.fact(*key)
+        return self._found(former) if former != key else self._account.fact(*key)
+
+    def next_step(self):
+        """Forget what the step before relied on."""
+        self._relied_on = {}
+
+    @property
+    def relied_on(self):
+        """The facts that the present step has asked for, by their keys, as they were before it."""
+        return dict(self._relied_on)
 
     def will_be(self, value, *key):
         self._overlay[key] = value

@@ -186,7 +186,7 @@ def denies(document):
     """
     version = document.get("Version", VERSIONS[1])
     return {
-        _canonical_text([version, _canonical_statement(one)])
+        canonical_text([version, _canonical_statement(one)])
         for one in statements(document)
         if isinstance(one, dict) and str(one.get("Effect")).lower() != "allow"
     }
@@ -199,8 +199,8 @@ def canonical(document):
     letter case and every Condition value are exact.
     """
     body = {key: value for key, value in document.items() if key != "Statement"}
-    body["Statement"] = sorted(_canonical_text(_canonical_statement(one)) for one in statements(document))
-    return _canonical_text(body)
+    body["Statement"] = sorted(canonical_text(_canonical_statement(one)) for one in statements(document))
+    return canonical_text(body)
 
 
 def _canonical_statement(statement):
@@ -216,7 +216,7 @@ def _unchanged(value):
 def _as_set(value):
     if isinstance(value, dict):
         return {key: _as_set(inner) for key, inner in value.items()}
-    return sorted(_canonical_text(one) for one in _as_list(value))
+    return sorted(canonical_text(one) for one in _as_list(value))
 
 
 def _canonical_condition(condition):
@@ -226,7 +226,8 @@ def _canonical_condition(condition):
 _CANONICAL = {**{key: _as_set for key in SETS}, "Condition": _canonical_condition}
 
 
-def _canonical_text(value):
+def canonical_text(value):
+    """One JSON text for equal values, whatever the order of their keys; numbers of documents stay apart from texts."""
     return json.dumps(_tagged(value), sort_keys=True, separators=(",", ":"))
 
 

@@ -26,7 +26,9 @@ options:
   alerts:
     description:
       - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts; only C(message_id),
-        C(alert_id) and C(steps) are read.
+        C(alert_id) and C(steps) are read, and C(reviewed) where a plan is applied.
+      - C(reviewed) are the steps of the alert in the plan. An alert of which something has changed since has V(failed);
+        one of which everything is true by now is V(already_remediated).
     type: list
     elements: dict
     required: true
@@ -106,7 +108,8 @@ alerts:
       type: str
     steps:
       description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
-        and C(args) completed by what its module needs to know of the account.
+        C(args) completed by what its module needs to know of the account, and C(fingerprint), the SHA-256 of the state
+        of the account that it depends on.
       type: list
       elements: dict
 changed:
@@ -115,6 +118,7 @@ changed:
   type: bool
 """
 
+import json
 from contextlib import suppress
 from datetime import datetime, timezone
 
@@ -140,10 +144,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     read_document,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
+from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
 
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
 PRELOAD_FROM = 10
 # The disposition of an alert whose step ends so; the other endings let it go on.
+DOCUMENTS = ("document", "trust")
 DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 
 
@@ -162,6 +168,9 @@ class Batch:
 
     def observe_alert(self, alert):
         """Observe one alert's steps in order; the first that cannot be applied decides the alert."""
+        return _held_to_plan(self._observe_alert(alert), alert.get("reviewed"))
+
+    def _observe_alert(self, alert):
         seen, is_full = self._observe_steps(alert, alert["steps"])
         if is_full and self._on_quota == "consolidate" and can_consolidate(alert["steps"]):
             seen, _is_full = self._observe_steps(alert, [self._consolidate(alert)])
@@ -199,6 +208,7 @@ class Batch:
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
             self._check_partition(step)
+            script.next_step()
             # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
             principals = touched(script, step)
             found = observe(script, step)
@@ -215,7 +225,9 @@ class Batch:
             return step, "failed", f"{_where(step)}: {conflict}"
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
-        return {**step, "args": args, "before": found.before, "after": found.after}, found.status, None
+        depends_on = fingerprint(found.before, script.relied_on)
+        seen = {"args": args, "before": found.before, "after": found.after, "fingerprint": depends_on}
+        return {**step, **seen}, found.status, None
 
     def _check_partition(self, step):
         """A script alone cannot tell in which partition its account is."""
@@ -234,9 +246,19 @@ class Batch:
         self._writers[found.writes] = writer, wants
 
 
+def _held_to_plan(seen, reviewed):
+    """Leave alone what is not as it was when a person read the plan; what is true by now needs nobody."""
+    changed = changes_since(reviewed, seen["steps"]) if reviewed and seen["disposition"] is None else []
+    if not changed:
+        return seen
+    reason = f"Changed since it was reviewed: {'; '.join(changed)}. Nothing of it was applied; review it again."
+    return _held_back({**seen, "disposition": "failed", "reason": reason})
+
+
 def _label(alert, step):
     """What is shown of a step in one line: alert, operation and what it is about."""
-    return f"{alert['alert_id']} {cli_name(step['operation'])} {step['target']}".strip()
+    label = f"{alert['alert_id']} {cli_name(step['operation'])} {step['target']}".strip()
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in label)
 
 
 def _left_to_do(steps):
@@ -296,12 +318,13 @@ def limit_changes(alerts, most):
     beyond = set(changing[most:]) if most is not None else set()
     refusal = Refusal("blast_radius", f"{len(changing)} alerts of this account change something, {most} may in one run")
     reason = f"{refusal}. {how_to_open(refusal.rule, None)}"
-    return [_held_back(alert, reason) if alert["message_id"] in beyond else alert for alert in alerts]
+    refused = {"disposition": "refused", "reason": reason}
+    return [_held_back({**alert, **refused}) if alert["message_id"] in beyond else alert for alert in alerts]
 
 
-def _held_back(alert, reason):
+def _held_back(alert):
     steps = [{**step, "status": "not_run" if step["status"] == "needed" else step["status"]} for step in alert["steps"]]
-    return {**alert, "disposition": "refused", "reason": reason, "steps": steps}
+    return {**alert, "steps": steps}
 
 
 def _preload(module, account):
@@ -333,7 +356,8 @@ def differences(alerts):
         {
             "before_header": step["label"],
             "after_header": step["label"],
-            **_diff_sides(step["before"], step["after"]),
+            "before": _shown(step["before"]),
+            "after": _shown(step["after"]),
         }
         for alert in alerts
         for step in alert["steps"]
@@ -341,12 +365,13 @@ def differences(alerts):
     ]
 
 
-def _diff_sides(before, after):
-    """A document as its own text, so that its lines are compared; everything else as dicts."""
-    document = next((key for key in ("document", "trust") if key in {**before, **after}), None)
-    if document is None:
-        return {"before": before, "after": after}
-    return {"before": before.get(document, ""), "after": after.get(document, "")}
+def _shown(part):
+    """A part of the account as lines that compare well; ASCII, so that no text of an alert steers the terminal."""
+    unfolded = {key: json.loads(value) if key in DOCUMENTS else value for key, value in part.items() if key != "arn"}
+    # Of what is a document and nothing else, the document says it all.
+    (first, *others) = unfolded or [None]
+    shown = unfolded[first] if first in DOCUMENTS and not others else unfolded
+    return json.dumps(shown, indent=2, sort_keys=True) + "\n" if part else ""
 
 
 def main():

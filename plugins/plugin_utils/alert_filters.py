@@ -31,13 +31,17 @@ class FilterError(LeastprivError):
 
 @dataclass(frozen=True)
 class Filters:
-    """The user's own filters; an empty one lets everything pass. Globs ignore letter case."""
+    """The user's own filters; an empty one lets everything pass. Globs ignore letter case.
+
+    `alert_ids` are those of a plan, and nothing else is touched; None when there is no plan.
+    """
 
     severities: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     min_age: timedelta | None = None
     max_age: timedelta | None = None
+    alert_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def read_filters(
     resources: list[str] | None = None,
     min_age: Any = None,
     max_age: Any = None,
+    alert_ids: list[str] | None = None,
 ) -> Filters:
     """Read the filters as a user writes them. Raises FilterError for a severity or an age that means nothing."""
     return Filters(
@@ -77,6 +82,7 @@ def read_filters(
         resources=tuple(str(glob).lower() for glob in resources or ()),
         min_age=read_age("min_age", min_age),
         max_age=read_age("max_age", max_age),
+        alert_ids=None if alert_ids is None else frozenset(alert_ids),
     )
 
 
@@ -92,6 +98,9 @@ def read_age(name: str, value: Any) -> timedelta | None:
 
 def judge(alert: Alert, circumstances: Circumstances) -> Alert:
     """Give the alert with the first disposition that a judgement finds, or unchanged when it is open work."""
+    alert_ids = circumstances.filters.alert_ids
+    if alert_ids is not None and alert.alert_id not in alert_ids:
+        return alert.settled("filtered", "it is not in the plan that this run applies")
     if alert.disposition:
         return alert
     for disposition, find_reason in JUDGEMENTS:

@@ -1,13 +1,14 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reports that earlier runs left in the artifacts folder."""
+"""The reports and plans that earlier runs left in the artifacts folder."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 
@@ -15,7 +16,7 @@ RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 
 
 class NotReported(LeastprivError):
-    """No report tells what was asked for; the message says where it was looked for."""
+    """No report or plan tells what was asked for; the message says where it was looked for."""
 
 
 def reported(alert_id, artifacts_dir, run_id=""):
@@ -39,6 +40,21 @@ def reported(alert_id, artifacts_dir, run_id=""):
         f"{len(folders)}{newest}). Review the queue with ansible-playbook remediate.yml --check, or "
         "name another remediate_artifacts_dir."
     )
+
+
+def plan_of(named: str, artifacts_dir: str) -> Any:
+    """Read a plan: that of a run, given as its id, or a file, given as its path.
+
+    :returns: the JSON value, untrusted.
+    :raises NotReported: naming the file.
+    """
+    file = Path(artifacts_dir, named, "plan.json") if RUN_ID.fullmatch(named) else Path(named).expanduser()
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotReported(f"There is no file {file}. Name a review's run id, or the path of its plan.json.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise NotReported(f"{file} cannot be read as a plan ({error}).") from None
 
 
 def _folders(artifacts_dir, run_id):

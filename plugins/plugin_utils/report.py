@@ -11,6 +11,7 @@ from contextlib import suppress
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 
 ALERT_FIELDS = (
@@ -50,6 +51,7 @@ def report(
     interrupted=None,
     quarantine_queue=None,
     unmoved=(),
+    plan=None,
 ):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
@@ -61,8 +63,9 @@ def report(
     :param interrupted: what ended the run before its end, None for a whole one.
     :param quarantine_queue: where messages were moved to, if there is such a queue; C(unmoved): message ids of alerts
         that could not be.
+    :param plan: the plan that was applied, if any.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(opened), C(protected) and C(alerts); holds no secret.
+        C(unsettled), C(quarantine), C(plan), C(opened), C(protected) and C(alerts); holds no secret.
     """
     moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
     shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
@@ -77,10 +80,16 @@ def report(
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
         "unsettled": list(unsettled),
         "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
+        "plan": _plan(alerts, plan) if plan else None,
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
         "protected": _protected(settings, started),
         "alerts": shown,
     }
+
+
+def _plan(alerts, plan):
+    told = {field: plan[field] for field in ("run_id", "created", "expires")}
+    return {**told, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
 
 
 def _moved(alerts, unmoved):
@@ -157,6 +166,7 @@ def summary(report_data, verbose=False):
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _opened(report_data["opened"])
     lines += _quarantine(report_data["quarantine"])
+    lines += _of_plan(report_data["plan"])
     lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
     return "\n".join(lines)
 
@@ -228,6 +238,14 @@ def _quarantine(quarantine):
     if not quarantine:
         return []
     return [f"{quarantine['alerts']} alerts wait in the quarantine queue {quarantine['queue']}. {_put_back()}"]
+
+
+def _of_plan(plan):
+    if not plan:
+        return []
+    missing = ", ".join(plan["not_received"])
+    gone = f" The queue did not give {missing}: done, deleted, or in the hands of another run." if missing else ""
+    return [printable(f"Held to the plan of run {plan['run_id']}, of {plan['alerts']} alerts.{gone}")]
 
 
 def printable(text):

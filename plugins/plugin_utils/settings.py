@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from difflib import get_close_matches
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import FilterError, read_age
 
 # What remediate_allow may hold: guardrails, and operations in both spellings.
 OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
+LONGEST_LIFETIME = timedelta(days=366)
 WHERE = "docs/guardrails.md tells every guardrail."
 
 
@@ -45,6 +48,21 @@ def _word_problem(word):
         return f"{word!r} is neither a guardrail nor an operation of IAM" + (f"; {close[0]} is one" if close else "")
     row = OPERATIONS[OPERATION_NAMES[word]]
     return f"{word} cannot be opened: {row.refused}" if row.refused else None
+
+
+def read_lifetime(value):
+    """Read C(remediate_plan_lifetime), a number with a unit or of seconds: C("24h") -> timedelta.
+
+    :raises SettingError: for what is no time, and for one that no plan can have.
+    """
+    try:
+        lifetime = read_age("remediate_plan_lifetime", value)
+    except (FilterError, OverflowError):
+        lifetime = None
+    if lifetime is None or not timedelta() < lifetime <= LONGEST_LIFETIME:
+        longest = f"{LONGEST_LIFETIME.days}d"
+        raise SettingError(f"remediate_plan_lifetime must be a time such as 24h, at most {longest}, not {value!r}")
+    return lifetime
 
 
 def check_limits(max_changes, max_failures):
