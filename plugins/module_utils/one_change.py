@@ -43,12 +43,20 @@ def make_change(module, plan, follow_up=None):
     """
     client = module.client("iam")
     change = _planned(module, client, plan)
-    changed = change.before != change.after
+    changed, answer = change.before != change.after, None
     if changed and not module.check_mode:
         answer = attempt(module, client, change)
         if follow_up and answer is not None:
             follow_up(module, client, answer)
-    module.exit_json(changed=changed, **change.after, diff={"before": change.before, "after": change.after})
+    module.exit_json(
+        changed=changed, **change.after, **_sent(answer), diff={"before": change.before, "after": change.after}
+    )
+
+
+def _sent(answer):
+    """What AWS and its support know the call by, as fail_json_aws tells it."""
+    request_id = (answer or {}).get("ResponseMetadata", {}).get("RequestId")
+    return {"response_metadata": {"request_id": request_id}} if request_id else {}
 
 
 def _planned(module, client, plan):

@@ -55,6 +55,10 @@ setting:
   description: The setting as it is afterwards.
   returned: success
   type: dict
+response_metadata:
+  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  returned: when something was changed
+  type: dict
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -73,6 +73,10 @@ status:
   description: The status afterwards; V(assigned) or V(unassigned) for MFA devices, null for what is not there.
   returned: success
   type: str
+response_metadata:
+  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  returned: when something was changed
+  type: dict
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

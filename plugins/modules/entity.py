@@ -76,6 +76,10 @@ entity:
   description: Name and path as they are afterwards; null when there is no such entity.
   returned: success
   type: dict
+response_metadata:
+  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  returned: when something was changed
+  type: dict
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

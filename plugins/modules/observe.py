@@ -192,7 +192,11 @@ class Batch:
                 is_full = status == "over_quota"
                 seen["disposition"] = DECIDES.get(status)
                 seen["reason"] = reason
-            named = {"message_id": alert["message_id"], "label": _label(alert, step)}
+            named = {
+                "message_id": alert["message_id"],
+                "alert_id": alert["alert_id"],
+                "label": _label(alert, step),
+            }
             seen["steps"].append({**step, **named, "status": "failed" if status in DECIDES else status})
         return seen, is_full
 

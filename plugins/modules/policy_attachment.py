@@ -64,6 +64,10 @@ attached_policies:
   returned: success
   type: list
   elements: str
+response_metadata:
+  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  returned: when something was changed
+  type: dict
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

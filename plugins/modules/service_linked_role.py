@@ -64,6 +64,10 @@ role:
   description: What the role is afterwards; null when there is none.
   returned: success
   type: dict
+response_metadata:
+  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  returned: when something was changed
+  type: dict
 """
 
 import time

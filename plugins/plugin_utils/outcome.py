@@ -24,7 +24,7 @@ def outcomes_of_all(translated, hostvars, check_mode=False):
 
 
 def _left_by(facts):
-    applied = facts.get("__remediate_results") or []
+    applied = (facts.get("__remediate_results") or {}).get("kept") or []
     max_failures = facts["__remediate_settings"]["max_failures"]
     return {
         "observed": (facts.get("__remediate_observed") or {}).get("alerts", []),

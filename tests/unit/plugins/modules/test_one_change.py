@@ -312,9 +312,10 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("name", "options", "answers", "call", "parameters"), CHANGES)
 def test_the_one_call_is_made(monkeypatch, name, options, answers, call, parameters):
-    change = (call, parameters, ANSWERS.get(call, {}))
+    change = (call, parameters, {**ANSWERS.get(call, {}), "ResponseMetadata": {"RequestId": "r-1"}})
     result = run(monkeypatch, name, options, answers, change)
     assert result.changed
+    assert result.response_metadata == {"request_id": "r-1"}
     assert result.diff["before"] != result.diff["after"]
 
 

@@ -112,7 +112,7 @@ def test_an_account_that_dropped_out_fails_its_alerts_and_no_others():
         "done": {
             **settings,
             "__remediate_observed": {"alerts": [observed("needed")]},
-            "__remediate_results": [result(1, changed=True)],
+            "__remediate_results": {"kept": [result(1, changed=True)]},
         },
     }
     gone, done = outcomes_of_all({"gone": [ALERT], "done": [ALERT]}, hostvars)

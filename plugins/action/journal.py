@@ -1,0 +1,80 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, result_of, results
+
+# What AWX tells a job about itself, so that a journal can be found from the job and the other way round.
+AWX = ("awx_job_id", "awx_job_template_name", "awx_project_revision", "awx_user_name", "awx_workflow_job_id")
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write the lines, see M(leastpriv.iam.journal); a result that has failed says why they could not be."""
+        result = super().run(tmp, task_vars)
+        _ignored, options = self.validate_argument_spec(
+            argument_spec={
+                "file": {"type": "path", "required": True},
+                "run": {"type": "dict", "required": True},
+                "account": {"type": "dict", "required": True},
+                "steps": {"type": "list", "elements": "dict", "default": []},
+                "applied": {"type": "list", "elements": "dict", "default": []},
+                "kept": {"type": "list", "elements": "dict", "default": []},
+            }
+        )
+        kept = [*options["kept"], *map(_in_short, options["applied"])]
+        problem = _write(options, _whose(task_vars or {}))
+        # What was done is known to the report even where it could not be written down.
+        return {**result, "changed": False, "kept": kept, **({"failed": True, "msg": problem} if problem else {})}
+
+
+def _in_short(applied: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rest of the run needs to know of a module's result."""
+    step = {field: applied["step"][field] for field in ("message_id", "index")}
+    failed = bool(applied.get("failed"))
+    told = {"msg": applied.get("msg")} if failed else {}
+    return {"step": step, "changed": result_of(applied) == "changed", "failed": failed, **told}
+
+
+def _write(options: Mapping[str, Any], whose: Mapping[str, Any]) -> str:
+    """Why the lines could not be written; empty when they are."""
+    lines = [*intents(options["steps"]), *results(options["applied"])]
+    if not lines:
+        return ""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    common = {"run_id": options["run"]["run_id"], "time": now, **options["account"]}
+    path = Path(options["file"])
+    try:
+        append(path, {**options["run"], **whose}, [{**common, **line} for line in lines])
+    except OSError as error:
+        return (
+            f"Could not write the journal {path}: {error.strerror}. Nothing more is changed in this account, since it "
+            "could not be undone; let remediate_artifacts_dir name a folder that can be written."
+        )
+    return ""
+
+
+def _whose(task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    awx = {name: str(task_vars[name]) for name in AWX if task_vars.get(name)}
+    return {"user": _user(), "awx": awx or None}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    # A container's user need not have a name.
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,94 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of real runs: whole ones, failing ones, and one that was killed in the middle of a step."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import read_journal
+from stack import kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack.alerts import deny_script, nested_alert
+
+CREATE, ATTACH = "CreatePolicy", "AttachUserPolicy"
+
+
+@pytest.fixture
+def alerts(stack):
+    """Two alerts in each of two accounts."""
+    for number, account, user in ((1, "payments", "alice"), (2, "payments", "bob"), (3, "sandbox", "carol")):
+        alert_id, account_id = f"I-{number}", stack.account_id(account)
+        seed(stack, account, users=[user])
+        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
+        stack.send(nested_alert(alert_id, account_id, name=user))
+
+
+def journal_of(artifacts):
+    (file,) = artifacts.glob("*/journal.jsonl")
+    return read_journal(file)
+
+
+def told(journal, event):
+    return {(one["alert_id"], one["operation"]): one for one in journal.entries if one["event"] == event}
+
+
+def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
+    run = run_playbook(stack, "-e", "awx_job_id=42")
+    assert run.rc == 0, run.stdout
+    journal = journal_of(run.artifacts)
+    assert (journal.run["mode"], journal.run["run_id"]) == ("apply", run.report["run_id"])
+    assert journal.run["started"] == run.report["started"]
+    assert journal.run["awx"] == {"awx_job_id": "42"}
+    steps = {(f"I-{number}", operation) for number in (1, 2, 3) for operation in (CREATE, ATTACH)}
+    intents, results = told(journal, "intent"), told(journal, "result")
+    assert set(intents) == set(results) == steps
+    assert {one["result"] for one in results.values()} == {"changed"}
+    attach = intents["I-3", ATTACH]
+    assert attach["parameters"]["UserName"] == "carol"
+    assert attach["before"] == {"attached_policies": []}
+    assert attach["after"]["attached_policies"] == [attach["parameters"]["PolicyArn"]]
+    assert (attach["account"], attach["account_id"]) == ("sandbox", stack.account_id("sandbox"))
+    assert attach["caller"].startswith(f"arn:aws:sts::{stack.account_id('sandbox')}:assumed-role/")
+    for step, intent in intents.items():
+        assert journal.entries.index(intent) < journal.entries.index(results[step])
+    (file,) = run.artifacts.glob("*/journal.jsonl")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failed_step_is_written_down_with_awss_words(stack, alerts):
+    stack.fault(action="AttachUserPolicy", status=403, code="AccessDenied", message="no attaching today")
+    run = run_playbook(stack, "--limit", "sandbox")
+    assert run.rc == 2
+    failed = told(journal_of(run.artifacts), "result")["I-3", ATTACH]
+    assert failed["result"] == "failed"
+    assert "no attaching today" in failed["msg"]
+    assert failed["request_id"]
+
+
+def test_a_review_and_an_empty_run_write_none(stack, alerts):
+    assert not [*run_playbook(stack, "--check").artifacts.glob("*/journal.jsonl")]
+    run_playbook(stack)
+    assert not [*run_playbook(stack).artifacts.glob("*/journal.jsonl")]
+
+
+def test_what_cannot_be_written_down_is_not_done(stack, alerts):
+    artifacts = new_artifacts_folder(stack)
+    artifacts.joinpath("file").write_text("")
+    run = run_playbook(stack, "-e", f"__remediate_journal={artifacts}/file/journal.jsonl")
+    assert run.rc == 2
+    assert set(run.dispositions.values()) == {"failed"}
+    assert {"Could not write the journal" in alert["reason"] for alert in run.alerts.values()} == {True}
+    assert not [call for call in stack.calls() if call["mutating"] and call["service"] == "iam"]
+
+
+def test_a_killed_run_leaves_what_it_was_about_to_do(stack, alerts):
+    artifacts = new_artifacts_folder(stack)
+    stack.fault(action="AttachUserPolicy", seconds=120)
+    process = start_playbook(stack, "--limit", "sandbox", artifacts=artifacts)
+    try:
+        stack.wait_for_call(action="AttachUserPolicy")
+    finally:
+        kill_run(process)
+    journal = journal_of(artifacts)
+    assert set(told(journal, "intent")) == {("I-3", CREATE), ("I-3", ATTACH)}
+    assert set(told(journal, "result")) == {("I-3", CREATE)}
