@@ -189,7 +189,7 @@ class _Collecting:
                 return limit
             messages = self._receive(wanted)
             has_news = self._take(messages)
-            is_round_over = not has_news or (self.looks_again and len(messages) < wanted)
+            is_round_over = not has_news or (len(messages) < wanted and self._is_enough())
             self._let_pass(is_round_over)
             if is_round_over:
                 if self._has_seen_all(messages, has_news):
@@ -247,6 +247,10 @@ class _Collecting:
         if is_round_over or now >= self.passing_until:
             self.inbox.let_pass()
             self.passing_until = None
+
+    def _is_enough(self) -> bool:
+        """Whether a short answer ends the round: by SQS's count nothing is left, which another poll would wait for."""
+        return self.looks_again or self._unseen() <= 0
 
     def _has_seen_all(self, messages: tuple[Message, ...], has_news: bool) -> bool:
         # The heads of its message groups are all that a FIFO queue gives as long as they are there.
