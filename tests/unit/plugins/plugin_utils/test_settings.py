@@ -17,7 +17,7 @@ def settings(allow=(), protected=(), max_changes=50, max_failures=5):
 
 def test_what_can_be_opened_is_taken_in_every_spelling():
     allow = [*(rule for rule in RULES if rule not in NEVER_OPEN), "tag-user", "TagUser"]
-    assert settings(allow) == {"account": "payments", "allow": allow, "protected": []}
+    assert settings(allow) == {"account": "payments", "allow": allow, "protected": [], "max_failures": 5}
 
 
 @pytest.mark.parametrize(
