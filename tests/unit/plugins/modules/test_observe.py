@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.modules.observe import limit_changes
+from ansible_collections.leastpriv.iam.plugins.modules.observe import differences, limit_changes
 
 
 def observed(number, disposition=None, status="needed"):
@@ -31,3 +31,22 @@ def test_an_alert_that_is_held_back_says_how_many_there_are_and_what_to_do():
         "one run may change only so much of one account. Run again, or raise remediate_max_changes."
     )
     assert [step["status"] for step in last["steps"]] == ["unchanged", "not_run"]
+
+
+DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        ({}, ""),
+        ({"arn": "a", "document": DOCUMENT}, '{\n  "Statement": [],\n  "Version": "2012-10-17"\n}\n'),
+        ({"trust": '{"b": "é", "a": 1}'}, '{\n  "a": 1,\n  "b": "\\u00e9"\n}\n'),
+        ({"path": "/", "trust": "{}"}, '{\n  "path": "/",\n  "trust": {}\n}\n'),
+        ({"attached_policies": ["a"]}, '{\n  "attached_policies": [\n    "a"\n  ]\n}\n'),
+    ],
+)
+def test_each_side_of_a_difference_is_text_that_compares_line_by_line(part, shown):
+    needed = {"label": "I-1 do", "status": "needed", "before": {}, "after": part}
+    (told,) = differences([{"steps": [needed, {"status": "unchanged"}]}])
+    assert told == {"before_header": "I-1 do", "after_header": "I-1 do", "before": "", "after": shown}

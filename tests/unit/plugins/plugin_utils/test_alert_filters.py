@@ -187,3 +187,16 @@ def test_ages_that_mean_nothing(text):
 def test_unknown_severity_is_an_error_and_not_an_empty_run():
     with pytest.raises(FilterError, match='"hihg", which is none of critical, high'):
         read_filters(severities=["hihg"])
+
+
+@pytest.mark.parametrize("change", [{}, {"disposition": "invalid"}, {"alert_status": "resolved"}, {"alert_id": None}])
+def test_what_is_not_in_the_plan_is_left_alone_whatever_it_is(change):
+    world = replace(WORLD, filters=Filters(alert_ids=frozenset({"I-other"})))
+    judged = judge(replace(ALERT, **change), world)
+    assert (judged.disposition, judged.reason) == ("filtered", "it is not in the plan that this run applies")
+
+
+def test_what_is_in_the_plan_is_judged_as_always():
+    world = replace(WORLD, filters=Filters(alert_ids=frozenset({ALERT.alert_id})))
+    assert judge(ALERT, world) == judge(ALERT, WORLD)
+    assert judge(ALERT, replace(WORLD, filters=Filters(alert_ids=frozenset()))).disposition == "filtered"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, reported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, plan_of, reported
 
 OLD, NEW, NEWEST = "20260101T000000Z-0001", "20260102T000000Z-0002", "20260103T000000Z-0003"
 
@@ -53,3 +53,22 @@ def test_a_damaged_report_is_named(artifacts):
     with pytest.raises(NotReported, match=f"{NEWEST}/report.json cannot be read"):
         reported("I-1", artifacts)
     assert reported("I-1", artifacts, OLD)["run_id"] == OLD
+
+
+def test_a_plan_is_found_by_the_id_of_its_run_or_by_its_path(artifacts):
+    file = artifacts / NEW / "plan.json"
+    file.write_text('{"run_id": "x"}')
+    assert plan_of(NEW, artifacts) == plan_of(str(file), "elsewhere") == {"run_id": "x"}
+
+
+@pytest.mark.parametrize(("named", "told"), [(OLD, f"no file .*{OLD}/plan.json"), ("*", r"no file \*")])
+def test_a_plan_that_is_not_there_is_told_with_where_it_was_looked_for(artifacts, named, told):
+    with pytest.raises(NotReported, match=told):
+        plan_of(named, artifacts)
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000])
+def test_a_plan_that_nobody_can_read_is_named(artifacts, text):
+    (artifacts / NEW / "plan.json").write_bytes(text)
+    with pytest.raises(NotReported, match=f"{NEW}/plan.json cannot be read as a plan"):
+        plan_of(NEW, artifacts)

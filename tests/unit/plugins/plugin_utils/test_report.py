@@ -124,3 +124,11 @@ def test_nothing_is_quarantined_without_a_queue_for_it_nor_in_a_review():
     for run in (made(alert("I-1", "refused")), made(alert("I-1", "refused"), check_mode=True, quarantine_queue="kept")):
         assert (run["quarantine"], run["alerts"][0]["reason"]) == (None, "why")
         assert "quarantine" not in summary(run)
+
+
+def test_a_run_that_was_held_to_a_plan_says_so_and_what_did_not_come():
+    plan = {"run_id": "r-0", "created": "c", "expires": "e", "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-2"}]}
+    run = made(alert("I-1", "remediated"), plan=plan)
+    assert run["plan"] == {"run_id": "r-0", "created": "c", "expires": "e", "alerts": 2, "not_received": ["I-2"]}
+    assert "Held to the plan of run r-0, of 2 alerts. The queue did not give I-2: " in summary(run)
+    assert made(alert("I-1", "remediated"), plan={})["plan"] is None

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import read_lifetime
 
 
-def settings(allow=(), protected=(), max_changes=50, max_failures=5):
+def settings(allow=(), protected=(), max_changes=50, max_failures=5, **others):
     checked = filter_loader.get("leastpriv.iam.settings").j2_function
-    return checked("payments", list(allow), list(protected), max_changes=max_changes, max_failures=max_failures)
+    limits = {"max_changes": max_changes, "max_failures": max_failures}
+    return checked("payments", list(allow), list(protected), **limits, **others)
 
 
 def test_what_can_be_opened_is_taken_in_every_spelling():
@@ -58,3 +62,16 @@ def test_limits_are_numbers(limits, says):
 
 def test_limits_may_come_as_text_from_the_command_line():
     assert settings(max_changes="0", max_failures="1")
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"), [("24h", timedelta(days=1)), (90, timedelta(seconds=90)), ("366d", timedelta(366))]
+)
+def test_how_long_a_plan_may_be_applied(text, lifetime):
+    assert read_lifetime(text) == lifetime
+
+
+@pytest.mark.parametrize("text", ["", None, 0, "0h", "367d", "999999999w", "tomorrow", -1])
+def test_a_lifetime_that_no_plan_can_have_stops_the_run(text):
+    with pytest.raises(AnsibleFilterError, match="remediate_plan_lifetime must be a time such as 24h, at most 366d"):
+        settings(plan_lifetime=text)
