@@ -28,6 +28,13 @@ def partitions(parameters):
     return {partition for partition in named if PARTITION.fullmatch(partition)}
 
 
+def resource_of(arn):
+    """C(arn:aws:iam::123456789012:user/path/bob) -> C(("user", "/path/", "bob"))."""
+    kind, _slash, rest = arn.split(":", 5)[5].partition("/")
+    path, _last_slash, name = rest.rpartition("/")
+    return kind, f"/{path}/" if path else "/", name
+
+
 def _searchable(value):
     """A value as text, a document both as it is written and without its JSON escapes."""
     if not isinstance(value, str):

@@ -61,6 +61,42 @@ def consolidated_step(steps, alert_id, live):
     }
 
 
+def unconsolidated_step(step, live):
+    """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
+
+    :param step: one whose C(undoes) is a C(consolidated_step) that was applied, with its C(alert_id) and C(after).
+    :param live: the principal's toolkit-owned policy as it is, or None.
+    :returns: (the step, the policy as it leaves it or None, the alert's statements as they were applied and as they are).
+    """
+    applied = step["undoes"]
+    mine, others = _split(live, applied["alert_id"])
+    left = {"Version": VERSION, "Statement": others} if others else None
+    kind, name, document = *_principal_of_put(applied), left and _text(left)
+    named = {f"{kind.capitalize()}Name": name, "PolicyName": POLICY_NAME}
+    args = {"iam_type": kind, "iam_name": name, "policy_name": POLICY_NAME, "skip_duplicates": False}
+    changed = {
+        "operation": f"{'Put' if left else 'Delete'}{kind.capitalize()}Policy",
+        "parameters": {**named, **({"PolicyDocument": document} if left else {})},
+        "args": {**args, **({"policy_json": document, "state": "present"} if left else {"state": "absent"})},
+    }
+    was = _split(read_document(applied["after"]["document"]), applied["alert_id"])[0]
+    return {**step, **changed}, left, (was, mine)
+
+
+def _principal_of_put(step):
+    kind = step["operation"].removeprefix("Put").removesuffix("Policy").lower()
+    return kind, step["parameters"][f"{kind.capitalize()}Name"]
+
+
+def _split(document, alert_id):
+    """The statements of an alert, and all others."""
+    # A Sid takes letters and digits alone.
+    own = re.compile(re.sub(r"[^A-Za-z0-9]", "", alert_id) + "n[0-9]+")
+    found = statements(document) if document else []
+    mine = [one for one in found if own.fullmatch(str(one.get("Sid")))]
+    return mine, [one for one in found if one not in mine]
+
+
 def _creating(steps):
     return [step for step in steps if step["operation"] == "CreatePolicy"]
 
@@ -71,12 +107,13 @@ def _principal(step):
 
 
 def _merged(steps, alert_id, live):
-    # A Sid takes letters and digits alone.
     own = re.sub(r"[^A-Za-z0-9]", "", alert_id)
-    there = [one for one in statements(live) if one.get("Effect") == "Deny"] if live else []
-    kept = [one for one in there if not re.fullmatch(f"{own}n[0-9]+", str(one.get("Sid")))]
+    kept = [one for one in _split(live, alert_id)[1] if one.get("Effect") == "Deny"]
     documents = [read_document(step["parameters"]["PolicyDocument"]) for step in _creating(steps)]
     added = [statement for document in documents for statement in statements(document)]
     named = [{**statement, "Sid": f"{own}n{number}"} for number, statement in enumerate(added, 1)]
-    merged = {"Version": VERSION, "Statement": [*kept, *named]}
-    return json.dumps(json.loads(pretty(merged)), separators=(",", ":"))
+    return _text({"Version": VERSION, "Statement": [*kept, *named]})
+
+
+def _text(document):
+    return json.dumps(json.loads(pretty(document)), separators=(",", ":"))

@@ -173,9 +173,10 @@ def delete_policy(script, step):
             "This policy has more than one version. Before you delete a policy, you must delete the policy's "
             "versions. The default version is deleted with the policy.",
         )
+    described = {field: script.fact("policy", arn)[field] for field in ("description", "tags")}
     for family in ("policy", "policy_document", "policy_versions"):
         script.will_be(None, family, arn)
-    return Observation("needed", {"document": pretty(document)}, {}, ("policy", arn))
+    return Observation("needed", {"document": pretty(document), **described}, {}, ("policy", arn))
 
 
 # --- versions of managed policies ---
@@ -193,14 +194,21 @@ def create_policy_version(script, step):
     if any(versions[one] or not default for one in equal):
         return Observation("unchanged", after, after, writes)
     _version_quotas(step, versions)
-    before = {"document": pretty(script.fact("policy_document", arn))} if default else {}
+    before = {"versions": sorted(versions)}
     if default:
+        before.update(_default(script, arn, versions))
         _guard_default(script, step, arn, document)
         versions = dict.fromkeys(versions, False)
     # IAM counts on from the newest version that ever was; the newest that is there is the best guess.
     new = f"v{max(int(version[1:]) for version in versions) + 1}"
     _will_have_versions(script, arn, {**versions, new: default}, **{new: document})
     return Observation("needed", before, after, writes)
+
+
+def _default(script, arn, versions):
+    """What is in force of a policy, and which of its versions that is."""
+    version = next(version for version, is_default in versions.items() if is_default)
+    return {"document": pretty(script.fact("policy_document", arn)), "default_version": version}
 
 
 def _own_policy(script, step, arn):
@@ -239,15 +247,15 @@ def set_default_policy_version(script, step):
     if version not in versions:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} version {version} does not exist or is not attachable.")
     document = script.fact("version_document", arn, version)
-    live = script.fact("policy_document", arn)
+    before, after = _default(script, arn, versions), {"document": pretty(document), "default_version": version}
     writes = ("policy_versions", arn)
     if versions[version]:
-        return Observation("unchanged", {"document": pretty(document)}, {"document": pretty(document)}, writes)
+        return Observation("unchanged", after, after, writes)
     if not is_deny_only(document):
         script.guard("default_deny_only", step, f"it makes {version} the default of {arn}, which allows something")
     _guard_default(script, step, arn, document)
     _will_have_versions(script, arn, {**dict.fromkeys(versions, False), version: True})
-    return Observation("needed", {"document": pretty(live)}, {"document": pretty(document)}, writes)
+    return Observation("needed", before, after, writes)
 
 
 def delete_policy_version(script, step):

@@ -251,7 +251,7 @@ def _gone(script, key):
     if found is None:
         return compared({}, {}, key)
     script.will_be(None, *key)
-    return compared({"name": key[1], "path": found["path"]}, {}, key)
+    return compared({"name": key[1], "path": found["path"], "tags": found["tags"]}, {}, key)
 
 
 # --- roles of AWS services ---
@@ -278,7 +278,11 @@ def delete_service_linked_role(script, step):
     found = script.fact("role", name)
     if found is not None and not found["path"].startswith(SERVICE_LINKED):
         raise aws_error(step, "InvalidInput", f"{name} is no service-linked role.")
-    return _gone(script, ("role", name))
+    if found is None:
+        return compared({}, {}, ("role", name))
+    before = {"name": name, "path": found["path"], "description": script.fact("role_settings", name)["description"]}
+    script.will_be(None, "role", name)
+    return compared(before, {}, ("role", name))
 
 
 # --- instance profiles ---

@@ -29,12 +29,13 @@ def create_saml_provider(script, step):
 
 def _create(script, step, key, wanted):
     found = script.fact(*key)
+    after = {"arn": key[1], **wanted}
     if found is None:
         script.will_be({"thumbprints": [], **wanted}, *key)
-        return compared({}, wanted, key)
+        return compared({}, after, key)
     if {field: found[field] for field in wanted} != wanted:
         raise aws_error(step, "EntityAlreadyExists", f"{key[1]} already exists, and differs.")
-    return compared(wanted, wanted, key)
+    return compared(after, after, key)
 
 
 def delete_provider(script, step):

@@ -261,7 +261,7 @@ STEPS = (
         arn=SAML_ARN,
         state="absent",
     ),
-    credential("DeleteSSHPublicKey", "ssh_public_key", "SSHPublicKeyId", "UploadSSHPublicKey"),
+    credential("DeleteSSHPublicKey", "ssh_public_key", "SSHPublicKeyId", KEY_GONE),
     entity(
         "DeleteServerCertificate",
         "delete_server_certificate",

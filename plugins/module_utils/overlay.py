@@ -8,6 +8,7 @@ Also what all observers share: the words of AWS's errors, and the comparison of 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
@@ -81,6 +82,13 @@ class Script:
         self._partition = partition
         self._allow = allow
         self.pending = pending
+
+    def fork(self):
+        """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
+        twin = copy.copy(self)
+        twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
+        twin.pending = dict(self.pending)
+        return twin
 
     def fact(self, *key):
         found = self._found(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import resource_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
 
@@ -110,5 +111,5 @@ def _caller_principal(arn):
 
 def principal_of_arn(arn):
     """C(arn:aws:iam::123456789012:user/path/bob) -> C(("user", "bob"))."""
-    kind, _slash, rest = arn.split(":", 5)[5].partition("/")
-    return kind, rest.split("/")[-1]
+    kind, _path, name = resource_of(arn)
+    return kind, name

@@ -57,6 +57,14 @@ options:
     type: list
     elements: dict
     default: []
+  undo:
+    description:
+      - The steps undo others, each naming in C(undoes) the step that was applied. What is not as that step left it is
+        V(refused), what is undone already is unchanged.
+      - The guardrails that keep scripts from widening access do not apply, since undoing a restriction widens access and
+        a person asked for it; O(account_id) and O(protected_principals) do.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Reads the same, changes nothing.
@@ -132,6 +140,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import
     can_consolidate,
     consolidated_step,
     principal_of,
+    unconsolidated_step,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
@@ -208,14 +217,28 @@ class Batch:
         self._consolidated[key] = read_document(step["parameters"]["PolicyDocument"])
         return step
 
+    def _completed(self, script, step):
+        """The step with what only the account knows of it."""
+        if not step.get("undoes", {}).get("consolidated"):
+            return completed(script, step)
+        kind, name = key = principal(step)
+        live = self._consolidated.get(key, self._account.fact("inline", *key, POLICY_NAME))
+        script.will_be(live, "inline", kind, name, POLICY_NAME)
+        step, left, (was, mine) = unconsolidated_step(step, live)
+        if mine and mine != was:
+            raise Drift("the alert's statements in it are not those that were applied; decide by hand")
+        self._consolidated[key] = left
+        return step
+
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
+            step = self._completed(script, step)
             self._check_partition(step)
             script.next_step()
             # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
             principals = touched(script, step)
-            found = observe(script, step)
+            found = observe_undo(script, step) if "undoes" in step else observe(script, step)
             if found.status == "needed":
                 for kind, name, arn in principals:
                     self._protection.check(kind, name, arn)
@@ -223,6 +246,8 @@ class Batch:
             args = {**step["args"], **_live_args(script, step)}
         except Refusal as refusal:
             return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
+        except Drift as drift:
+            return step, "refused", f"{_where(step)}: {drift}"
         except AttachmentQuota as conflict:
             return step, "over_quota", f"{_where(step)}: {conflict}"
         except (Conflict, PolicyDocumentError) as conflict:
@@ -243,7 +268,8 @@ class Batch:
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
         # Consolidated alerts agree: each adds to what the one before it will have put there.
-        wants = "consolidated" if step.get("consolidated") else (step["operation"], found.after)
+        is_consolidated = step.get("consolidated") or step.get("undoes", {}).get("consolidated")
+        wants = "consolidated" if is_consolidated else (step["operation"], found.after)
         writer, wanted = self._writers.get(found.writes, (alert_id, wants))
         if writer != alert_id and wanted != wants:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
@@ -271,7 +297,8 @@ def _left_to_do(steps):
 
 
 def _where(step):
-    return f"{cli_name(step['operation'])} (line {step['line']}, column {step['column']})"
+    place = f" (line {step['line']}, column {step['column']})" if "line" in step else f" {step['target']}".rstrip()
+    return f"{cli_name(step['operation'])}{place}"
 
 
 def _live_args(script, step):
@@ -308,7 +335,8 @@ def observe_alerts(module, caller):
     if len(touched) >= PRELOAD_FROM:
         _preload(module, account)
     partition = caller.split(":")[1]
-    batch = Batch(account, account_id, partition, module.params["allow"], protection, module.params["on_quota"])
+    allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
+    batch = Batch(account, account_id, partition, allow, protection, module.params["on_quota"])
     return limit_changes([batch.observe_alert(alert) for alert in alerts], module.params["max_changes"])
 
 
@@ -387,6 +415,7 @@ def main():
             "max_changes": {"type": "int"},
             "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
+            "undo": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
