@@ -66,7 +66,7 @@ def unconsolidated_step(step, live):
 
     :param step: one whose C(undoes) is a C(consolidated_step) that was applied, with its C(alert_id) and C(after).
     :param live: the principal's toolkit-owned policy as it is, or None.
-    :returns: (the step, the policy as it leaves it or None, the alert's statements as they were applied and as they are).
+    :returns: (the step, the policy as it leaves it or None, the alert's statements as applied and as they are).
     """
     applied = step["undoes"]
     mine, others = _split(live, applied["alert_id"])

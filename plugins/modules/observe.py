@@ -61,8 +61,8 @@ options:
     description:
       - The steps undo others, each naming in C(undoes) the step that was applied. What is not as that step left it is
         V(refused), what is undone already is unchanged.
-      - The guardrails that keep scripts from widening access do not apply, since undoing a restriction widens access and
-        a person asked for it; O(account_id) and O(protected_principals) do.
+      - The guardrails that keep scripts from widening access do not apply, since undoing a restriction widens access
+        and a person asked for it; O(account_id) and O(protected_principals) do.
     type: bool
     default: false
 attributes:
@@ -154,11 +154,17 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
 from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
+from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import (
+    ALLOWED_TO_UNDO,
+    Drift,
+    completed,
+    observe_undo,
+)
 
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
 PRELOAD_FROM = 10
-# The disposition of an alert whose step ends so; the other endings let it go on.
 DOCUMENTS = ("document", "trust")
+# The disposition of an alert whose step ends so; the other endings let it go on.
 DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 
 
