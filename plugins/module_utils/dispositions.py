@@ -45,7 +45,7 @@ DISPOSITIONS = (
         "check mode: these steps would change something",
         GIVE_BACK,
         False,
-        "Read the steps, then apply exactly them: ansible-playbook remediate.yml -e remediate_plan=<the run's id>.",
+        "Read the steps, then let a run apply exactly them, with remediate_plan and the id of this run.",
     ),
     Disposition(
         "acknowledged",

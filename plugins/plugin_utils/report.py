@@ -164,6 +164,7 @@ def summary(report_data, verbose=False):
     lines += _table(alerts) if alerts else [nothing]
     lines += [line for alert in alerts for line in _details(alert, verbose)]
     lines += ["", *_advice(report_data)] if alerts else []
+    lines += _next_command(report_data)
     lines += _opened(report_data["opened"])
     lines += _quarantine(report_data["quarantine"])
     lines += _of_plan(report_data["plan"])
@@ -223,6 +224,12 @@ def _advice(report_data):
             person = " (needs a person)" if row.word in report_data["needs_person"] else ""
             lines.append(f"  {totals[row.word]} {row.word}{person}: {row.advice}")
     return lines
+
+
+def _next_command(report_data):
+    if report_data["mode"] == "apply" or "planned" not in report_data["totals"]:
+        return []
+    return [f"To apply exactly this: ansible-playbook remediate.yml -e remediate_plan={report_data['run_id']}"]
 
 
 def _opened(opened):

@@ -15,6 +15,7 @@ from stack.alerts import deny_document, deny_policy_name, deny_script, nested_al
 from stack.runs import read_report
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+RESOURCE = "arn:aws:s3:::{{ 7 * 7 }}/${aws:username}"
 USERS = ("same", "halfway", "drifts", "rewritten", "resent", "done", "undone", "gone")
 
 
@@ -22,6 +23,11 @@ def send(stack, user, script=None, **overrides):
     account_id = stack.account_id("payments")
     stack.script(f"I-{user}", script or deny_script("user", user, account_id, f"I-{user}"))
     return stack.send(nested_alert(f"I-{user}", account_id, kind="user", name=user, **overrides))
+
+
+def same_script(stack):
+    document = deny_document(["s3:DeleteBucket"], RESOURCE)
+    return deny_script("user", "same", stack.account_id("payments"), "I-same", document=document)
 
 
 def policy_arn(stack, user):
@@ -74,7 +80,7 @@ def test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone(stack):
         create(stack, user)
         attach(stack, user)
     for user in USERS:
-        send(stack, user)
+        send(stack, user, same_script(stack) if user == "same" else None)
     before = iam_state(stack, "payments")
     stack.clear_calls()
     # Without --check: that playbook cannot do anything else.
@@ -104,6 +110,7 @@ def test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone(stack):
     assert dispositions(report) == {**wanted, "I-same": "remediated"}
     assert_reasons_say_what_has_changed(reasons(report))
     assert changes(stack) == the_calls_of_the_plan(plan, policy_arn(stack, "same"))
+    assert RESOURCE in json.dumps(changes(stack)), "what is read from a plan is no template either"
     assert run.stdout.count("+++ after: I-same attach-user-policy same") == 1, "the modules show none of their own"
     assert report["plan"]["not_received"] == ["I-gone"]
     assert stack.depth() == (7, 0), "five that have changed, one of them twice, and the new one"
