@@ -4,10 +4,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from pathlib import Path
+
 import pytest
+import yaml
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
-from stack.furnishing import furnish
+from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from stack.furnishing import WRITTEN, furnish
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "steps"
 
 BEFORE = {"attached_policies": ["p"]}
 USER = {"arn": "arn:aws:iam::1:user/a", "path": "/", "boundary": None, "tags": {"a": "b"}}
@@ -32,15 +42,37 @@ def test_a_fingerprint_tells_states_apart_that_matter(before, changes, is_same):
     assert (fingerprint(before, {**FACTS, **changes}) == fingerprint(BEFORE, FACTS)) == is_same
 
 
-def test_a_fingerprint_does_not_depend_on_how_the_account_was_read(stack):
+def test_a_plan_holds_for_every_operation_however_the_account_is_read(stack):
+    account_id = stack.account_id("payments")
     client = stack.client("iam", "payments")
-    furnish(client, stack.account_id("payments"))
+    made = furnish(client, account_id)
     piecemeal, at_once = IamAccount(client), IamAccount(client)
     at_once.preload()
-    keys = list(at_once._facts)
-    assert {key[0] for key in keys} >= {"user", "role", "group", "attached", "inline", "groups_of", "policy_document"}
-    for key in keys:
-        assert fingerprint({}, {key: piecemeal.fact(*key)}) == fingerprint({}, {key: at_once.fact(*key)}), key
+    alerts = [golden(row.name, account_id, made) for row in STEPS]
+    for alert in alerts:
+        reviewed = observed(piecemeal, alert)
+        assert {"alert": alert["alert_id"], "changed": changes_since(reviewed, observed(at_once, alert))} == {
+            "alert": alert["alert_id"],
+            "changed": [],
+        }
+    statuses = [step["status"] for alert in alerts for step in observed(at_once, alert)]
+    assert statuses.count("needed") > 60, "otherwise little is compared"
+
+
+def golden(operation, account_id, made):
+    fixture = yaml.safe_load((FIXTURES / f"{operation}.yml").read_text())
+    script = fixture["script"].replace("123456789012", account_id)
+    for kind, written in WRITTEN.items():
+        script = script.replace(written, made[kind])
+    steps = translate(script, account_id, fixture["allow"])["steps"]
+    told = {"alert_id": operation, "message_id": operation, "account_id": account_id}
+    return {**told, "steps": steps, "allow": fixture["allow"]}
+
+
+def observed(account, alert):
+    protection = Protection([], "arn:aws:sts::1:assumed-role/us/run", datetime.now(timezone.utc))
+    batch = Batch(account, alert["account_id"], "aws", alert["allow"], protection)
+    return [{"fingerprint": None, "before": None, **step} for step in batch.observe_alert(alert)["steps"]]
 
 
 def step(**changes):
