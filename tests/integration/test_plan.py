@@ -84,7 +84,7 @@ def test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone(stack):
     before = iam_state(stack, "payments")
     stack.clear_calls()
     # Without --check: that playbook cannot do anything else.
-    review = run_playbook(stack, "--diff", playbook="playbooks/review.yml")
+    review = run_playbook(stack, "--diff", "-e", "awx_user_name=ann awx_job_id=7", playbook="playbooks/review.yml")
     assert review.rc == 0, review.stdout
     assert review.report["mode"] == "check"
     assert (changes(stack), iam_state(stack, "payments")) == ([], before)
@@ -94,6 +94,7 @@ def test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone(stack):
     assert stat.S_IMODE(plan_file(review).stat().st_mode) == 0o600
     assert {alert["alert_id"]: alert["disposition"] for alert in plan["alerts"]} == dispositions(review.report)
     assert (plan["run_id"], plan["digest"]) == (review.report["run_id"], digest(plan))
+    assert (plan["who"]["awx_user"], plan["who"]["awx_job"]) == ("ann", "7")
 
     while_nobody_looks(stack)
     wanted = {
@@ -166,6 +167,16 @@ def assert_each_step_is_shown(output, arn):
     assert "+++ after: I-same attach-user-policy same" in output
     assert f'-  "attached_policies": []\n+  "attached_policies": [\n+    "{arn}"\n+  ]' in output
     assert "I-done" not in output.partition("What to do")[0].partition("ACCOUNT ")[0], "nothing changes there"
+
+
+def test_the_review_playbook_cannot_be_made_to_apply(stack):
+    seed(stack, "payments", users=["same"])
+    send(stack, "same")
+    stack.clear_calls()
+    forced = run_playbook(stack, "-e", '{"__remediate_is_review": false}', playbook="playbooks/review.yml")
+    assert changes(stack) == []
+    assert stack.depth() == (1, 0)
+    assert forced.dispositions == {"I-same": "failed"}
 
 
 def edited(plan):
