@@ -94,17 +94,22 @@ def start_playbook(
     artifacts: Path,
     env: dict[str, str | None] | None = None,
     playbook: str = "remediate.yml",
+    terminal: int | None = None,
 ) -> Playbook:
-    """Start `ansible-playbook` as run_playbook does, and do not wait. `kill_run` ends it as a power cut would."""
+    """Start `ansible-playbook` as run_playbook does, and do not wait. `kill_run` ends it as a power cut would.
+
+    `terminal` is the file descriptor of a terminal to run in, instead of pipes.
+    """
+    output = subprocess.PIPE if terminal is None else terminal
     inventory = [] if "-i" in args else ["-i", str(stack.inventory)]
     settings = ["-e", json.dumps({"remediate_artifacts_dir": str(artifacts)})]
     return Playbook(
         ["ansible-playbook", *inventory, playbook, *settings, *args],
         cwd=ROOT,
         env=_environment(stack, env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL if terminal is None else terminal,
+        stdout=output,
+        stderr=output,
         text=True,
         start_new_session=True,
     )

@@ -1,0 +1,220 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: progress
+type: stdout
+version_added: 1.0.0
+short_description: Show how far each account is, then the summary
+description:
+  - While the role P(leastpriv.iam.remediate#role) works, a terminal shows one line per account, redrawn in place, with
+    the steps that are done, their rate, and the time left. Where there is no terminal, each account says in plain lines
+    what it begins and how it ended.
+  - The summary follows, as it is, without the quoting of YAML or JSON.
+  - Failures, unreachable hosts, warnings, retries and diffs are shown at once and in full, as
+    P(ansible.builtin.default#callback) does. What it leaves out is the rest of the role's tasks.
+  - With C(-v), and for everything that is not the role, it is P(ansible.builtin.default#callback).
+author:
+  - The Leastpriv team (!UNKNOWN)
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - set as C(stdout_callback = leastpriv.iam.progress) in C(ansible.cfg), as the one of this project does
+seealso:
+  - plugin: ansible.builtin.default
+    plugin_type: callback
+"""
+
+import atexit
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.utils.color import stringc
+from ansible.utils.fqcn import add_internal_fqcns
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.progress import Progress
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import printable
+
+ROLE = "leastpriv.iam.remediate"
+DEBUG = add_internal_fqcns(("debug",))
+COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
+
+# What somebody must see although the task itself went well.
+REMARKS = ("warnings", "exception")
+# Seconds between two drawings: more often nobody can read.
+PAUSE = 0.1
+
+
+class Footer:
+    """Lines at the end of the terminal that are redrawn in place, and make way for whatever else is printed.
+
+    The cursor waits at their beginning: they are cleared without knowing how many they are, and a program that dies
+    leaves nothing that the next line would not overwrite.
+    """
+
+    def __init__(self, display: Any) -> None:
+        self.display = display
+        self.owner = os.getpid()
+        self.shown: list[str] = []
+        self.replaced: Callable[..., None] | None = None
+
+    def draw(self, lines: list[str]) -> None:
+        with self.display._lock:
+            if lines and lines != self.shown:
+                self._make_way()
+                up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
+                self.shown = lines
+                self._write("\r" + "\x1b[K\n".join(lines) + f"\x1b[J{up}\r")
+            elif not lines:
+                self.clear()
+
+    def clear(self) -> None:
+        # Workers are copies of the controller, and have no screen.
+        if self.shown and os.getpid() == self.owner:
+            with self.display._lock:
+                self.shown = []
+                self._write("\r\x1b[J")
+
+    def _make_way(self) -> None:
+        """Clear before anything is printed: warnings of workers and the end of an interrupted run come this way too."""
+        if self.replaced:
+            return
+        self.replaced = self.display.display
+
+        def display(*args: Any, **kwargs: Any) -> None:
+            # Held by Ansible while it copies itself, so a worker must not ask for it: it only passes on what it says.
+            if os.getpid() != self.owner:
+                return self.replaced(*args, **kwargs)
+            with self.display._lock:
+                self.clear()
+                return self.replaced(*args, **kwargs)
+
+        self.display.display = display
+        atexit.register(self.clear)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+class CallbackModule(Default):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "leastpriv.iam.progress"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.progress = Progress()
+        self.footer = Footer(self._display)
+        self.has_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.drawn_at = 0.0
+        self.holds_banner = False
+
+    # --- tasks --------------------------------------------------------------------------------------------------------
+
+    def get_option(self, k: str, hostvars: Any = None) -> Any:
+        # The default callback leaves a banner to the first result that is shown when skipped ones are not.
+        return False if self.holds_banner and k == "display_skipped_hosts" else super().get_option(k, hostvars)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        self.holds_banner = self._is_filtered(task)
+        super().v2_playbook_on_task_start(task, is_conditional)
+        if self.holds_banner:
+            self._draw()
+        else:
+            self.footer.clear()
+        self.holds_banner = False
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        if not self._is_filtered(included_file._task):
+            super().v2_playbook_on_include(included_file)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self.footer.clear()
+        super().v2_playbook_on_stats(stats)
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._show(result, super().v2_runner_on_ok)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._show(result, super().v2_runner_on_skipped)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._show(result, super().v2_runner_item_on_ok)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        self._show(result, super().v2_runner_item_on_skipped)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        learned: list[str] = []
+        try:
+            # Before it is shown: showing takes parts of a result away.
+            learned = self._learn(result, has_failed=True)
+        finally:
+            super().v2_runner_item_on_failed(result)
+        self._tell(learned)
+
+    def _show(self, result: Any, in_full: Callable[[Any], None]) -> None:
+        if not self._is_filtered(result._task):
+            in_full(result)
+        elif result._task.action in DEBUG and isinstance(result._result.get("msg"), str):
+            self._say(result._result["msg"])
+        else:
+            learned = self._learn(result)
+            if _is_remarkable(result):
+                in_full(result)
+            else:
+                # What is left is shown when deprecation_warnings is on.
+                self._handle_warnings(result._result)
+            self._tell(learned)
+
+    def _say(self, message: str) -> None:
+        """Print a message of the role as it is. It is the last thing of a run: nothing is drawn below it."""
+        self.progress = Progress()
+        lines = message.split("\n")
+        self._display.display("\n" + "\n".join(printable(line) for line in lines))
+
+    # --- progress -----------------------------------------------------------------------------------------------------
+
+    def _is_filtered(self, task: Any) -> bool:
+        role = getattr(task, "_role", None)
+        return self._display.verbosity == 0 and role is not None and role.get_name() == ROLE
+
+    def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
+        if not self._is_filtered(result._task):
+            return []
+        return self.progress.learn(result._host.get_name(), result._result, time.monotonic(), has_failed)
+
+    def _tell(self, learned: list[str]) -> None:
+        if self.has_terminal:
+            self._draw(at_once=bool(learned))
+            return
+        for line in learned:
+            self._display.display(line)
+
+    def _draw(self, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if not self.has_terminal or (now - self.drawn_at < PAUSE and not at_once):
+            return
+        self.drawn_at = now
+        columns, rows = shutil.get_terminal_size()
+        lines = self.progress.lines(now, columns, rows - 1)
+        self.footer.draw([stringc(line.text, COLORS[line.mood]) if COLORS[line.mood] else line.text for line in lines])
+
+
+def _is_remarkable(result: Any) -> bool:
+    """Whether a result that is no failure says something that the default callback would show beside its success."""
+    told = result._result
+    shows_diff = result._task.diff and told.get("diff") and told.get("changed")
+    return bool(shows_diff or any(told.get(remark) for remark in REMARKS))

@@ -1,0 +1,154 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees of a run, in a terminal and without one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import textwrap
+
+import pytest
+from stack import run_playbook, seed
+from stack.alerts import deny_script, nested_alert
+
+from .terminal import Terminal, lines
+
+STUCK = 25
+BAR = re.compile(r"\[[#-]{20}\]")
+COLOR = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def alerts(stack):
+    """Two alerts in each of two accounts, of two steps each."""
+    for alert_id, account, user in (
+        ("I-1", "payments", "alice"),
+        ("I-2", "payments", "dave"),
+        ("I-3", "sandbox", "carol"),
+        ("I-4", "sandbox", "erin"),
+    ):
+        seed(stack, account, users=[user])
+        account_id = stack.account_id(account)
+        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
+        stack.send(nested_alert(alert_id, account_id, name=user))
+
+
+def attached(stack, account):
+    iam = stack.client("iam", account)
+    users = [user["UserName"] for user in iam.list_users()["Users"]]
+    return sorted(u for u in users if iam.list_attached_user_policies(UserName=u)["AttachedPolicies"])
+
+
+def test_a_terminal_shows_a_line_per_account_while_it_works_and_then_the_summary_and_every_failure(stack, alerts):
+    for action in ("AttachUserPolicy", "GetAccountAuthorizationDetails"):
+        stack.fault(action=action, account=stack.account_id("payments"), code="AccessDenied", status=403)
+    run = Terminal(stack)
+    assert run.wait() == 2
+    assert (attached(stack, "sandbox"), len(attached(stack, "payments"))) == (["carol", "erin"], 1)
+    assert run.report["totals"] == {"remediated": 3, "failed": 1}
+    pictures = list(run.pictures())
+    bars = [[line for line in picture if BAR.search(line)] for picture in pictures]
+    assert max(map(len, bars)) == 2, "one line per account, however often it was drawn"
+    shown = "\n".join(line for drawn in bars for line in drawn)
+    assert re.search(r"^sandbox   \[-{20}\]  looking at 2 alerts$", shown, re.MULTILINE)
+    assert re.search(r"^sandbox   \[#{10}-{10}\]  2/4 steps, [\d.]+/s, \d:\d\d left$", shown, re.MULTILINE)
+    assert re.search(r"^sandbox   \[#{20}\]  4/4 steps in \d:\d\d$", shown, re.MULTILINE)
+    assert re.search(r"^payments  \[#{20}\]  4/4 steps in \d:\d\d, 1 failed$", shown, re.MULTILINE)
+    last = pictures[-1]
+    assert not [line for line in last if BAR.search(line)], "cleared"
+    assert [line for line in last if line.startswith("failed: [payments] (item=I-")], "\n".join(last)
+    assert "AccessDenied" in "".join(last)
+    assert "[WARNING]: Observing is slower without iam:GetAccountAuthorizationDetails" in "".join(last)
+    assert [line.split() for line in last if re.match(r"(ACCOUNT|sandbox) .*", line)][:3] == [
+        ["ACCOUNT", "ALERT", "DISPOSITION", "REASON"],
+        *(line.split() for line in last if line.startswith("sandbox   I-")),
+    ]
+    rest = [line for line in last if line.startswith(("ok: [", "changed: [", "skipping: [", "included: "))]
+    assert rest == ["changed: [payments]"], "whose the warning is"
+    assert COLOR.search(run.written)
+
+
+def test_a_review_with_diffs_shows_them_and_whose_they_are_and_no_colour_when_asked(stack, alerts):
+    run = Terminal(stack, "--check", "--diff", env={"NO_COLOR": "1"})
+    assert run.wait() == 0
+    assert (attached(stack, "sandbox"), run.report["totals"]) == ([], {"planned": 4})
+    assert not COLOR.search(run.written)
+    assert any("sandbox   [####################]  4 steps needed" in picture for picture in run.pictures())
+    last = lines(run.screen)
+    assert '+        "s3:DeleteBucket",' in last
+    assert "changed: [sandbox]" in last
+    assert not [line for line in last if BAR.search(line)]
+
+
+def test_ctrl_c_leaves_the_terminal_clean(stack, alerts):
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
+    run = Terminal(stack)
+    stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.wait() == 99
+    assert stack.depth() == (4, 0)
+    assert BAR.search(run.written.decode()), "it was interrupted while it drew"
+    screen = run.screen
+    last = lines(screen)
+    assert not [line for line in last if BAR.search(line)]
+    assert "Interrupted by SIGINT" in "".join(last)
+    assert last[-1].startswith("Report: ") or last[-1].endswith("report.html")
+    assert screen.cursor.x == 0
+    assert not screen.display[screen.cursor.y].strip()
+    assert not screen.cursor.hidden
+
+
+def test_without_a_terminal_each_account_says_in_plain_lines_what_it_does(stack, alerts):
+    run = run_playbook(stack)
+    assert (run.rc, run.report["totals"]) == (0, {"remediated": 4})
+    assert "\x1b" not in run.stdout
+    before, after = run.stdout.split("Run " + run.report["run_id"])
+    told = [re.sub(r"\d:\d\d", "0:00", line) for line in before.split("\n") if line and not line.startswith("PLAY")]
+    assert told[0] == "Receiving the alerts and their scripts"
+    assert sorted(told[1:]) == [
+        "payments: 4 steps to apply",
+        "payments: 4/4 steps in 0:00",
+        "payments: looking at 2 alerts",
+        "sandbox: 4 steps to apply",
+        "sandbox: 4/4 steps in 0:00",
+        "sandbox: looking at 2 alerts",
+    ]
+    assert "\nsandbox   I-3    remediated   " in after, "the table as it is, not as YAML"
+    assert "PLAY RECAP" in after
+
+
+def test_with_v_and_in_other_plays_it_is_the_default_callback(stack, alerts, tmp_path):
+    other = tmp_path / "other.yml"
+    other.write_text(
+        textwrap.dedent("""
+            - name: Another play
+              hosts: sandbox
+              gather_facts: false
+              tasks:
+                - name: Say something
+                  ansible.builtin.debug:
+                    msg: "one\\ntwo"
+                - name: Skip something
+                  ansible.builtin.debug:
+                    msg: three
+                  when: false
+        """)
+    )
+    for playbook, arguments in ((str(other), []), ("remediate.yml", ["--check", "-v"])):
+        ours, default = (
+            run_playbook(stack, *arguments, playbook=playbook, env=env)
+            for env in ({}, {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"})
+        )
+        assert ours.rc == default.rc == 0
+        assert _banners(ours) == _banners(default)
+        assert "TASK [" in ours.stdout
+        assert "looking at" not in ours.stdout
+    assert "skipping: [sandbox]" in run_playbook(stack, playbook=str(other)).stdout
+
+
+def _banners(run):
+    begins = re.compile("PLAY|TASK|ok:|changed:|skipping:|included:")
+    return sorted(line for line in run.stdout.split("\n") if begins.match(line))

@@ -1,0 +1,69 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is drawn makes way for what is printed; tests/integration/test_progress.py looks at real runs."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.callback.progress import Footer
+
+CLEAR = "\r\x1b[J"
+
+
+class Display:
+    """Ansible's, as far as the footer uses it; writes into the same stream."""
+
+    def __init__(self):
+        self._lock = threading.RLock()
+
+    def display(self, text, **options):
+        print(text)
+
+
+@pytest.fixture
+def footer():
+    footer = Footer(Display())
+    yield footer
+    atexit.unregister(footer.clear)
+
+
+def test_lines_are_drawn_over_each_other_and_make_way_for_a_warning(footer, capsys):
+    footer.draw(["one", "two"])
+    assert capsys.readouterr().out == "\rone\x1b[K\ntwo\x1b[J\x1b[1A\r"
+    footer.draw(["one"])
+    assert capsys.readouterr().out == "\rone\x1b[J\r"
+    footer.display.display("[WARNING]: mind this")
+    assert capsys.readouterr().out == CLEAR + "[WARNING]: mind this\n"
+    footer.display.display("and this")
+    assert capsys.readouterr().out == "and this\n"
+
+
+def test_what_is_shown_already_is_not_drawn_again(footer, capsys):
+    footer.draw(["one"])
+    capsys.readouterr()
+    footer.draw(["one"])
+    assert capsys.readouterr().out == ""
+    footer.draw([])
+    assert capsys.readouterr().out == CLEAR
+
+
+def test_a_worker_leaves_the_screen_to_the_controller(footer, capsys, monkeypatch):
+    footer.draw(["one"])
+    capsys.readouterr()
+    monkeypatch.setattr(os, "getpid", lambda: footer.owner + 1)
+    footer.display.display("passed on to the controller")
+    footer.clear()
+    assert capsys.readouterr().out == "passed on to the controller\n"
+
+
+def test_nothing_is_changed_where_nothing_is_drawn(footer, capsys):
+    before = footer.display.display
+    footer.clear()
+    footer.draw([])
+    assert footer.display.display == before
+    assert capsys.readouterr().out == ""
