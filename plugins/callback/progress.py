@@ -48,6 +48,7 @@ ROLE = "leastpriv.iam.remediate"
 DEBUG = add_internal_fqcns(("debug",))
 COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
 
+LABEL = "_ansible_item_label"
 # What somebody must see although the task itself went well.
 REMARKS = ("warnings", "exception")
 # Seconds between two drawings: more often nobody can read.
@@ -121,9 +122,9 @@ class CallbackModule(Default):
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
-    def get_option(self, k: str, hostvars: Any = None) -> Any:
+    def get_option(self, k: str, *args: Any, **kwargs: Any) -> Any:
         # The default callback leaves a banner to the first result that is shown when skipped ones are not.
-        return False if self.holds_banner and k == "display_skipped_hosts" else super().get_option(k, hostvars)
+        return False if self.holds_banner and k == "display_skipped_hosts" else super().get_option(k, *args, **kwargs)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self.holds_banner = self._is_filtered(task)
@@ -194,6 +195,9 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
+        if LABEL in result._result:
+            # It names what a script is about.
+            result._result[LABEL] = printable(result._result[LABEL])
         return self.progress.learn(result._host.get_name(), result._result, time.monotonic(), has_failed)
 
     def _tell(self, learned: list[str]) -> None:

@@ -43,9 +43,8 @@ def attached(stack, account):
 
 
 def test_a_terminal_shows_a_line_per_account_while_it_works_and_then_the_summary_and_every_failure(stack, alerts):
-    for action in ("AttachUserPolicy", "GetAccountAuthorizationDetails"):
-        stack.fault(action=action, account=stack.account_id("payments"), code="AccessDenied", status=403)
-    run = Terminal(stack)
+    stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), code="AccessDenied", status=403)
+    run = Terminal(stack, "-e", "remediate_validate_certs=false")
     assert run.wait() == 2
     assert (attached(stack, "sandbox"), len(attached(stack, "payments"))) == (["carol", "erin"], 1)
     assert run.report["totals"] == {"remediated": 3, "failed": 1}
@@ -61,13 +60,13 @@ def test_a_terminal_shows_a_line_per_account_while_it_works_and_then_the_summary
     assert not [line for line in last if BAR.search(line)], "cleared"
     assert [line for line in last if line.startswith("failed: [payments] (item=I-")], "\n".join(last)
     assert "AccessDenied" in "".join(last)
-    assert "[WARNING]: Observing is slower without iam:GetAccountAuthorizationDetails" in "".join(last)
+    assert [line for line in last if line.startswith("[WARNING]: validate_certs is false: ")]
     assert [line.split() for line in last if re.match(r"(ACCOUNT|sandbox) .*", line)][:3] == [
         ["ACCOUNT", "ALERT", "DISPOSITION", "REASON"],
         *(line.split() for line in last if line.startswith("sandbox   I-")),
     ]
     rest = [line for line in last if line.startswith(("ok: [", "changed: [", "skipping: [", "included: "))]
-    assert rest == ["changed: [payments]"], "whose the warning is"
+    assert rest in ([], ["ok: [analytics]"]), "at most the task that warns"
     assert COLOR.search(run.written)
 
 
