@@ -250,7 +250,7 @@ class _Collecting:
 
     def _is_enough(self) -> bool:
         """Whether a short answer ends the round: by SQS's count nothing is left, which another poll would wait for."""
-        return self.looks_again or self._unseen() <= 0
+        return self.looks_again or (not self.reception.is_shared and self._unseen() <= 0)
 
     def _has_seen_all(self, messages: tuple[Message, ...], has_news: bool) -> bool:
         # The heads of its message groups are all that a FIFO queue gives as long as they are there.
