@@ -167,10 +167,11 @@ class CallbackModule(Default):
         self._tell(learned)
 
     def _show(self, result: Any, in_full: Callable[[Any], None]) -> None:
-        if not self._is_filtered(result._task):
+        message = result._result.get("msg") if result._task.action in DEBUG else None
+        if not self._is_filtered(result._task) or (message and not isinstance(message, str)):
             in_full(result)
-        elif result._task.action in DEBUG and isinstance(result._result.get("msg"), str):
-            self._say(result._result["msg"])
+        elif message:
+            self._say(message)
         else:
             learned = self._learn(result)
             if _is_remarkable(result):
