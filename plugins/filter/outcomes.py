@@ -30,6 +30,11 @@ options:
       - Whether nothing was to be applied.
     type: bool
     default: false
+  undo:
+    description:
+      - Whether the alerts are those of P(leastpriv.iam.journaled#lookup), which are undone.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

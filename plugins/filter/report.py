@@ -51,6 +51,12 @@ options:
     type: list
     elements: str
     default: []
+  undoes:
+    description:
+      - The ids of the runs that are undone, if this is an undo.
+    type: list
+    elements: str
+    default: []
   quarantine_queue:
     description:
       - Where the messages of V(invalid), V(unsupported) and V(refused) alerts were moved to, if there is such a queue.

@@ -66,7 +66,7 @@ def unconsolidated_step(step, live):
 
     :param step: one whose C(undoes) is a C(consolidated_step) that was applied, with its C(alert_id) and C(after).
     :param live: the principal's toolkit-owned policy as it is, or None.
-    :returns: (the step, the policy as it leaves it or None, the alert's statements as applied and as they are).
+    :returns: (the step, the alert's statements as they were applied, and as they are).
     """
     applied = step["undoes"]
     mine, others = _split(live, applied["alert_id"])
@@ -80,7 +80,7 @@ def unconsolidated_step(step, live):
         "args": {**args, **({"policy_json": document, "state": "present"} if left else {"state": "absent"})},
     }
     was = _split(read_document(applied["after"]["document"]), applied["alert_id"])[0]
-    return {**step, **changed}, left, (was, mine)
+    return {**step, **changed}, was, mine
 
 
 def _principal_of_put(step):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The thirteen words that say what became of an alert, and what follows from each."""
+"""The words that say what became of an alert, and what follows from each: thirteen of a run, and three of an undo."""
 
 from __future__ import annotations
 
@@ -116,6 +116,27 @@ DISPOSITIONS = (
         GIVE_BACK,
         True,
         "Follow AWS's error, then run again: what was already applied is found and not repeated.",
+    ),
+    Disposition(
+        "undone",
+        "an undo put back what the run had changed",
+        GIVE_BACK,
+        False,
+        "Nothing to do. The vendor's next scan finds it again: dismiss the alert there, or exempt what it is about.",
+    ),
+    Disposition(
+        "already_undone",
+        "an undo found everything as it was before the run",
+        GIVE_BACK,
+        False,
+        "Nothing to do.",
+    ),
+    Disposition(
+        "not_undoable",
+        "something that the run took away cannot be given back",
+        GIVE_BACK,
+        True,
+        "Make anew what is named, by hand; all else that the run had changed is put back.",
     ),
 )
 

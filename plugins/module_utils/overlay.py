@@ -87,7 +87,7 @@ class Script:
         """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
         twin = copy.copy(self)
         twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
-        twin.pending = dict(self.pending)
+        twin._relied_on, twin.pending = {}, dict(self.pending)
         return twin
 
     def fact(self, *key):

@@ -67,7 +67,7 @@ def _compact(value):
 
 
 def completed(script, step):
-    """A step, of an undo or not, with the parameters and options that only the account knows: what AWS has named."""
+    """A step, of an undo or not, with the parameters and options that name what AWS itself has named."""
     applied = step.get("undoes")
     complete = COMPLETED.get((applied["operation"], step["operation"])) if applied else None
     if complete is None:

@@ -225,30 +225,36 @@ class Batch:
 
     def _completed(self, script, step):
         """The step with what only the account knows of it."""
-        if not step.get("undoes", {}).get("consolidated"):
+        if not _takes_apart(step):
             return completed(script, step)
         kind, name = key = principal(step)
         live = self._consolidated.get(key, self._account.fact("inline", *key, POLICY_NAME))
         script.will_be(live, "inline", kind, name, POLICY_NAME)
-        step, left, (was, mine) = unconsolidated_step(step, live)
+        step, was, mine = unconsolidated_step(step, live)
         if mine and mine != was:
             raise Drift("the alert's statements in it are not those that were applied; decide by hand")
-        self._consolidated[key] = left
         return step
+
+    def _observed(self, script, step, alert_id):
+        """What a step that is not forbidden finds."""
+        self._check_partition(step)
+        script.next_step()
+        # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
+        principals = touched(script, step)
+        found = observe_undo(script, step) if "undoes" in step else observe(script, step)
+        if found.status == "needed":
+            for kind, name, arn in principals:
+                self._protection.check(kind, name, arn)
+            self._claim(found, step, alert_id)
+        if _takes_apart(step):
+            self._consolidated[principal(step)] = script.fact("inline", *principal(step), POLICY_NAME)
+        return found
 
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
             step = self._completed(script, step)
-            self._check_partition(step)
-            script.next_step()
-            # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
-            principals = touched(script, step)
-            found = observe_undo(script, step) if "undoes" in step else observe(script, step)
-            if found.status == "needed":
-                for kind, name, arn in principals:
-                    self._protection.check(kind, name, arn)
-                self._claim(found, step, alert_id)
+            found = self._observed(script, step, alert_id)
             args = {**step["args"], **_live_args(script, step)}
         except Refusal as refusal:
             return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
@@ -274,12 +280,16 @@ class Batch:
     def _claim(self, found, step, alert_id):
         """Two alerts of one run that want to write different things in one place: the later one waits."""
         # Consolidated alerts agree: each adds to what the one before it will have put there.
-        is_consolidated = step.get("consolidated") or step.get("undoes", {}).get("consolidated")
-        wants = "consolidated" if is_consolidated else (step["operation"], found.after)
+        wants = "consolidated" if step.get("consolidated") or _takes_apart(step) else (step["operation"], found.after)
         writer, wanted = self._writers.get(found.writes, (alert_id, wants))
         if writer != alert_id and wanted != wants:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
         self._writers[found.writes] = writer, wants
+
+
+def _takes_apart(step):
+    """Whether a step takes an alert's statements out of its principal's one policy again."""
+    return bool(step.get("undoes", {}).get("consolidated"))
 
 
 def _held_to_plan(seen, reviewed):

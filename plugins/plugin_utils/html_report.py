@@ -28,7 +28,7 @@ MOST_TEXT = 20_000
 MOST_LINE = 1_000
 MOST_DIFF_LINES = 400
 PERSON, PLANNED, REMEDIATED, SETTLED, LEFT = "person", "planned", "remediated", "settled", "left"
-# What thirteen words come to for somebody who looks for two seconds, the most urgent first.
+# What all the words come to for somebody who looks for two seconds, the most urgent first.
 GROUPS = {
     PERSON: "need a person",
     PLANNED: "planned",
@@ -41,12 +41,14 @@ GROUP_OF = {
     "remediated": REMEDIATED,
     "already_remediated": SETTLED,
     "acknowledged": SETTLED,
+    "undone": REMEDIATED,
+    "already_undone": SETTLED,
 }
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
 SERIOUS = SEVERITIES[:2]
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
-MODES = {"check": ("review", "Nothing was changed: this was a review."), "apply": ("run", "")}
+MODES = {"check": ("review", "Nothing was changed: this was a review."), "apply": ("run", ""), "undo": ("undo", "")}
 CAPTIONS = {
     "needed": "Would change",
     "changed": "Changed",

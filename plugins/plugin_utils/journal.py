@@ -46,6 +46,10 @@ class JournalError(LeastprivError):
     """A journal cannot be read, or is not what was written; the message names the file and the line."""
 
 
+class EmptyJournal(JournalError):
+    """A journal without a whole line: its run was killed before it did anything."""
+
+
 @dataclass(frozen=True)
 class Journal:
     """A journal as it was read.
@@ -160,7 +164,7 @@ def read_journal(path: Path) -> Journal:
         raise JournalError(f"Could not read the journal {path}: {error.strerror}.") from None
     torn = lines.pop()
     if not lines:
-        raise JournalError(f"The journal {path} holds no whole line: its run was killed before it did anything.")
+        raise EmptyJournal(f"The journal {path} holds no whole line: its run was killed before it did anything.")
     previous, entries = None, []
     for number, line in enumerate(lines, 1):
         entries.append(_checked(path, number, line, previous))

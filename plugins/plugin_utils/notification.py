@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_
 MOST_TEXT = 2_900
 MOST_LINE = 200
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-MODES = {"check": "Review: nothing was changed.", "apply": "Applied."}
+MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "Undone."}
 
 
 def notification(report_data, report_file, report_url=""):

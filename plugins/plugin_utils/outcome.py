@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import as_undone
 
 
-def outcomes_of_all(translated, hostvars, check_mode=False):
+def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     """Decide the disposition of every alert, from what the role's tasks have left in the variables of each account.
 
     :param translated: account -> its alerts as translated.
     :param hostvars: account -> its variables; those of an account that dropped out are what it had by then.
     :param check_mode: True when nothing was to be applied.
+    :param undo: True for alerts of C(undo_alerts), which have other words for what became of them.
     :returns: the alerts of all accounts, as C(outcomes) gives them.
     """
     return [
-        outcome
+        as_undone(outcome) if undo else outcome
         for account, alerts in translated.items()
         for outcome in outcomes(alerts, **_left_by(hostvars[account]), check_mode=check_mode)
     ]

@@ -13,10 +13,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import undo_of
 
 SCHEMA = 1
 VERSION = "0.1.0"
@@ -101,16 +99,6 @@ def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     is_reversible, undo = undo_of(step)
     return {**{field: step[field] for field in STEP_FIELDS}, "reversible": is_reversible, "undo": undo}
-
-
-def undo_of(step: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether a step can be undone, and how: the operation that does it, or why nothing does."""
-    undo = OPERATIONS[step["operation"]].undo
-    if isinstance(undo, Lost):
-        return False, undo.reason
-    operations = undo or ()
-    # The first puts back what was replaced, the last takes away what was new.
-    return True, cli_name(operations[0] if step["before"] else operations[-1]) if operations else ""
 
 
 def message_sha256(alert: Mapping[str, Any]) -> str:

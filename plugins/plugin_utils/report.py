@@ -13,6 +13,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import undo_of
 
 ALERT_FIELDS = (
     "alert_id",
@@ -37,6 +38,8 @@ REASON_WIDTH = 160
 # What can be left to a person to do, and which steps need nobody.
 MANUAL = ("refused", "unsupported", "failed")
 DONE = ("changed", "unchanged")
+# Those of which it matters whether they can be undone.
+CHANGING = ("needed", "changed")
 
 
 def report(
@@ -52,6 +55,7 @@ def report(
     quarantine_queue=None,
     unmoved=(),
     plan=None,
+    undoes=(),
 ):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
@@ -64,15 +68,16 @@ def report(
     :param quarantine_queue: where messages were moved to, if there is such a queue; C(unmoved): message ids of alerts
         that could not be.
     :param plan: the plan that was applied, if any.
+    :param undoes: ids of the runs that are undone by this one, if it is an undo.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(plan), C(opened), C(protected) and C(alerts); holds no secret.
+        C(unsettled), C(quarantine), C(plan), C(undoes), C(opened), C(protected) and C(alerts); holds no secret.
     """
     moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
     shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
     return {
         "run_id": run_id,
-        "mode": "check" if check_mode else "apply",
+        "mode": "check" if check_mode else "undo" if undoes else "apply",
         "started": started,
         "finished": finished,
         "interrupted": interrupted,
@@ -81,6 +86,7 @@ def report(
         "unsettled": list(unsettled),
         "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
         "plan": _plan(alerts, plan) if plan else None,
+        "undoes": list(undoes),
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
         "protected": _protected(settings, started),
         "alerts": shown,
@@ -130,9 +136,15 @@ def _alert(alert, moved):
     shown["messages"] = len(alert.get("receipts") or [])
     shown["script"] = redact(alert["script"]) if alert.get("script") else None
     shown["notes"] = alert.get("notes") or []
-    shown["steps"] = [{field: step.get(field) for field in STEP_FIELDS} for step in alert.get("steps") or []]
+    shown["steps"] = [_step(step) for step in alert.get("steps") or []]
     shown["by_hand"] = _by_hand(alert) if alert["disposition"] in MANUAL else []
     return shown
+
+
+def _step(step):
+    shown = {field: step.get(field) for field in STEP_FIELDS}
+    is_reversible, undo = undo_of(step) if step.get("status") in CHANGING else (True, "")
+    return {**shown, "undo": undo if is_reversible else f"cannot be undone: {undo}"}
 
 
 def _by_hand(alert):
@@ -174,9 +186,10 @@ def summary(report_data, verbose=False):
 
 def _headline(report_data):
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
+    undo = f" undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
     review = " (review: nothing was changed)" if report_data["mode"] == "check" else ""
     interrupted = f" ({report_data['interrupted']})" if report_data["interrupted"] else ""
-    return f"Run {report_data['run_id']}{review}{interrupted}: {totals}"
+    return f"Run {report_data['run_id']}{undo}{review}{interrupted}: {totals}"
 
 
 def _table(alerts):

@@ -10,7 +10,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable, step_line
 
 FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
-MODES = {"check": "a review, nothing was changed", "apply": "applied"}
+MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
 NOT_TO_COPY = "Vendor's script, NOT to copy: it holds characters that a terminal does not show, spelt out here:"
 

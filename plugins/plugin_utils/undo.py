@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.emitter import module_args
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import INTENT, RESULT, Journal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import Irreversible, command, undo_calls
 
@@ -81,9 +82,27 @@ def _numbered(step, index):
 def as_undone(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """An alert's outcome in the words of an undo; what cannot be put back is said last."""
     disposition = UNDONE.get(outcome["disposition"], outcome["disposition"])
+    if disposition == "already_undone":
+        what = "Everything else" if outcome["lost"] else "Everything"
+        outcome = {**outcome, "reason": f"{what} is as it was before the run."}
     if not outcome["lost"]:
         return {**outcome, "disposition": disposition}
     told = [f"Cannot be undone: {lost}." for lost in outcome["lost"]]
     if disposition in UNDONE.values():
         disposition = "not_undoable"
     return {**outcome, "disposition": disposition, "reason": "\n".join(filter(None, [outcome["reason"], *told]))}
+
+
+def placed(alert: Mapping[str, Any], accounts: AccountMap, limit: Sequence[str]) -> dict[str, Any]:
+    """An alert for the host that stands for its account now; decided already where there is nothing to do there."""
+    account_id, host = alert["account_id"], accounts.host_of(alert["account_id"])
+    whole = {**alert, "account": host or alert["account"], "receipts": [], "notes": [], "by_hand": []}
+    if host is None:
+        why = [problem.reason for problem in accounts.problems_of(account_id)]
+        reason = "; ".join(why) or f"No host of the inventory has the account_id {account_id}."
+        return {**whole, "disposition": "unmapped_account", "reason": reason}
+    if host not in limit:
+        return {**whole, "disposition": "filtered", "reason": f"{host} is outside of --limit."}
+    if not alert["steps"]:
+        return as_undone({**whole, "disposition": "already_remediated", "reason": None})
+    return {**whole, "disposition": None, "reason": None}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import resource_of
@@ -25,7 +26,7 @@ class Irreversible(Exception):
     """What a step took away cannot be given back; the text is a clause that says why."""
 
 
-def undo_calls(step: dict[str, Any]) -> Calls:
+def undo_calls(step: Mapping[str, Any]) -> Calls:
     """The calls that undo a step, in their order.
 
     :param step: C(operation), C(parameters), C(before) and C(after).
@@ -38,17 +39,21 @@ def undo_calls(step: dict[str, Any]) -> Calls:
     return CALLS[row.observe](row.undo, step["parameters"], step["before"], step["after"])
 
 
-def reversibility(step: dict[str, Any]) -> str | None:
-    """How a step can be undone, for people; None for one that changes nothing.
+def undo_of(step: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a step can be undone, and how: the operations that do it, or why nothing does.
 
-    :param step: as observed, with C(status).
+    :param step: as it was observed, C(status) too. One that changes nothing needs no undo.
     """
-    if step.get("status") in ("unchanged", None):
-        return None
+    if step["status"] == "unchanged":
+        return True, ""
     undo = OPERATIONS[step["operation"]].undo
-    if isinstance(undo, Lost):
-        return f"cannot be undone: {undo.reason}"
-    return f"can be undone by {' or '.join(map(cli_name, undo))}"
+    # Without what was there before only the table can tell.
+    if step.get("before") is None or "parameters" not in step:
+        return (False, undo.reason) if isinstance(undo, Lost) else (True, " or ".join(map(cli_name, undo or ())))
+    try:
+        return True, ", then ".join(cli_name(operation) for operation, _parameters in undo_calls(step))
+    except Irreversible as irreversible:
+        return False, str(irreversible)
 
 
 def command(operation: str, parameters: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ class Unfinished:
             unsettled=unsettled,
             settings=self.settings,
             interrupted=interrupted,
+            undoes=run.get("undoes", ()),
         )
 
 

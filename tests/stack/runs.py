@@ -69,16 +69,17 @@ def run_playbook(
     *args: str,
     env: dict[str, str | None] | None = None,
     playbook: str = "remediate.yml",
+    artifacts: Path | None = None,
     timeout: float = 180.0,
 ) -> Run:
     """Run `ansible-playbook` from the project's root as a user does, in a hermetic environment.
 
     `args` are command-line arguments ("--check", "--limit", "payments", "-e", "remediate_max_alerts=5"); without an
-    `-i` among them the stack's inventory is used. `env` sets further variables; None unsets one. Raises
-    subprocess.TimeoutExpired after killing the whole run.
+    `-i` among them the stack's inventory is used. `env` sets further variables; None unsets one. `artifacts` is the
+    folder of an earlier run, to write beside it. Raises subprocess.TimeoutExpired after killing the whole run.
     """
     started = time.monotonic()
-    artifacts = new_artifacts_folder(stack)
+    artifacts = artifacts or new_artifacts_folder(stack)
     process = start_playbook(stack, *args, env=env, playbook=playbook, artifacts=artifacts)
     try:
         stdout, stderr = process.communicate(timeout=timeout)

@@ -15,11 +15,11 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 )
 
 DELETED = {"remediated", "already_remediated", "acknowledged"}
-NEEDS_A_PERSON = {"unmapped_account", "invalid", "unsupported", "refused", "unavailable", "failed"}
+NEEDS_A_PERSON = {"unmapped_account", "invalid", "unsupported", "refused", "unavailable", "failed", "not_undoable"}
 
 
-def test_thirteen_words():
-    assert len(DISPOSITIONS) == len(BY_WORD) == 13
+def test_thirteen_words_of_a_run_and_three_of_an_undo():
+    assert len(DISPOSITIONS) == len(BY_WORD) == 16
 
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: disposition.word)

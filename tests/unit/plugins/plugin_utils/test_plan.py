@@ -19,7 +19,6 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import (
     held_to_plan,
     make_plan,
     not_received,
-    undo_of,
 )
 
 CREATED = "2026-01-01T00:00:00Z"
@@ -149,21 +148,7 @@ def test_alerts_of_the_plan_that_did_not_come_are_named():
     assert not_received([alert("I-2"), alert("I-3")], plan) == ["I-1"]
 
 
-@pytest.mark.parametrize(
-    ("operation", "before", "undo"),
-    [
-        ("PutUserPolicy", {"document": "{}"}, (True, "put-user-policy")),
-        ("PutUserPolicy", {}, (True, "delete-user-policy")),
-        ("AttachUserPolicy", {"attached_policies": []}, (True, "detach-user-policy")),
-    ],
-)
-def test_how_a_step_is_undone_depends_on_what_was_there(operation, before, undo):
-    assert undo_of({"operation": operation, "before": before}) == undo
-
-
-def test_what_cannot_be_undone_says_why():
-    is_reversible, why = undo_of({"operation": "DeleteAccessKey", "before": {"AKIA": "Active"}})
-    assert (is_reversible, bool(why)) == (False, True)
+def test_a_plan_says_what_cannot_be_undone():
     plan = made(alert(disposition="planned", steps=[STEP, {**STEP, "operation": "DeleteAccessKey"}]))
     assert plan["alerts"][0]["reversible"] is False
 

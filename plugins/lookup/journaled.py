@@ -1,0 +1,85 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: journaled
+version_added: 1.0.0
+short_description: Tell how to undo what a run has changed
+description:
+  - Reads C(journal.jsonl) of a run, makes sure that it is as the run wrote it, and gives its alerts with the steps that
+    put back what was changed, the last first.
+  - Reads nothing but files of the controller; whether the account is still as the run left it is for
+    M(leastpriv.iam.observe) to tell.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  _terms:
+    description:
+      - Ids of alerts. Without O(run_id) each is taken from the newest run that changed something for it, undos aside.
+        None takes all alerts of O(run_id).
+    type: list
+    elements: str
+  run_id:
+    description: The run to undo.
+    type: str
+    default: ""
+  artifacts_dir:
+    description: The folder in which each run has made a folder of its own.
+    type: path
+    required: true
+  accounts:
+    description:
+      - The hosts of the inventory, each a dictionary with C(name) and C(account_id). Alerts of other accounts get the
+        disposition V(unmapped_account).
+    type: list
+    elements: dict
+    required: true
+  limit:
+    description:
+      - The names of the hosts to work on. Alerts of the others get the disposition V(filtered).
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show how an alert would be undone
+  ansible.builtin.debug:
+    msg: "{{ query('leastpriv.iam.journaled', 'I-1', artifacts_dir='artifacts', accounts=accounts, limit=['prod']) }}"
+  vars:
+    accounts:
+      - name: prod
+        account_id: "123456789012"
+"""
+
+RETURN = r"""
+_list:
+  description:
+    - Alerts with C(steps) as M(leastpriv.iam.observe) takes them, C(script) (the same as AWS CLI commands, for people),
+      C(lost) (what cannot be put back), and C(undoes) (the run that changed it).
+  type: list
+  elements: dict
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import account_map
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import journaled
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import placed
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        """See DOCUMENTATION. Raises AnsibleLookupError when nothing can be undone, and says why."""
+        self.set_options(var_options=variables, direct=kwargs)
+        artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
+        accounts = account_map((one["name"], one["account_id"]) for one in self.get_option("accounts"))
+        try:
+            alerts = journaled(artifacts_dir, run_id, [str(alert_id) for alert_id in terms])
+        except LeastprivError as error:
+            raise AnsibleLookupError(f"{error} Nothing was undone.") from None
+        return [placed(alert, accounts, self.get_option("limit")) for alert in alerts]

@@ -1,0 +1,171 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/undo.yml, as a person on call uses it. What every operation's undo does is in test_undo_operations.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack.alerts import deny_script, nested_alert
+
+ACCOUNTS = ("payments", "sandbox")
+
+
+def send(stack, alert_id, account, user, script=None):
+    account_id = stack.account_id(account)
+    stack.script(alert_id, script or deny_script("user", user, account_id, alert_id))
+    stack.send(nested_alert(alert_id, account_id, name=user))
+
+
+@pytest.fixture
+def applied(stack):
+    """A run that has restricted a user in each of two accounts, and the accounts as they were before it."""
+    for account, user in zip(ACCOUNTS, ("alice", "carol"), strict=True):
+        seed(stack, account, users=[user])
+    before = states(stack)
+    send(stack, "I-1", "payments", "alice")
+    send(stack, "I-2", "sandbox", "carol")
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    stack.clear_calls()
+    return Applied(stack, run, before)
+
+
+def states(stack):
+    return {account: iam_state(stack, account) for account in ACCOUNTS}
+
+
+class Applied:
+    """A run, and how to undo it."""
+
+    def __init__(self, stack, run, before):
+        self.stack, self.run, self.before = stack, run, before
+        self.after = states(stack)
+        self.run_id = run.report["run_id"]
+        self.journal = run.artifacts / self.run_id / "journal.jsonl"
+
+    def undo(self, *args, run_id=None):
+        """Run the playbook with the artifacts of the run."""
+        return undo(self.stack, self.run.artifacts, "-e", f"run_id={run_id or self.run_id}", *args)
+
+
+def undo(stack, artifacts, *args):
+    return run_playbook(stack, *args, playbook="playbooks/undo.yml", artifacts=artifacts)
+
+
+def test_a_run_is_undone_and_the_undo_too(stack, applied):
+    review = applied.undo("--check")
+    assert (review.rc, set(review.dispositions.values())) == (0, {"planned"}), review.stdout
+    assert review.report["mode"] == "check"
+    assert not stack.calls(service="iam", mutating=True)
+    assert states(stack) == applied.after
+
+    undone = applied.undo()
+    assert (undone.rc, undone.dispositions) == (0, {"I-1": "undone", "I-2": "undone"}), undone.stdout
+    assert (undone.report["mode"], undone.report["undoes"]) == ("undo", [applied.run_id])
+    assert states(stack) == applied.before
+    assert [step["operation"] for step in undone.alerts["I-1"]["steps"]] == ["DetachUserPolicy", "DeletePolicy"]
+    assert undone.alerts["I-1"]["policy"] == applied.run.alerts["I-1"]["policy"]
+
+    stack.clear_calls()
+    again = applied.undo()
+    assert (again.rc, set(again.dispositions.values())) == (0, {"already_undone"}), again.stdout
+    assert not stack.calls(service="iam", mutating=True)
+
+    redone = applied.undo(run_id=undone.report["run_id"])
+    assert (redone.rc, set(redone.dispositions.values())) == (0, {"undone"}), redone.stdout
+    assert states(stack) == applied.after
+
+
+def test_one_alert_is_undone_unless_it_has_changed_since(stack, applied):
+    iam = stack.client("iam", "payments")
+    for user in iam.list_users()["Users"]:
+        (policy,) = iam.list_attached_user_policies(UserName=user["UserName"])["AttachedPolicies"]
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}]}
+    )
+    iam.create_policy_version(PolicyArn=policy["PolicyArn"], PolicyDocument=document, SetAsDefault=True)
+    changed = states(stack)
+    drifted = undo(stack, applied.run.artifacts, "-e", "alert_id=I-1")
+    assert (drifted.rc, drifted.dispositions) == (2, {"I-1": "refused"}), drifted.stdout
+    assert states(stack) == changed, "nothing of an alert is undone when one of its steps cannot be"
+    assert "more than one version" in drifted.alerts["I-1"]["reason"]
+    other = undo(stack, applied.run.artifacts, "-e", "alert_id=I-2")
+    assert (other.rc, other.dispositions) == (0, {"I-2": "undone"}), other.stdout
+    assert iam_state(stack, "sandbox") == applied.before["sandbox"]
+
+
+def test_protected_principals_and_the_account_are_guarded(stack, applied):
+    protected = [{"arn": "arn:aws:iam::*:user/alice", "owner": "ops", "reason": "break glass"}]
+    guarded = applied.undo(
+        "-e", json.dumps({"remediate_protected_principals": protected}), "--limit", "payments", "-e", "alert_id=I-1"
+    )
+    assert (guarded.rc, guarded.dispositions) == (2, {"I-1": "refused"}), guarded.stdout
+    assert "break glass" in guarded.alerts["I-1"]["reason"]
+    outside = applied.undo("--limit", "analytics")
+    assert (outside.rc, set(outside.dispositions.values())) == (0, {"filtered"}), outside.stdout
+    wrong = applied.undo("-e", "aws_profile=analytics", "--limit", "payments", "-e", "alert_id=I-1")
+    assert (wrong.rc, wrong.dispositions) == (2, {"I-1": "failed"}), wrong.stdout
+    assert states(stack) == applied.after
+    assert not stack.calls(service="iam", mutating=True)
+
+
+def test_what_is_lost_is_told_and_all_else_put_back(stack):
+    seed(stack, "payments", users=["alice"])
+    iam = stack.client("iam", "payments")
+    arn = iam.create_policy(PolicyName="open", PolicyDocument=ALLOWING)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
+    detach = f"aws iam detach-user-policy --user-name alice --policy-arn {arn}"
+    delete = f"aws iam delete-access-key --user-name alice --access-key-id {key}"
+    send(stack, "I-1", "payments", "alice", f"{detach} && {delete}")
+    run = run_playbook(stack)
+    assert run.rc == 0, run.stdout
+    assert "its secret is gone" in run.alerts["I-1"]["steps"][1]["undo"]
+    undone = undo(stack, run.artifacts, "-e", "alert_id=I-1")
+    assert (undone.rc, undone.dispositions) == (2, {"I-1": "not_undoable"}), undone.stdout
+    assert "delete-access-key alice: its secret is gone" in undone.alerts["I-1"]["reason"]
+    assert [one["PolicyArn"] for one in iam.list_attached_user_policies(UserName="alice")["AttachedPolicies"]] == [arn]
+
+
+ALLOWING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+
+
+@pytest.mark.parametrize("is_applied", [True, False], ids=["after the change", "before the change"])
+def test_a_killed_run_is_undone(stack, is_applied):
+    seed(stack, "payments", users=["alice"])
+    before = iam_state(stack, "payments")
+    send(stack, "I-1", "payments", "alice")
+    stack.fault(action="AttachUserPolicy", seconds=120, applied=is_applied)
+    artifacts = new_artifacts_folder(stack)
+    process = start_playbook(stack, artifacts=artifacts)
+    try:
+        stack.wait_for_call(action="AttachUserPolicy")
+    finally:
+        kill_run(process)
+    stack.clear_faults()
+    attached = stack.client("iam", "payments").list_attached_user_policies(UserName="alice")["AttachedPolicies"]
+    assert bool(attached) is is_applied
+    undone = undo(stack, artifacts, "-e", "alert_id=I-1")
+    assert (undone.rc, undone.dispositions) == (0, {"I-1": "undone"}), undone.stdout
+    assert iam_state(stack, "payments") == before
+
+
+def test_nothing_is_undone_that_cannot_be_trusted(stack, applied):
+    for args, told in (
+        ((), "Say what to undo"),
+        (("-e", "alert_id=I-9"), "No run changed anything for the alert 'I-9'"),
+        (("-e", "run_id=20200101T000000Z-0000"), "has no such folder"),
+    ):
+        run = undo(stack, applied.run.artifacts, *args)
+        assert run.rc == 2
+        assert told in run.stdout.replace("\n", " ").replace("  ", " ")
+    applied.journal.write_text(applied.journal.read_text().replace("alice", "mallory", 1))
+    run = applied.undo()
+    assert run.rc == 2
+    assert "is not what the run wrote there" in run.stdout
+    assert not stack.calls(service="iam", mutating=True)
+    assert states(stack) == applied.after
