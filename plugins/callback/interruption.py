@@ -32,7 +32,7 @@ seealso:
 import atexit
 
 # boto3 imports it, which at exit is too late: it registers something that is to be done before.
-import concurrent.futures.thread  # noqa: F401
+import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
 import json
 import os
 import signal
