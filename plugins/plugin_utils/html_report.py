@@ -41,7 +41,7 @@ GROUP_OF = {
     "remediated": REMEDIATED,
     "already_remediated": SETTLED,
     "acknowledged": SETTLED,
-    "undone": REMEDIATED,
+    "undone": SETTLED,
     "already_undone": SETTLED,
 }
 SEVERITIES = ("critical", "high", "medium", "low", "informational")

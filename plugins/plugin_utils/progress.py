@@ -21,6 +21,7 @@ PROBLEM = "__remediate_problem"
 BAR = 20
 NAME = 32
 RECEIVING = "Receiving the alerts and their scripts"
+READING = "Reading the journal"
 SETTLING = "Deleting or giving back the messages, writing the report"
 
 
@@ -88,8 +89,8 @@ class Progress:
     def _begin(self, run: Mapping[str, Any]) -> list[str]:
         self.__init__()
         self.is_review = run["check_mode"]
-        self.stage = RECEIVING
-        return [RECEIVING]
+        self.stage = READING if run.get("is_undo") else RECEIVING
+        return [self.stage]
 
     def _line_up(self, translated: Mapping[str, list[Any]]) -> list[str]:
         self.stage = None

@@ -19,6 +19,7 @@ RUN = "__remediate_run"
 RECEIVED = "__remediate_alerts"
 FINISHED = "__remediate_outcomes"
 SETTINGS = "__remediate_settings"
+UNDOES = "__remediate_undoes"
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Unfinished:
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     settings: list[dict[str, Any]] = field(default_factory=list)
+    undoes: list[str] = field(default_factory=list)
 
     def learn(self, result: Mapping[str, Any]) -> None:
         """Take from a task's result what the run says about itself; other results say nothing."""
@@ -39,6 +41,7 @@ class Unfinished:
         self.received.update(_by_message(facts.get(RECEIVED)))
         self.finished.update(_by_message(facts.get(FINISHED)))
         self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
+        self.undoes += facts.get(UNDOES) or []
         self.settled.update(result.get("settled") or ())
 
     def alerts(self, reason: str) -> list[dict[str, Any]]:
@@ -73,7 +76,7 @@ class Unfinished:
             unsettled=unsettled,
             settings=self.settings,
             interrupted=interrupted,
-            undoes=run.get("undoes", ()),
+            undoes=self.undoes,
         )
 
 

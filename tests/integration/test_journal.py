@@ -92,3 +92,27 @@ def test_a_killed_run_leaves_what_it_was_about_to_do(stack, alerts):
     journal = journal_of(artifacts)
     assert set(told(journal, "intent")) == {("I-3", CREATE), ("I-3", ATTACH)}
     assert set(told(journal, "result")) == {("I-3", CREATE)}
+
+
+def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
+    s3 = stack.client("s3", "queue")
+    s3.create_bucket(Bucket="journals")
+    stack.fault(action="CreatePolicy", seconds=120)
+    artifacts = new_artifacts_folder(stack)
+    process = start_playbook(stack, "-e", "remediate_journal_s3=s3://journals/leastpriv", artifacts=artifacts)
+    try:
+        stack.wait_for_call(action="CreatePolicy")
+    finally:
+        kill_run(process)
+    (copied,) = s3.list_objects_v2(Bucket="journals")["Contents"]
+    (file,) = artifacts.glob("*/journal.jsonl")
+    assert copied["Key"] == f"leastpriv/{file.parent.name}/journal.jsonl"
+    assert s3.get_object(Bucket="journals", Key=copied["Key"])["Body"].read() == file.read_bytes()
+    assert set(told(journal_of(artifacts), "intent")) == {(f"I-{number}", CREATE) for number in (1, 2, 3)}
+
+
+def test_what_cannot_be_copied_is_not_done(stack, alerts):
+    run = run_playbook(stack, "-e", "remediate_journal_s3=s3://no-such-bucket")
+    assert run.rc == 2
+    assert set(run.dispositions.values()) == {"failed"}
+    assert not stack.calls(service="iam", mutating=True)

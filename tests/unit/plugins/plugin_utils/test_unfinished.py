@@ -65,3 +65,9 @@ def test_results_that_say_nothing_about_the_run_change_nothing(run):
 
 def test_a_run_without_a_name_wants_nothing():
     assert not any(Unfinished().wanted().values())
+
+
+def test_an_undo_is_reported_as_one(run):
+    run.learn({"ansible_facts": {"__remediate_undoes": ["run-0"]}})
+    report = run.report("2026-01-01T00:01:00Z", "Interrupted by SIGTERM", [])
+    assert (report["mode"], report["undoes"]) == ("undo", ["run-0"])
