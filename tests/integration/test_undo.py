@@ -169,3 +169,23 @@ def test_nothing_is_undone_that_cannot_be_trusted(stack, applied):
     assert "is not what the run wrote there" in run.stdout
     assert not stack.calls(service="iam", mutating=True)
     assert states(stack) == applied.after
+
+
+def test_of_one_policy_for_all_alerts_each_takes_its_own_statements_back(stack):
+    seed(stack, "payments", users=["alice"])
+    iam = stack.client("iam", "payments")
+    for number in range(10):
+        arn = iam.create_policy(PolicyName=f"old-{number}", PolicyDocument=ALLOWING)["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    before = iam_state(stack, "payments")
+    for alert_id in ("I-1", "I-2"):
+        send(stack, alert_id, "payments", "alice")
+    run = run_playbook(stack, "-e", "remediate_on_quota=consolidate")
+    assert (run.rc, set(run.dispositions.values())) == (0, {"remediated"}), run.stdout
+    first = undo(stack, run.artifacts, "-e", "alert_id=I-1")
+    assert (first.rc, first.dispositions) == (0, {"I-1": "undone"}), first.stdout
+    policy = iam.get_user_policy(UserName="alice", PolicyName="leastpriv-restrictions")["PolicyDocument"]
+    assert {statement["Sid"] for statement in policy["Statement"]} == {"I2n1"}
+    both = undo(stack, run.artifacts, "-e", f"run_id={run.report['run_id']}")
+    assert (both.rc, both.dispositions) == (0, {"I-1": "already_undone", "I-2": "undone"}), both.stdout
+    assert iam_state(stack, "payments") == before
