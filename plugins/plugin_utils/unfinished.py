@@ -65,7 +65,8 @@ class Unfinished:
         from being deleted or given back.
         """
         run = self.run or {}
-        reason = f"{interrupted} before it was finished. What is applied already is found by the next run: run again."
+        again = "undo again" if self.undoes else "run again"
+        reason = f"{interrupted} before it was finished. What is applied already is found by the next run: {again}."
         return report(
             self.alerts(reason),
             run["run_id"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, start_playbook
 from stack.alerts import deny_script, nested_alert
 
 ACCOUNTS = ("payments", "sandbox")
@@ -189,3 +189,23 @@ def test_of_one_policy_for_all_alerts_each_takes_its_own_statements_back(stack):
     both = undo(stack, run.artifacts, "-e", f"run_id={run.report['run_id']}")
     assert (both.rc, both.dispositions) == (0, {"I-1": "already_undone", "I-2": "undone"}), both.stdout
     assert iam_state(stack, "payments") == before
+
+
+def test_an_interrupted_undo_is_reported_and_can_be_finished(stack, applied):
+    stack.fault(action="DetachUserPolicy", seconds=20, account=stack.account_id("payments"))
+    process = start_playbook(
+        stack, "-e", f"run_id={applied.run_id}", playbook="playbooks/undo.yml", artifacts=applied.run.artifacts
+    )
+    try:
+        stack.wait_for_call(action="DetachUserPolicy", account=stack.account_id("payments"))
+        process.terminate()
+        process.communicate(timeout=30)
+    finally:
+        kill_run(process)
+    stack.clear_faults()
+    report = read_report(applied.run.artifacts)
+    assert (process.returncode, report["mode"], report["undoes"]) == (143, "undo", [applied.run_id])
+    assert "undo" in report["alerts"][0]["reason"], "how to go on"
+    finished = applied.undo()
+    assert finished.rc == 0, finished.stdout
+    assert states(stack) == applied.before
