@@ -77,7 +77,7 @@ def stop_at(stack, point):
         stack.api_fault(endpoint="remediation", seconds=LONG)
         return lambda _artifacts: wait_until(functools.partial(stack.api_requests, endpoint="remediation"))
     if point is REPORTING:
-        return lambda artifacts: wait_until(lambda: list(artifacts.iterdir()))
+        return lambda artifacts: wait_until(lambda: list(artifacts.glob("*/report.json")))
     stack.fault(**point.fault)
     status = {"status": 200} if point.after else {"status": None}
     return lambda _artifacts: stack.wait_for_call(**point.call, **status, count=point.skip + 1 if point.after else 1)
