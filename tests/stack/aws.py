@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.model_instances import reset_model_data
 from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Message, SQSBackend, sqs_backends
@@ -116,6 +117,8 @@ class Aws:
                     backend.access_keys.update(sessions)
             for account in list(sqs_backends.values()):
                 account.reset()
+            # moto remembers everything that it ever made: gigabytes, over all tests.
+            reset_model_data()
 
 
 def _is_retained(self: SQSBackend, queue_name: str, message: Message) -> bool:
