@@ -317,6 +317,8 @@ def read_all(streams: list[Any]) -> list[bytes]:
 
 def exit_status(server: socket.socket) -> int:
     """Read what the server says of the run's end, as a shell would say it. Raises NotWarm when it was not begun."""
+    answer = b""
+    # A server that ends before it has read the request resets the connection.
     with server.makefile("rb") as stream, contextlib.suppress(ConnectionResetError):
         answer = stream.read()
     if not answer.startswith(fork_server.STARTED):

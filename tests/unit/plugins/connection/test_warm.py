@@ -98,6 +98,15 @@ def test_a_payload_that_was_never_begun_is_run_by_the_local_connection(answer):
             exit_status(server)
 
 
+def test_a_request_that_was_never_read_is_run_by_the_local_connection():
+    server, connection = socket.socketpair()
+    with server, connection:
+        server.sendall(b"a request")
+        connection.close()
+        with pytest.raises(NotWarm):
+            exit_status(server)
+
+
 def loaded(name: str, text: str, member: str) -> Source:
     module = types.ModuleType(name)
     module.came_from = "loaded"
