@@ -36,7 +36,7 @@ import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -46,12 +46,12 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
-    CLIENT_CONFIG,
+    QUEUE_ARGUMENTS,
+    REACH,
     Queue,
-    connection,
     delete,
     give_back,
-    resolve_queue,
+    open_queue,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
@@ -180,7 +180,7 @@ class CallbackModule(CallbackBase):
             return []
         try:
             with _time_limit(SETTLING):
-                queue = _open_queue(**{name: run.run[name] for name in ("queue_name", "queue_url", "queue_profile")})
+                queue = _open_queue(run.run)
                 failures = [*delete(queue, wanted[DELETE]), *give_back(queue, wanted[GIVE_BACK])]
         except TimeIsUp:
             return [f"The queue did not answer within {SETTLING:.0f} s when the run was interrupted."]
@@ -214,18 +214,23 @@ def _interrupt_worker(signum: int) -> None:
         os.kill(os.getpid(), signum)
 
 
-def _open_queue(queue_name: str, queue_url: str, queue_profile: str) -> Queue:
-    """Open the queue as M(leastpriv.iam.acknowledge) does."""
+def _open_queue(given: Mapping[str, str]) -> Queue:
+    """Open the queue as M(leastpriv.iam.acknowledge) does, which takes from the environment what is not given."""
+    settings = {option: given.get(option) or _fallback(**spec) for option, spec in QUEUE_ARGUMENTS.items()}
+    return open_queue(_connect, settings["queue_name"], [settings[option] for option in REACH])
+
+
+def _fallback(fallback: Any = (None, ()), **ignored: Any) -> str | None:
+    return next(filter(None, map(os.environ.get, fallback[1])), None)
+
+
+def _connect(service: str, profile_name: Any, region: Any, endpoint: Any, aws_config: Any, **ignored: Any) -> Any:
     # Only now: a run that is not interrupted does not need the SDK in its controller.
     import boto3
     from botocore.config import Config
 
-    url = queue_url or os.environ.get("SQS_QUEUE_URL")
-    endpoint_url = os.environ.get("AWS_ENDPOINT_URL_SQS") or os.environ.get("AWS_ENDPOINT_URL")
-    wanted = connection(url, queue_profile, os.environ.get("AWS_REGION"), endpoint_url)
-    session = boto3.session.Session(profile_name=wanted["profile_name"], region_name=wanted["region"])
-    client = session.client("sqs", endpoint_url=wanted["endpoint"], config=Config(**CLIENT_CONFIG))
-    return resolve_queue(client, queue_name or os.environ.get("SQS_QUEUE_NAME"), url)
+    session = boto3.session.Session(profile_name=profile_name, region_name=region)
+    return session.client(service, endpoint_url=endpoint, config=Config(**aws_config))
 
 
 @contextmanager

@@ -328,12 +328,12 @@ from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    REACH,
     Message,
     Queue,
-    connection,
     max_receive_count,
+    open_queue,
     resolve_other,
-    resolve_queue,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import (
     Circumstances,
@@ -436,15 +436,13 @@ class LookupModule(AWSLookupBase):
         return endpoint
 
     def _queue(self) -> Queue:
-        parameters = connection(*self._chosen("queue_url", "queue_profile", "region", "endpoint_url"))
-        return resolve_queue(self.client("sqs", **parameters), *self._chosen("queue_name", "queue_url"))
+        return open_queue(self.client, self.get_option("queue_name"), self._chosen(*REACH))
 
     def _has_quarantine(self, queue: Queue) -> bool:
         """Whether messages can be moved later. Raises QueueError where the queue for that cannot be used."""
         named = self.get_option("quarantine_queue")
         if named:
-            settings = self._chosen("queue_url", "queue_profile", "region", "endpoint_url")
-            resolve_other(named, queue, self.client, settings)
+            resolve_other(named, queue, self.client, self._chosen(*REACH))
         return bool(named)
 
     def _reception(self, queue: Queue, circumstances: Circumstances) -> Reception:

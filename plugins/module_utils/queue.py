@@ -44,6 +44,9 @@ QUEUE_ARGUMENTS = {
     "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"])},
 }
 
+# Those of them that say how the queue is reached, in the order in which `connection` takes them.
+REACH = ("queue_url", "queue_profile", "region", "endpoint_url")
+
 # What a message that was moved tells about itself, as message attributes.
 TOLD = ("leastpriv.disposition", "leastpriv.reason", "leastpriv.alert_id", "leastpriv.account_id", "leastpriv.group_id")
 _TOLD_LENGTH = 4_000
@@ -127,6 +130,14 @@ def connection(
     }
 
 
+def open_queue(connect: Callable[..., Any], name: str | None, reach: Sequence[str | None]) -> Queue:
+    """Find the queue of a name or of the URL in `reach` (see REACH), and make sure that it can be used.
+
+    `connect` makes a client of what `connection` gives. Raises QueueError.
+    """
+    return resolve_queue(connect("sqs", **connection(*reach)), name, reach[0])
+
+
 def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
     """Find the queue by URL, or by name when there is no URL, and make sure that it can be used.
 
@@ -142,15 +153,15 @@ def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
     return queue
 
 
-def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], settings: Sequence[str | None]) -> Queue:
+def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], reach: Sequence[str | None]) -> Queue:
     """Find a second queue by the name or URL that `named` is, and make sure that it can be used.
 
-    `connect` makes a client of what `connection` gives; `settings` are the first queue's URL, profile, region and
-    endpoint: a name means a queue in that region. Raises QueueError, also when both are one and the same queue.
+    `connect` and `reach` are those of `open_queue`, for the first queue: a name means a queue in that one's region.
+    Raises QueueError, also when both are one and the same queue.
     """
     if not named:
         raise QueueError("No quarantine queue is named: set quarantine_queue (remediate_quarantine_queue).")
-    queue_url, *others = settings
+    queue_url, *others = reach
     url = named if is_url(named) else None
     client = connect("sqs", **connection(url or queue_url, *others))
     other = resolve_queue(client, named, url)

@@ -148,15 +148,15 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     QUEUE_ARGUMENTS,
+    REACH,
     Parcel,
     Undone,
-    connection,
     delete,
     extend,
     give_back,
     move,
+    open_queue,
     resolve_other,
-    resolve_queue,
 )
 
 ARGUMENTS = {
@@ -275,15 +275,6 @@ def _undone(act, failure, alert, receipt):
     return {**_ids(alert, receipt), "wanted": act, "reason": failure.reason}
 
 
-def open_queue(module):
-    client = module.client("sqs", **connection(*_settings(module)))
-    return resolve_queue(client, module.params["queue_name"], module.params["queue_url"])
-
-
-def _settings(module):
-    return [module.params[name] for name in ("queue_url", "queue_profile", "region", "endpoint_url")]
-
-
 def main():
     # amazon.aws's own arguments are left out: with access keys and AWS_PROFILE in one environment they exclude each
     # other, while the SDK's chain has an order for them.
@@ -292,8 +283,9 @@ def main():
         hold_seconds, named = module.params["hold_seconds"], module.params["quarantine_queue"]
         is_hold = hold_seconds is not None
         wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold, has_quarantine=bool(named))
-        queue = open_queue(module) if any(wanted.values()) else None
-        open_quarantine = partial(resolve_other, named, queue, module.client, _settings(module))
+        reach = [module.params[option] for option in REACH]
+        queue = open_queue(module.client, module.params["queue_name"], reach) if any(wanted.values()) else None
+        open_quarantine = partial(resolve_other, named, queue, module.client, reach)
         module.exit_json(**acknowledge(queue, wanted, hold_seconds, open_quarantine))
     except LeastprivError as error:
         module.fail_json(msg=str(error))

@@ -114,14 +114,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import Leastp
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     BATCH,
     QUEUE_ARGUMENTS,
+    REACH,
     Parcel,
-    connection,
     depth,
     give_back,
     move,
+    open_queue,
     receive,
     resolve_other,
-    resolve_queue,
 )
 
 # Long enough to look at everything; short enough to be tried again soon when the module is killed.
@@ -205,10 +205,9 @@ def chooser(alert_ids, dispositions):
 
 
 def run(module):
-    settings = [module.params[name] for name in ("queue_url", "queue_profile", "region", "endpoint_url")]
-    client = module.client("sqs", **connection(*settings))
-    queue = resolve_queue(client, module.params["queue_name"], module.params["queue_url"])
-    quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, settings)
+    reach = [module.params[option] for option in REACH]
+    queue = open_queue(module.client, module.params["queue_name"], reach)
+    quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, reach)
     most = module.params["max_messages"]
     return redrive(
         quarantine,
