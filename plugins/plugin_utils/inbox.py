@@ -189,11 +189,15 @@ class _Collecting:
                 return limit
             messages = self._receive(wanted)
             has_news = self._take(messages)
-            is_round_over = not has_news or (len(messages) < wanted and self._is_enough())
+            is_short = len(messages) < wanted
+            # By SQS's count nothing may be left, which another poll would wait for; what others hold is no such count.
+            asks = not has_news or (is_short and (self.looks_again or not self.reception.is_shared))
+            has_seen_all = asks and self._has_seen_all(messages, has_news)
+            is_round_over = has_seen_all or not has_news or (is_short and self.looks_again)
             self._let_pass(is_round_over)
+            if has_seen_all:
+                return None
             if is_round_over:
-                if self._has_seen_all(messages, has_news):
-                    return None
                 self._pause(messages)
         return None
 
@@ -247,10 +251,6 @@ class _Collecting:
         if is_round_over or now >= self.passing_until:
             self.inbox.let_pass()
             self.passing_until = None
-
-    def _is_enough(self) -> bool:
-        """Whether a short answer ends the round: by SQS's count nothing is left, which another poll would wait for."""
-        return self.looks_again or (not self.reception.is_shared and self._unseen() <= 0)
 
     def _has_seen_all(self, messages: tuple[Message, ...], has_news: bool) -> bool:
         # The heads of its message groups are all that a FIFO queue gives as long as they are there.
