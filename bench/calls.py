@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 
 from document import write_part
-from stack import Stack, cli, run_playbook, seed
-from stack.alerts import deny_script, nested_alert
+from stack import Stack, cli, run_playbook, seed, send_alert
+from stack.alerts import deny_script
 
 SIZES = (1, 10, 50)
 ACCOUNT = "payments"
@@ -43,7 +43,7 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
     if way == "--check":
         seed(stack, ACCOUNT, users=users)
     for number, user in enumerate(users):
-        send(stack, f"I-{number}", user)
+        send_alert(stack, f"I-{number}", ACCOUNT, "user", user)
     stack.clear_calls()
     run = run_playbook(stack, *([way] if way == "--check" else []), timeout=600)
     expected = "planned" if way == "--check" else "remediated"
@@ -52,12 +52,6 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
     if way == "--check":
         stack.empty_queue()
     return account_calls(stack)
-
-
-def send(stack: Stack, alert_id: str, user: str) -> None:
-    account_id = stack.account_id(ACCOUNT)
-    stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-    stack.send(nested_alert(alert_id, account_id, name=user))
 
 
 def count_cli(stack: Stack) -> list[dict]:

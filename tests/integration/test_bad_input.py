@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import run_playbook, seed
+from stack import run_playbook, seed, send_alert
 from stack.alerts import deny_script, flat_alert, in_sns_envelope, integration_test, nested_alert
 
 NOT_TOLD = ("Traceback", "KeyError", "TypeError")
@@ -17,9 +17,7 @@ NOT_TOLD = ("Traceback", "KeyError", "TypeError")
 def good_alert(stack, account="payments", alert_id="I-GOOD", user="alice"):
     """An alert that must be remediated whatever else is in the queue."""
     seed(stack, account, users=[user])
-    account_id = stack.account_id(account)
-    stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-    stack.send(nested_alert(alert_id, account_id, name=user))
+    send_alert(stack, alert_id, account, "user", user)
 
 
 def reason_of(run, alert_id):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stack import run_playbook, seed
-from stack.alerts import deny_script, nested_alert
+from stack import run_playbook, seed, send_alert
 
 ACCOUNT = "payments"
 APPLIED = 3
@@ -18,12 +17,9 @@ MOST_CALLS_TO_APPLY = 5 + APPLIED * (2 + 25)
 
 
 def send(stack, numbers):
-    account_id = stack.account_id(ACCOUNT)
     seed(stack, ACCOUNT, users=[f"user-{number}" for number in numbers])
     for number in numbers:
-        alert_id, user = f"I-{number}", f"user-{number}"
-        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-        stack.send(nested_alert(alert_id, account_id, name=user))
+        send_alert(stack, f"I-{number}", ACCOUNT, "user", f"user-{number}")
 
 
 def count_calls(stack, disposition, alerts, *args):

@@ -9,11 +9,10 @@ import functools
 import json
 import os
 import signal
-import time
 from collections import Counter
 
 import pytest
-from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
+from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook, wait_until
 from stack.alerts import deny_document, deny_script, integration_test, nested_alert
 from stack.furnishing import furnish
 
@@ -64,13 +63,6 @@ def undisturbed(running_stack):
     return iam_state(running_stack, ACCOUNT), changes(running_stack)
 
 
-def wait_until(is_true, timeout=180.0):
-    deadline = time.monotonic() + timeout
-    while not is_true():
-        assert time.monotonic() < deadline, "the run did not come so far"
-        time.sleep(0.01)
-
-
 def stop_at(stack, point):
     """Arrange that a run comes to this point and no further; gives what waits until it is there."""
     if point is ASKING:
@@ -91,7 +83,7 @@ def test_the_next_run_ends_as_an_undisturbed_one(stack, undisturbed, point):
     wait = stop_at(stack, point)
     artifacts = new_artifacts_folder(stack)
     process = start_playbook(stack, *SETTINGS, artifacts=artifacts)
-    wait(artifacts)
+    assert wait(artifacts), "the run did not come so far"
     kill_run(process)
     visible, in_flight = stack.depth()
     assert (visible, in_flight) == (0, point.in_flight), "nothing is lost, and nobody else sees it yet"
@@ -118,15 +110,13 @@ def test_a_worker_that_survives_the_controller_runs_nothing_more(stack):
     """SIGKILL for the controller alone, as ansible-runner and the kernel out of memory send it."""
     users = [f"user-{number}" for number in range(4)]
     seed(stack, ACCOUNT, users=users)
-    account_id = stack.account_id(ACCOUNT)
     for number, user in enumerate(users):
-        stack.script(f"I-{number}", deny_script("user", user, account_id, f"I-{number}"))
-        stack.send(nested_alert(f"I-{number}", account_id, name=user))
+        send_alert(stack, f"I-{number}", ACCOUNT, "user", user)
     stack.fault(action="CreatePolicy", seconds=3)
     process = start_playbook(stack, artifacts=new_artifacts_folder(stack))
     stack.wait_for_call(action="CreatePolicy")
     os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not process.processes(), timeout=60)
+    assert wait_until(lambda: not process.processes(), timeout=60)
     process.communicate()
     assert changes(stack) == {"CreatePolicy": 1}, "what ran when the controller was killed has ended as it does"
     assert stack.depth() == (0, len(users))

@@ -11,8 +11,8 @@ import ssl
 import threading
 
 import pytest
-from stack import run_playbook, seed
-from stack.alerts import deny_policy_name, deny_script, nested_alert
+from stack import attached, run_playbook, seed, send_alert
+from stack.alerts import deny_policy_name
 from stack.process import write_certificate
 
 from .fault_rows import API_FAULTS, AWS_FAULTS, BYSTANDER, CERTIFICATES, DISTURBED
@@ -27,19 +27,11 @@ UNDISTURBED = 60.0
 def fill(stack):
     for alert_id, (account, user) in ALERTS.items():
         seed(stack, account, users=[user])
-        account_id = stack.account_id(account)
-        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-        stack.send(nested_alert(alert_id, account_id, name=user))
+        send_alert(stack, alert_id, account, "user", user)
 
 
 def run_with(stack, **env):
     return run_playbook(stack, "-e", json.dumps({"remediate_aws_config": AWS_CONFIG}), env=env, timeout=300)
-
-
-def attached(stack, alert_id):
-    account, user = ALERTS[alert_id]
-    answer = stack.client("iam", account).list_attached_user_policies(UserName=user)
-    return [policy["PolicyName"] for policy in answer["AttachedPolicies"]]
 
 
 def check_that_nothing_is_told(stack, run):
@@ -69,8 +61,8 @@ def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
     again = run_with(stack) if undone else run
     assert {alert_id: again.dispositions[alert_id] for alert_id in undone} == dict.fromkeys(undone, "remediated")
     assert stack.depth() == (0, 0)
-    for alert_id, (_account, user) in ALERTS.items():
-        assert attached(stack, alert_id) == [deny_policy_name(user, alert_id)]
+    for alert_id, (account, user) in ALERTS.items():
+        assert attached(stack, account, "user", user) == [deny_policy_name(user, alert_id)]
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 
-from stack import escalations, iam_state, run_playbook, seed
-from stack.alerts import deny_script, nested_alert
+from stack import escalations, iam_state, run_playbook, seed, send_alert
 
 # One of each kind, static and live; the whole corpus is in tests/unit/guardrails.
 ESCALATIONS = (
@@ -27,24 +26,15 @@ ESCALATIONS = (
 )
 
 
-def send(stack, alert_id, account, kind, name, script=None):
-    """Put a vendor-shaped alert into the queue and its script into the API."""
-    account_id = stack.account_id(account)
-    stack.script(alert_id, script or deny_script(kind, name, account_id, alert_id))
-    return stack.send(nested_alert(alert_id, account_id, kind=kind, name=name))
-
-
-def changes(stack):
-    return [call["action"] for call in stack.calls(service="iam", mutating=True)]
-
-
 def two_accounts(stack, **of_the_sandbox):
     """An inventory of two hosts, and an alert that wants to tag somebody in each."""
     hosts = {name: {"account_id": stack.account_id(name), "aws_profile": name} for name in ("payments", "sandbox")}
     hosts["sandbox"].update(of_the_sandbox)
     for account, user in (("payments", "alice"), ("sandbox", "carol")):
         seed(stack, account, users=[user])
-        send(stack, f"I-{user}", account, "user", user, f"aws iam tag-user --user-name {user} --tags Key=a,Value=b")
+        send_alert(
+            stack, f"I-{user}", account, "user", user, f"aws iam tag-user --user-name {user} --tags Key=a,Value=b"
+        )
     stack.clear_calls()
     return str(stack.write_inventory(stack.folder / "two.yml", **hosts))
 
@@ -54,7 +44,7 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     sent = {one["attempt"]: one for one in escalations.attempts(stack.account_id("payments"))}
     sample = [sent[name] for name in ESCALATIONS]
     for number, one in enumerate(sample):
-        send(stack, f"I-{number}", "payments", "user", "alice", one["script"])
+        send_alert(stack, f"I-{number}", "payments", "user", "alice", one["script"])
     protected = json.dumps({"remediate_protected_principals": escalations.PROTECTED})
     before = iam_state(stack, "payments")
     stack.clear_calls()
@@ -64,7 +54,7 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     for number, one in enumerate(sample):
         assert f"guardrail {one['rule']}" in run.alerts[f"I-{number}"]["reason"]
         assert f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
-    assert changes(stack) == []
+    assert stack.changes() == []
     assert iam_state(stack, "payments") == before
     assert stack.depth() == (len(sample), 0)
     assert [entry["arn"] for entry in run.report["protected"]] == [entry["arn"] for entry in escalations.PROTECTED]
@@ -75,8 +65,8 @@ def test_a_run_changes_no_more_of_an_account_than_it_may(stack):
     seed(stack, "payments", users=users)
     seed(stack, "sandbox", users=["carol"])
     for user in users:
-        send(stack, f"I-{user}", "payments", "user", user)
-    send(stack, "I-carol", "sandbox", "user", "carol")
+        send_alert(stack, f"I-{user}", "payments", "user", user)
+    send_alert(stack, "I-carol", "sandbox", "user", "carol")
     run = run_playbook(stack, "-e", "remediate_max_changes=3")
     assert run.rc == 2
     assert run.report["totals"] == {"remediated": 4, "refused": 1}
@@ -92,11 +82,11 @@ def test_an_account_where_everything_fails_is_left_alone(stack):
     seed(stack, "payments", users=users)
     seed(stack, "sandbox", users=["carol"])
     for user in users:
-        send(stack, f"I-{user}", "payments", "user", user)
+        send_alert(stack, f"I-{user}", "payments", "user", user)
     # Its first step comes in a later wave, of another module.
-    send(stack, "I-later", "payments", "user", "user-0", "aws iam delete-login-profile --user-name user-0")
+    send_alert(stack, "I-later", "payments", "user", "user-0", "aws iam delete-login-profile --user-name user-0")
     stack.client("iam", "payments").create_login_profile(UserName="user-0", Password="emulated-Passw0rd")
-    send(stack, "I-carol", "sandbox", "user", "carol")
+    send_alert(stack, "I-carol", "sandbox", "user", "carol")
     denied = {"code": "AccessDenied", "status": 403, "count": 10}
     stack.fault(action="CreatePolicy", account=stack.account_id("payments"), **denied)
     stack.clear_calls()
@@ -105,7 +95,7 @@ def test_an_account_where_everything_fails_is_left_alone(stack):
     assert run.report["totals"] == {"remediated": 1, "failed": 4}
     assert run.alerts["I-later"]["reason"].startswith("Not run: the last 3 steps of this account all failed")
     assert "AccessDenied" in run.alerts["I-later"]["reason"]
-    assert "DeleteLoginProfile" not in changes(stack)
+    assert "DeleteLoginProfile" not in stack.changes()
     assert stack.depth() == (4, 0)
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import read_journal
-from stack import kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
-from stack.alerts import deny_script, nested_alert
+from stack import kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook
 
 CREATE, ATTACH = "CreatePolicy", "AttachUserPolicy"
 
@@ -17,10 +16,8 @@ CREATE, ATTACH = "CreatePolicy", "AttachUserPolicy"
 def alerts(stack):
     """Two alerts in each of two accounts."""
     for number, account, user in ((1, "payments", "alice"), (2, "payments", "bob"), (3, "sandbox", "carol")):
-        alert_id, account_id = f"I-{number}", stack.account_id(account)
         seed(stack, account, users=[user])
-        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-        stack.send(nested_alert(alert_id, account_id, name=user))
+        send_alert(stack, f"I-{number}", account, "user", user)
 
 
 def journal_of(artifacts):

@@ -10,7 +10,7 @@ import stat
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import digest
-from stack import iam_state, run_playbook, seed
+from stack import iam_state, run_playbook, seed, send_alert
 from stack.alerts import deny_document, deny_policy_name, deny_script, nested_alert
 from stack.runs import read_report
 
@@ -20,9 +20,7 @@ USERS = ("same", "halfway", "drifts", "rewritten", "resent", "done", "undone", "
 
 
 def send(stack, user, script=None, **overrides):
-    account_id = stack.account_id("payments")
-    stack.script(f"I-{user}", script or deny_script("user", user, account_id, f"I-{user}"))
-    return stack.send(nested_alert(f"I-{user}", account_id, kind="user", name=user, **overrides))
+    return send_alert(stack, f"I-{user}", "payments", "user", user, script, **overrides)
 
 
 def same_script(stack):

@@ -11,8 +11,7 @@ import signal
 import textwrap
 
 import pytest
-from stack import run_playbook, seed
-from stack.alerts import deny_script, nested_alert
+from stack import run_playbook, seed, send_alert
 
 from .terminal import Terminal, lines
 
@@ -31,9 +30,7 @@ def alerts(stack):
         ("I-4", "sandbox", "erin"),
     ):
         seed(stack, account, users=[user])
-        account_id = stack.account_id(account)
-        stack.script(alert_id, deny_script("user", user, account_id, alert_id))
-        stack.send(nested_alert(alert_id, account_id, name=user))
+        send_alert(stack, alert_id, account, "user", user)
 
 
 def attached(stack, account):

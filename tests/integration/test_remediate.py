@@ -8,8 +8,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import cli, iam_state, kill_run, new_artifacts_folder, run_playbook, seed, start_playbook
-from stack.alerts import deny_document, deny_policy_name, deny_script, flat_alert, nested_alert
+from stack import (
+    attached,
+    cli,
+    iam_state,
+    kill_run,
+    new_artifacts_folder,
+    run_playbook,
+    seed,
+    send_alert,
+    start_playbook,
+)
+from stack.alerts import deny_document, deny_policy_name, deny_script, flat_alert
 
 ALERTS = {
     "I-1000001": ("payments", "user", "alice"),
@@ -25,27 +35,9 @@ def furnish(stack):
     seed(stack, "sandbox", users=["carol"])
 
 
-def send(stack, alert_id, account, kind, name, script=None, **overrides):
-    """Put a vendor-shaped alert into the queue and its script into the API."""
-    account_id = stack.account_id(account)
-    stack.script(alert_id, script or deny_script(kind, name, account_id, alert_id))
-    return stack.send(nested_alert(alert_id, account_id, kind=kind, name=name, **overrides))
-
-
 def send_all(stack):
     for alert_id, alert in ALERTS.items():
-        send(stack, alert_id, *alert)
-
-
-def attached(stack, account, kind, name):
-    answer = getattr(stack.client("iam", account), f"list_attached_{kind}_policies")(
-        **{f"{kind.capitalize()}Name": name}
-    )
-    return [policy["PolicyName"] for policy in answer["AttachedPolicies"]]
-
-
-def changes(stack):
-    return [call["action"] for call in stack.calls(service="iam", mutating=True)]
+        send_alert(stack, alert_id, *alert)
 
 
 def test_alerts_of_three_accounts_are_remediated_once(stack):
@@ -56,7 +48,7 @@ def test_alerts_of_three_accounts_are_remediated_once(stack):
     assert set(run.dispositions.values()) == {"remediated"}
     for alert_id, (account, kind, name) in ALERTS.items():
         assert attached(stack, account, kind, name) == [deny_policy_name(name, alert_id)]
-    assert len(changes(stack)) == 8, "one create and one attach for each alert"
+    assert len(stack.changes()) == 8, "one create and one attach for each alert"
     assert stack.depth() == (0, 0)
     # The vendor scans once a day: the same alerts come again.
     stack.clear_calls()
@@ -66,7 +58,7 @@ def test_alerts_of_three_accounts_are_remediated_once(stack):
     assert "  script:" in again.stdout, "DEBUG is what the vendor's script has for -v"
     assert "  script:" not in run.stdout
     assert set(again.dispositions.values()) == {"already_remediated"}
-    assert changes(stack) == []
+    assert stack.changes() == []
     assert stack.depth() == (0, 0)
 
 
@@ -81,7 +73,7 @@ def test_a_review_changes_nothing_and_gives_everything_back(stack):
     assert stack.depth() == (5, 0), "visible again as soon as the run has ended"
     assert set(review.dispositions.values()) == {"planned"}
     assert {step["status"] for alert in review.alerts.values() for step in alert["steps"]} == {"needed"}
-    assert changes(stack) == []
+    assert stack.changes() == []
     assert {account: iam_state(stack, account) for account in stack.accounts} == before
     assert '+        "s3:DeleteBucket"' in review.stdout, "--diff shows the document"
     # What was reviewed is what a run then does.
@@ -110,13 +102,13 @@ def test_limit_leaves_the_alerts_of_other_accounts_in_the_queue(stack):
 
 def test_a_run_that_is_killed_between_create_and_attach_is_finished_by_the_next(stack):
     seed(stack, "payments", users=["alice"])
-    send(stack, "I-1", "payments", "user", "alice")
+    send_alert(stack, "I-1", "payments", "user", "alice")
     # The attach never gets an answer: the run is killed while it waits.
     stack.fault(action="AttachUserPolicy", seconds=60)
     process = start_playbook(stack, artifacts=new_artifacts_folder(stack))
     stack.wait_for_call(action="AttachUserPolicy")
     kill_run(process)
-    assert changes(stack) == ["CreatePolicy", "AttachUserPolicy"]
+    assert stack.changes() == ["CreatePolicy", "AttachUserPolicy"]
     assert attached(stack, "payments", "user", "alice") == []
     assert stack.depth() == (0, 1), "the message is hidden, not lost"
     stack.end_visibility_timeouts()
@@ -132,7 +124,7 @@ def test_what_the_pasted_script_left_half_done_is_finished(stack):
     script = deny_script("user", "alice", stack.account_id("payments"), "I-1", "\n")
     first_command = script.split("\n")[0]
     assert cli(stack, "payments", first_command).returncode == 0
-    send(stack, "I-1", "payments", "user", "alice")
+    send_alert(stack, "I-1", "payments", "user", "alice")
     run = run_playbook(stack)
     assert run.rc == 0, run.stdout
     assert [step["status"] for step in run.alerts["I-1"]["steps"]] == ["unchanged", "changed"]
@@ -144,7 +136,7 @@ def test_the_vendor_s_sample_works_in_every_joining(stack, joiner):
     account_id = stack.account_id("payments")
     document = deny_document(["iam:CreateAccessKey"], f"arn:aws:iam::{account_id}:user/test-resource")
     script = deny_script("user", "test-resource", account_id, "I-1234567", joiner, document=document)
-    send(stack, "I-1234567", "payments", "user", "test-resource", script=script)
+    send_alert(stack, "I-1234567", "payments", "user", "test-resource", script=script)
     run = run_playbook(stack)
     assert run.rc == 0, run.stdout
     assert run.dispositions == {"I-1234567": "remediated"}
@@ -159,7 +151,9 @@ def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
         "StringEquals": {"aws:PrincipalTag/note": [hostile, "ünïcödé", "${aws:PrincipalTag/team}"]}
     }
     script = deny_script("user", "alice", stack.account_id("payments"), "I-1", document=document)
-    send(stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile})
+    send_alert(
+        stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile}
+    )
     run = run_playbook(stack, "-v")
     assert run.rc == 0, run.stdout
     assert run.alerts["I-1"]["policy"] == hostile
@@ -186,21 +180,21 @@ def test_guardrails_refuse_before_anything_is_written(stack):
         "protected_principal": deny_script("role", "ci", account_id, "I-9"),
     }
     for rule, script in attempts.items():
-        send(stack, f"I-{rule}", "payments", "user", "alice", script=script)
+        send_alert(stack, f"I-{rule}", "payments", "user", "alice", script=script)
     protected = [{"arn": "arn:aws:iam::*:role/ci", "owner": "build team", "reason": "deploys everything"}]
     run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": protected}))
     assert run.rc == 2
     assert set(run.dispositions.values()) == {"refused"}
     for rule in attempts:
         assert f"guardrail {rule}" in run.alerts[f"I-{rule}"]["reason"]
-    assert changes(stack) == []
+    assert stack.changes() == []
     assert stack.depth() == (len(attempts), 0)
 
 
 def test_a_guardrail_opens_for_the_operation_that_is_allowed_alone(stack):
     furnish(stack)
-    send(stack, "I-1", "payments", "user", "alice", "aws iam tag-user --user-name alice --tags Key=a,Value=b")
-    send(stack, "I-2", "payments", "user", "alice", "aws iam create-user --user-name new")
+    send_alert(stack, "I-1", "payments", "user", "alice", "aws iam tag-user --user-name alice --tags Key=a,Value=b")
+    send_alert(stack, "I-2", "payments", "user", "alice", "aws iam create-user --user-name new")
     run = run_playbook(stack, "-e", json.dumps({"remediate_allow": ["tag-user"]}))
     assert run.dispositions == {"I-1": "remediated", "I-2": "refused"}
 
@@ -224,10 +218,10 @@ def test_two_alerts_that_want_different_things_are_not_played_off_against_each_o
     for number, action in enumerate(("s3:*", "sqs:*"), 1):
         document = json.dumps(deny_document([action]))
         script = f"aws iam put-user-policy --user-name alice --policy-name limits --policy-document '{document}'"
-        send(stack, f"I-{number}", "payments", "user", "alice", script=script)
+        send_alert(stack, f"I-{number}", "payments", "user", "alice", script=script)
     run = run_playbook(stack)
     assert sorted(run.dispositions.values()) == ["failed", "remediated"]
-    assert changes(stack) == ["PutUserPolicy"]
+    assert stack.changes() == ["PutUserPolicy"]
 
 
 def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
@@ -236,7 +230,7 @@ def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
     costs = []
     for count in (1, 50):
         for number, user in enumerate(users[:count]):
-            send(stack, f"I-{number}", "payments", "user", user)
+            send_alert(stack, f"I-{number}", "payments", "user", user)
         stack.clear_calls()
         review = run_playbook(stack, "--check")
         assert list(review.report["totals"].items()) == [("planned", count)]
@@ -248,7 +242,7 @@ def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
 def test_no_secret_is_shown_at_any_verbosity(stack):
     furnish(stack)
     script = "aws iam create-login-profile --user-name alice --password 'hunter2-in-the-script'"
-    send(stack, "I-1", "payments", "user", "alice", script=script)
+    send_alert(stack, "I-1", "payments", "user", "alice", script=script)
     run = run_playbook(stack, "-vvvv", "--diff")
     assert run.dispositions == {"I-1": "refused"}
     told = run.stdout + run.stderr + json.dumps(run.report)
@@ -263,18 +257,18 @@ def test_the_eleventh_policy_fails_or_is_consolidated_as_the_user_wants(stack):
         iam.create_policy(PolicyName=f"p{number}", PolicyDocument=json.dumps(deny_document()))
         iam.attach_user_policy(UserName="alice", PolicyArn=f"arn:aws:iam::{account_id}:policy/p{number}")
     for alert_id in ("I-11", "I-12"):
-        send(stack, alert_id, "payments", "user", "alice")
+        send_alert(stack, alert_id, "payments", "user", "alice")
     run = run_playbook(stack)
     assert set(run.dispositions.values()) == {"failed"}
     assert "PoliciesPerUser: 10" in run.alerts["I-11"]["reason"]
-    assert changes(stack) == [], "no policy is left behind unattached"
+    assert stack.changes() == [], "no policy is left behind unattached"
     consolidate = ["-e", "remediate_on_quota=consolidate"]
     consolidated = run_playbook(stack, *consolidate)
     assert consolidated.rc == 0, consolidated.stdout
     assert consolidated.dispositions == {"I-11": "remediated", "I-12": "remediated"}
     document = iam.get_user_policy(UserName="alice", PolicyName="leastpriv-restrictions")["PolicyDocument"]
     assert sorted(statement["Sid"] for statement in document["Statement"]) == ["I11n1", "I12n1"]
-    send(stack, "I-11", "payments", "user", "alice")
+    send_alert(stack, "I-11", "payments", "user", "alice")
     assert run_playbook(stack, *consolidate).dispositions == {"I-11": "already_remediated"}
 
 
@@ -302,7 +296,7 @@ def test_a_module_that_takes_different_documents_for_equal_is_not_believed(stack
     iam = stack.client("iam", "payments")
     iam.put_user_policy(UserName="alice", PolicyName="limits", PolicyDocument=json.dumps(live))
     script = f"aws iam put-user-policy --user-name alice --policy-name limits --policy-document '{json.dumps(wanted)}'"
-    send(stack, "I-1", "payments", "user", "alice", script=script)
+    send_alert(stack, "I-1", "payments", "user", "alice", script=script)
     run = run_playbook(stack, "-e", json.dumps({"remediate_allow": ["keep_deny"]}))
     assert run.dispositions == {"I-1": "failed"}
     assert "AWS still needs put-user-policy" in run.alerts["I-1"]["reason"]

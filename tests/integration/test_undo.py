@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, start_playbook
-from stack.alerts import deny_script, nested_alert
+from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 
 ACCOUNTS = ("payments", "sandbox")
 
 
 def send(stack, alert_id, account, user, script=None):
-    account_id = stack.account_id(account)
-    stack.script(alert_id, script or deny_script("user", user, account_id, alert_id))
-    stack.send(nested_alert(alert_id, account_id, name=user))
+    send_alert(stack, alert_id, account, "user", user, script)
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import yaml
-from stack import Stack
+from stack import Stack, run_playbook, start_playbook, wait_until
 from stack.process import ROOT
+from stack.runs import MARK, Playbook
 
 MODULES = ROOT / "tests/fixtures/modules"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
@@ -103,6 +102,7 @@ DIFFERENT = (
     "delta",
     "backup_file",
     "policy_id",
+    MARK,
 )
 
 
@@ -137,7 +137,6 @@ def run_tasks(
     tasks: dict,
     *args: str,
     hosts: tuple[str, ...] = ("payments",),
-    env: dict[str, str] | None = None,
 ) -> tuple[dict[str, dict], str]:
     """Run the tasks on hosts; gives the results by host and task, and what was printed."""
     (folder / "tasks.yml").write_text(yaml.safe_dump(play(tasks), sort_keys=False))
@@ -148,19 +147,12 @@ def run_tasks(
         "ansible_become_method": "ansible.builtin.su",
         "folder": str(folder),
     }
-    inventory = {"all": {"hosts": {host: None for host in hosts}, "vars": shared}}
-    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
-    ran = subprocess.run(
-        ["ansible-playbook", "-i", str(folder / "hosts.yml"), str(folder / "tasks.yml"), *args],
-        cwd=ROOT,
-        env={**stack.process_env, "ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8", **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    accounts = {"all": {"hosts": {host: None for host in hosts}, "vars": shared}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(accounts))
+    inventory = ["-i", str(folder / "hosts.yml")]
+    settings = {"ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8"}
+    ran = run_playbook(stack, *inventory, *args, playbook=str(folder / "tasks.yml"), env=settings, timeout=300)
+    assert ran.rc == 0, ran.stdout + ran.stderr
     found = {host: json.loads((folder / f"{host}.json").read_text()) for host in hosts}
     by_name = {host: {name: found[host][str(place)] for place, name in enumerate(tasks)} for host in hosts}
     return by_name, ran.stdout
@@ -224,50 +216,37 @@ def test_an_interpreter_without_boto3_works_too(stack, folder):
     assert results["payments"]["probe"]["executable"] == bare
 
 
-def fork_servers(folder: Path) -> list[int]:
-    """The processes that serve the run with this folder as its MARKER."""
-    marker = f"MARKER={folder}"
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if b"fork_server.py" in command and marker.encode() in environment:
-                found.append(int(entry.name))
-    return found
+def run_in_the_background(stack: Stack, folder: Path, command: str) -> Playbook:
+    playbook = folder / "command.yml"
+    tasks = [{"ansible.builtin.command": command}]
+    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    variables = ["ansible_connection=leastpriv.iam.warm", "ansible_python_interpreter={{ ansible_playbook_python }}"]
+    settings = [word for variable in variables for word in ("-e", variable)]
+    return start_playbook(stack, "-i", "payments,", *settings, playbook=str(playbook), artifacts=folder)
 
 
-def wait_until(is_so, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return is_so()
+def loaded_pythons(run: Playbook) -> list[int]:
+    """The fork server of a run, and the children that run its modules."""
+    return [pid for pid in run.processes() if b"fork_server.py" in command_line(pid)]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_the_loaded_python_ends_with_the_run(stack, folder):
-    marker = f"MARKER={folder}"
-    run_tasks(
-        stack, folder, "leastpriv.iam.warm", {"ping": {"ansible.builtin.ping": {}}}, env=dict([marker.split("=")])
-    )
-    assert wait_until(lambda: not fork_servers(folder))
+    run = run_in_the_background(stack, folder, "true")
+    run.communicate()
+    assert run.returncode == 0
+    assert wait_until(lambda: not loaded_pythons(run), 10)
 
 
 def test_the_loaded_python_ends_with_a_run_that_is_killed(stack, folder):
-    playbook = folder / "sleep.yml"
-    playbook.write_text(
-        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 4"}]}])
-    )
-    variables = ["ansible_connection=leastpriv.iam.warm", "ansible_python_interpreter={{ ansible_playbook_python }}"]
-    run = subprocess.Popen(
-        ["ansible-playbook", "-i", "payments,", str(playbook), *(word for one in variables for word in ("-e", one))],
-        cwd=ROOT,
-        env={**stack.process_env, "MARKER": str(folder)},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert wait_until(lambda: len(fork_servers(folder)) >= 2, 60), "the server and the module's child"
+    run = run_in_the_background(stack, folder, "sleep 4")
+    assert wait_until(lambda: len(loaded_pythons(run)) >= 2, 60), "the server and the module's child"
     run.send_signal(signal.SIGKILL)
     run.wait()
-    assert wait_until(lambda: not fork_servers(folder)), "the module may end, and then nothing is left"
+    assert wait_until(lambda: not loaded_pythons(run), 10), "the module may end, and then nothing is left"

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from .process import ROOT, Stack
-from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook
-from .seed import seed
-from .snapshot import iam_state
+from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook, wait_until
+from .seed import seed, send_alert
+from .snapshot import attached, iam_state
 
 __all__ = [
     "ROOT",
     "Run",
     "Stack",
+    "attached",
     "cli",
     "iam_state",
     "kill_run",
@@ -21,5 +22,7 @@ __all__ = [
     "read_report",
     "run_playbook",
     "seed",
+    "send_alert",
     "start_playbook",
+    "wait_until",
 ]

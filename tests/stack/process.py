@@ -236,6 +236,10 @@ class Stack:
         """What the servers have used of the processor since they started."""
         return self._control(self.url, "cpu", method="GET")
 
+    def changes(self) -> list[str]:
+        """The actions of the calls that would change IAM, in their order."""
+        return [call["action"] for call in self.calls(service="iam", mutating=True)]
+
     def wait_for_call(self, timeout: float = 180.0, count: int = 1, **expected: Any) -> dict[str, Any]:
         """Wait until so many calls that equal `expected` have arrived, and give the last of these."""
         deadline = time.monotonic() + timeout

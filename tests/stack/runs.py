@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,14 @@ def kill_run(process: Playbook) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     process.communicate()
+
+
+def wait_until(is_true: Callable[[], Any], timeout: float = 180.0) -> bool:
+    """Wait for something to become true; gives whether it did in time."""
+    deadline = time.monotonic() + timeout
+    while not (result := is_true()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(result)
 
 
 def new_artifacts_folder(stack: Stack) -> Path:

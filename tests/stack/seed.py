@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
+from .alerts import deny_script, nested_alert
 from .process import Stack
 
 TRUST_DOCUMENT = {
@@ -29,3 +31,15 @@ def seed(
         iam.create_group(GroupName=group)
     for role in roles:
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
+
+
+def send_alert(
+    stack: Stack, alert_id: str, account: str, kind: str, name: str, script: str | None = None, **overrides: Any
+) -> str:
+    """Put a vendor-shaped alert about a principal into the queue, and its script into the API: gives its message id.
+
+    `account` is a host name or an id; `kind` is user, role or group. Without a `script` it is the vendor's own kind.
+    """
+    account_id = stack.account_id(account)
+    stack.script(alert_id, script or deny_script(kind, name, account_id, alert_id))
+    return stack.send(nested_alert(alert_id, account_id, kind=kind, name=name, **overrides))

@@ -48,6 +48,12 @@ def iam_state(stack: Stack, account: str) -> dict[str, Any]:
     return json.loads(json.dumps(comparable, sort_keys=True).replace(stack.account_id(account), ANY_ACCOUNT))
 
 
+def attached(stack: Stack, account: str, kind: str, name: str) -> list[str]:
+    """The names of the managed policies of a user, role or group."""
+    list_attached = getattr(stack.client("iam", account), f"list_attached_{kind}_policies")
+    return [policy["PolicyName"] for policy in list_attached(**{f"{kind.capitalize()}Name": name})["AttachedPolicies"]]
+
+
 def _authorization_details(iam: Any) -> dict[str, dict[str, dict[str, Any]]]:
     pages = iam.get_paginator("get_account_authorization_details").paginate(
         Filter=["User", "Group", "Role", "LocalManagedPolicy"]
