@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, result_of, results
 
 # What AWX tells a job about itself, so that a journal can be found from the job and the other way round.
@@ -54,7 +55,7 @@ def _write(options: Mapping[str, Any], whose: Mapping[str, Any]) -> str:
     lines = [*intents(options["steps"]), *results(options["applied"])]
     if not lines:
         return ""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = utc_text(datetime.now(timezone.utc), "milliseconds")
     common = {"run_id": options["run"]["run_id"], "time": now, **options["account"]}
     path = Path(options["file"])
     try:

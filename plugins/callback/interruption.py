@@ -45,6 +45,7 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     QUEUE_ARGUMENTS,
     REACH,
@@ -191,7 +192,7 @@ class CallbackModule(CallbackBase):
         return list(dict.fromkeys(failure.reason for failure in failures))
 
     def _report(self, run: Unfinished, unsettled: list[str]) -> None:
-        finished = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        finished = utc_text(datetime.now(timezone.utc))
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
         self._display.display(summary(report))

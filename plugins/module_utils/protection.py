@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import resource_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 
 # What an entry must look like to mean a principal of IAM at all: a bare name or an ARN of STS would protect nobody.
 PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")
@@ -88,16 +88,6 @@ def _expiry(number, text):
         raise ProtectionError(
             f"entry {number} of remediate_protected_principals expires at {text!r}, which is no ISO 8601 date"
         ) from error
-
-
-def read_time(text):
-    """An ISO 8601 date or time, aware; without a zone it is UTC.
-
-    :raises ValueError: for any other text.
-    """
-    # fromisoformat learned the Z of UTC with Python 3.11.
-    time = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _caller_principal(arn):

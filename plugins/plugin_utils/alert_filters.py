@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import AWS_CLOUDS, OPEN, Alert, quoted
 
@@ -174,7 +175,7 @@ def _wrong_age(alert: Alert, filters: Filters, now: datetime) -> str | None:
     since = alert.first_seen or alert.last_seen
     if since is None:
         return "the message does not say when the alert was first seen, so that its age is unknown"
-    age = now - datetime.fromisoformat(since.replace("Z", "+00:00"))
+    age = now - read_time(since)
     if filters.min_age is not None and age < filters.min_age:
         return f"first seen {since}, it is younger than min_age"
     if filters.max_age is not None and age > filters.max_age:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
-from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, by_hand, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.difference import SKIPPED, Line, difference, readable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable, verdict
@@ -125,7 +125,7 @@ def _head(report):
 
 
 def _when(report):
-    started, finished = (datetime.fromisoformat(report[end].replace("Z", "+00:00")) for end in ("started", "finished"))
+    started, finished = (read_time(report[end]) for end in ("started", "finished"))
     return f"{started:%Y-%m-%d %H:%M:%S} UTC, {(finished - started).total_seconds():.0f} s"
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+
 OPEN = "open"
 CLOSED_STATUSES = ("dismissed", "snoozed", "resolved", "pending_resolution")
 # The clouds whose alerts can be AWS alerts; an alert that names none is judged by its account id.
@@ -262,14 +264,11 @@ def _time(value: Any) -> str | None:
     """ISO 8601 in UTC, to the second, from ms since the epoch (text or number) or from ISO 8601; else None."""
     text = one_line(value) or ""
     if re.fullmatch(r"[0-9]{1,15}", text) and int(text) <= _LAST_MS:
-        moment = datetime.fromtimestamp(int(text) // 1000, timezone.utc)
-    else:
-        try:
-            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-            moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        except (ValueError, OverflowError):
-            return None
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return utc_text(datetime.fromtimestamp(int(text) // 1000, timezone.utc))
+    try:
+        return utc_text(read_time(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _invalid(why: Unreadable) -> str:

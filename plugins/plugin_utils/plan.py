@@ -9,10 +9,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import undo_of
 
@@ -68,7 +69,7 @@ def make_plan(
     :param key: a secret of those who review and those who apply; empty for a plan without a signature.
     :returns: what plan.json holds; no secret.
     """
-    expires = (_read_time("created", created) + lifetime).isoformat(timespec="seconds").replace("+00:00", "Z")
+    expires = utc_text(_read_time("created", created) + lifetime)
     reviewed = [_alert(alert) for alert in alerts if alert["disposition"] in REVIEWED]
     plan = {
         "schema": SCHEMA,
@@ -186,10 +187,9 @@ def _check_signature(plan: Mapping[str, Any], key: str) -> None:
 
 def _read_time(name: str, text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return read_time(text)
     except ValueError:
         raise PlanError(f"It cannot be read: {name} of the plan is no time in ISO 8601. {AGAIN}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def held_to_plan(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[dict[str, Any]]:

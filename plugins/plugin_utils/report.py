@@ -10,7 +10,8 @@ from contextlib import suppress
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force, read_time
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import undo_of

@@ -1,0 +1,27 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times as they stand in messages, plans, journals and reports: ISO 8601, in UTC with a Z."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+
+def read_time(text):
+    """An ISO 8601 date or time, aware; without a zone it is UTC.
+
+    :raises ValueError: for any other text.
+    """
+    # fromisoformat learned the Z of UTC with Python 3.11.
+    time = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def utc_text(time, timespec="seconds"):
+    """An aware time as text, to the second or to another C(timespec) of isoformat.
+
+    :raises OverflowError: for one that no calendar has in UTC.
+    """
+    return time.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
