@@ -38,7 +38,7 @@ PLUGINS = (
     (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.include_tasks", "ansible.builtin.debug")),
     (connection_loader, (CONNECTION,)),
     (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.settings")),
-    (filter_loader, ("leastpriv.iam.gave_up", "leastpriv.iam.translated", "leastpriv.iam.report")),
+    (filter_loader, ("leastpriv.iam.due", "leastpriv.iam.translated", "leastpriv.iam.report")),
     (lookup_loader, ("leastpriv.iam.alerts",)),
     (test_loader, ("ansible.builtin.failed",)),
 )

@@ -8,6 +8,17 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import as_undone
 
+# Errors of IAM that pass by themselves.
+PASSING = frozenset(
+    ("ConcurrentModification", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "NoSuchEntity")
+)
+
+
+def is_passing(result):
+    """Whether a module failed by an error that passes by itself: it looks first, and can be run again."""
+    error = result.get("error") or {}
+    return bool(result.get("failed")) and error.get("code") in PASSING
+
 
 def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     """Decide the disposition of every alert, from what the role's tasks have left in the variables of each account.

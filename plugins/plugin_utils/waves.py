@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import why_it_gave_up
+
 # Between waves messages are kept hidden and failures are counted: a wave must not take minutes.
 LONGEST = 50
 # Where observing puts the inline policy of a principal that can take no further managed one.
@@ -30,3 +32,25 @@ def waves(translated, consolidates=False):
         for wave in sorted(longest)
         for first in range(0, longest[wave], LONGEST)
     ]
+
+
+def due(alerts, wave, kept, max_failures):
+    """Choose what one wave applies in an account.
+
+    :param alerts: the C(alerts) of M(leastpriv.iam.observe).
+    :param wave: one of C(waves).
+    :param kept: the results of the steps that the account has had, in their order.
+    :param max_failures: how many failures in a row are too many.
+    :returns: the steps that are needed, of alerts without a failure; none of an account that is left alone.
+    """
+    if why_it_gave_up(kept, max_failures):
+        return []
+    stopped = {result["step"]["message_id"] for result in kept if result["failed"]}
+    undecided = [alert for alert in alerts if alert["disposition"] is None]
+    needed = [
+        step
+        for alert in undecided
+        for step in alert["steps"]
+        if (step["wave"], step["status"]) == (wave["wave"], "needed")
+    ]
+    return [step for step in needed[wave["first"] : wave["end"]] if step["message_id"] not in stopped]
