@@ -132,14 +132,6 @@ def test_an_account_id_that_yaml_read_as_a_number_is_explained(stack):
     assert stack.depth() == (1, 0)
 
 
-def test_ambient_keys_of_somebody_else_do_not_disturb_the_profiles(stack):
-    good_alert(stack)
-    keys = {"AWS_PROFILE": None, "AWS_ACCESS_KEY_ID": "AKIALEASTPRIVSTACK00", "AWS_SECRET_ACCESS_KEY": "loopback-only"}
-    run = run_playbook(stack, env=keys)
-    assert run.rc == 0, run.stdout
-    assert run.dispositions == {"I-GOOD": "remediated"}
-
-
 def test_an_api_that_is_down_gives_its_alerts_back(stack):
     good_alert(stack)
     stack.send(flat_alert("P-1", stack.account_id("payments"), "aws iam delete-login-profile --user-name alice"))
