@@ -44,14 +44,14 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with everything pinned in requirements.txt and requirements/
 
-$(READY): requirements.txt $(wildcard requirements/*)
+$(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
 	$(call headline,setup: $(VENV) with $(PYTHON) $(call minor,$(PYTHON)))
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON) is no Python of 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
 	@$(INTERPRETER) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements/dev.txt \
 	    --constraint requirements/constraints.txt
-	@$(BIN)/python requirements/amazon_aws.py
+	@$(BIN)/python requirements/collection.py amazon.aws awx.awx
 	@touch $@
 
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
