@@ -9,7 +9,8 @@ name: due
 version_added: 1.0.0
 short_description: Choose the steps that a wave applies in an account
 description:
-  - An alert stops at its first failure, and an account whose last steps all failed is left alone for the rest of the run.
+  - An alert stops at its first failure, and an account whose last steps all failed is left alone for the rest of the
+    run.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input, wave, kept, max_failures

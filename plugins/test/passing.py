@@ -9,8 +9,8 @@ name: passing
 version_added: 1.0.0
 short_description: Whether a module failed by an error of IAM that passes by itself
 description:
-  - What is new is not seen everywhere at once; a change whose answer was lost is there already; two changes of one thing
-    get in each other's way. The module looks first and so can be run again.
+  - What is new is not seen everywhere at once; a change whose answer was lost is there already; two changes of one
+    thing get in each other's way. The module looks first and so can be run again.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:

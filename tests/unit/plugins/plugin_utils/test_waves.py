@@ -62,7 +62,7 @@ def test_nothing_is_due_in_an_account_that_is_left_alone():
 
 
 @pytest.mark.parametrize(
-    "result, expected",
+    ("result", "expected"),
     [
         ({"failed": True, "error": {"code": "NoSuchEntity"}}, True),
         ({"failed": True, "error": {"code": "AccessDenied"}}, False),
