@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import OWN, PUBLIC, write_artifact
 
 
 class ActionModule(ActionBase):
@@ -23,15 +23,16 @@ class ActionModule(ActionBase):
             argument_spec={
                 "folder": {"type": "path", "required": True},
                 "files": {"type": "dict", "required": True},
+                "public": {"type": "bool", "default": False},
             }
         )
         for name, text in options["files"].items():
             path = Path(options["folder"], name)
             try:
-                write_artifact(path, text)
+                write_artifact(path, text, PUBLIC if options["public"] else OWN)
             except OSError as error:
                 raise AnsibleActionFail(
                     f"Could not write {path}: {error.strerror}. The run has done its work; "
-                    "let remediate_artifacts_dir name a folder that can be written."
+                    "let remediate_artifacts_dir and remediate_metrics_file name what can be written."
                 ) from None
         return {**result, "changed": False, "folder": options["folder"]}

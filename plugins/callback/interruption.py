@@ -42,7 +42,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, count_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
@@ -54,8 +56,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     open_queue,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import PUBLIC, write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
@@ -195,14 +198,25 @@ class CallbackModule(CallbackBase):
         finished = utc_text(datetime.now(timezone.utc))
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
+        text = metrics(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
         self._display.display(summary(report))
         try:
             write_artifact(folder / "report.json", json.dumps(report, indent=4, sort_keys=True) + "\n")
             write_artifact(folder / "report.html", html_report(report))
+            write_artifact(folder / "metrics.prom", text)
         except OSError as error:
             self._display.error(f"Could not write the report of the interrupted run to {folder}: {error.strerror}.")
         else:
             self._display.display(f"Report: {folder}/report.html")
+
+        if run.run["metrics_file"]:
+            self._show_metrics(run.run["metrics_file"], text)
+
+    def _show_metrics(self, file: str, text: str) -> None:
+        try:
+            write_artifact(Path(file), text, PUBLIC)
+        except OSError as error:
+            self._display.error(f"Could not write the metrics of the interrupted run to {file}: {error.strerror}.")
 
 
 def _interrupt_worker(signum: int) -> None:

@@ -18,6 +18,7 @@ description:
   - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
     transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
     P(ansible.builtin.local#connection). C(-vvv) says so.
+  - Calls to AWS are counted by service and operation, for P(leastpriv.iam.api_calls#lookup).
   - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
     temporary folder, which only its user can read, until the run ends.
   - The process ends with the run of Ansible, also when that is killed. A module whose task is cancelled or timed out is
@@ -93,6 +94,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
+from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
 
 display = Display()
@@ -257,6 +259,8 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
             "programs": [*PROGRAMS, *ours("modules")],
             "services": SERVICES,
             "roles": tempfile.mkdtemp(prefix="roles-", dir=C.DEFAULT_LOCAL_TMP),
+            "noter": api_calls.__name__,
+            "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
         }
         try:
             process = subprocess.Popen(

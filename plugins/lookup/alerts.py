@@ -326,6 +326,7 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls, note_call
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     REACH,
@@ -369,6 +370,8 @@ BOUNDS = {
 FILTERS = ("severities", "policies", "resources", "min_age", "max_age", "alert_ids")
 NOT_RETURNED = ("is_nested", "is_remediable")
 
+CALLS = Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)
+
 
 class SettingError(LeastprivError):
     """An option means nothing."""
@@ -380,6 +383,7 @@ class LookupModule(AWSLookupBase):
         with self._explaining():
             super().run(terms, variables, **{name: value for name, value in kwargs.items() if value not in ("", None)})
             self._check_options(terms)
+            note_aws_calls(CALLS)
             circumstances = self._circumstances()
             endpoint = self._endpoint()
             queue = self._queue()
@@ -474,7 +478,8 @@ class LookupModule(AWSLookupBase):
             "api_timeout", "api_retry_seconds", "ca_bundle", "validate_certs"
         )
         timing = Timing(timeout=timeout, retry_seconds=retry_seconds)
-        transport = Transport(endpoint, bundle or True if is_verified else False, timing)
+        note = partial(note_call, CALLS, "vendor")
+        transport = Transport(endpoint, bundle or True if is_verified else False, timing, note=note)
         version, batch_size = self._chosen("api_version", "api_batch_size")
         return RemediationApi(transport, Tokens(transport, credentials), version, batch_size)
 

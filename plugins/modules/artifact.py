@@ -9,7 +9,8 @@ module: artifact
 version_added: 1.0.0
 short_description: Write what a run leaves on the controller
 description:
-  - Writes text files on the controller that only its user can read (mode 0600, in folders of mode 0700).
+  - Writes text files on the controller that only its user can read (mode 0600). Folders that are not there are made,
+    with mode 0700.
   - A file is there as a whole or not at all.
   - Files are written in check mode too, since a review leaves a report as well. Nothing counts as changed.
 author:
@@ -25,6 +26,11 @@ options:
       - The texts by the name of their file.
     type: dict
     required: true
+  public:
+    description:
+      - Whether everybody on the controller may read the files (mode 0644).
+    type: bool
+    default: false
 attributes:
   action:
     description: Runs on the controller only, whatever the connection.

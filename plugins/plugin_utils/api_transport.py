@@ -27,7 +27,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import Leastp
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import Endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import one_line, quoted
 
-RETRIED = (429, 500, 502, 503, 504)
+TOO_MANY_REQUESTS = 429
+RETRIED = (TOO_MANY_REQUESTS, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 ANSWER_LIMIT = 64 * 1024 * 1024
 
@@ -92,7 +93,8 @@ class Transport:
     """A connection to one API. `secrets` never appear in an error's text.
 
     `verify` is True, False or the path of a CA bundle. `lost` counts the seconds that retries have cost in this run:
-    beyond `timing.retry_seconds` every call is tried only once.
+    beyond `timing.retry_seconds` every call is tried only once. `note` is told of every try: the last word of its path,
+    and whether the answer was that there were too many.
     """
 
     endpoint: Endpoint
@@ -100,6 +102,7 @@ class Transport:
     timing: Timing = field(default_factory=Timing)
     secrets: set[str] = field(default_factory=set, repr=False)
     lost: float = 0.0
+    note: Callable[[str, bool], None] = lambda _operation, _is_throttled: None
 
     def __post_init__(self) -> None:
         if "requests" not in globals():
@@ -123,6 +126,7 @@ class Transport:
         for attempt in range(1, self.timing.attempts + 1):
             started = self.timing.monotonic()
             outcome = self._try(method, path, headers, body)
+            self.note(path.rpartition("/")[2], isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS)
             if not _is_passing(outcome):
                 break
             wait = self._wait(outcome, attempt)

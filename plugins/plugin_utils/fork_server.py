@@ -404,6 +404,7 @@ def main() -> None:
     with contextlib.suppress(Exception):
         load_service_models(settings["services"])
         share_assumed_roles(settings["roles"])
+        sources[settings["noter"]].module.note_aws_calls(settings["calls"])
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
     gc.freeze()

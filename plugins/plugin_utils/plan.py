@@ -16,9 +16,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import Leastp
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo_calls import undo_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.version import VERSION
 
 SCHEMA = 1
-VERSION = "0.1.0"
 REVIEWED = ("planned", "already_remediated")
 # What of a message decides what is done, and whether. When it was sent, and how often, does not.
 MESSAGE_FIELDS = (

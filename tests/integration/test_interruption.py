@@ -165,9 +165,9 @@ def test_a_queue_that_does_not_answer_does_not_keep_an_interrupted_run(stack, al
     assert stack.depth() == (0, 2), "they come back by themselves"
 
 
-def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts):
+def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path):
     stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
-    run = Interrupted(stack)
+    run = Interrupted(stack, "-e", f"remediate_metrics_file={tmp_path}/leastpriv.prom")
     stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
     started = time.monotonic()
     for pid in run.process.processes():
@@ -178,5 +178,9 @@ def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts):
     assert ended.report["interrupted"] == "The run broke off"
     assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
     assert stack.depth() == (2, 0)
+    metrics = (tmp_path / "leastpriv.prom").read_text()
+    assert 'leastpriv_run_interrupted{mode="apply"} 1\n' in metrics
+    assert 'operation="AttachUserPolicy"' not in metrics, "it was never answered"
+    assert 'leastpriv_api_calls{mode="apply",service="iam",operation="CreatePolicy"}' in metrics
     stack.clear_faults()
     check_the_next_run(stack)

@@ -1,0 +1,101 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""metrics.prom of real runs, as Prometheus reads it, against what the emulator and the API were really asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from stack import run_playbook, seed, send_alert
+from stack.alerts import integration_test
+
+
+@contextmanager
+def gateway():
+    """A Pushgateway on loopback; gives its address and the (path, type, body) of what is put to it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            received.append((self.path, self.headers["Content-Type"], body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *ignored):
+            pass
+
+    received = []
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/metrics/job/leastpriv", received
+        server.shutdown()
+
+
+def metrics_of(run):
+    [file] = run.artifacts.glob("*/metrics.prom")
+    return file.read_text()
+
+
+def samples(text, name):
+    """{its labels besides the mode: value} of one metric."""
+    [family] = [one for one in text_string_to_metric_families(text) if one.name == f"leastpriv_{name}"]
+    return {
+        tuple(value for label, value in sample.labels.items() if label != "mode"): sample.value
+        for sample in family.samples
+    }
+
+
+def test_a_run_tells_prometheus_what_it_did_and_every_call_it_made(stack, tmp_path):
+    seed(stack, "payments", users=["alice"])
+    seed(stack, "analytics", users=["bob"])
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    send_alert(stack, "I-2", "analytics", "user", "bob")
+    stack.send("no alert")
+    stack.clear_calls()
+    stack.fault(action="AttachUserPolicy", code="Throttling", status=400, count=2)
+    stack.api_fault(endpoint="remediation", status=429, headers={"Retry-After": "0"})
+    file = tmp_path / "leastpriv.prom"
+    with gateway() as (url, received):
+        settings = {"remediate_metrics_file": str(file), "remediate_metrics_push_url": url}
+        run = run_playbook(stack, "-e", json.dumps(settings))
+    assert run.dispositions.pop("I-1") == "remediated", run.stdout
+    text = metrics_of(run)
+    alerts = {word: count for (word,), count in samples(text, "alerts").items() if count}
+    assert alerts == {"remediated": 2, "invalid": 1}
+    calls = {(call["service"], call["action"]): 0 for call in stack.calls()}
+    calls |= Counter((call["service"], call["action"]) for call in stack.calls())
+    calls |= {("vendor", "login"): 1, ("vendor", "remediation"): 2}
+    assert samples(text, "api_calls") == calls
+    throttles = {operation: count for operation, count in samples(text, "api_throttles").items() if count}
+    assert throttles == {("iam", "AttachUserPolicy"): 2, ("vendor", "remediation"): 1}
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (text, 0o644)
+    assert received == [("/metrics/job/leastpriv", "text/plain; version=0.0.4", text)]
+
+
+def test_modules_of_the_local_connection_are_not_counted_and_a_gateway_that_fails_is_a_warning(stack):
+    seed(stack, "payments", users=["alice"])
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    # Nobody listens on the discard port.
+    settings = {"ansible_connection": "local", "remediate_metrics_push_url": "http://127.0.0.1:9/metrics/job/a"}
+    run = run_playbook(stack, "--check", "-e", json.dumps(settings))
+    assert run.rc == 0, run.stdout
+    assert "the metrics were not pushed (the gateway did not answer)" in " ".join(run.stdout.split())
+    called = samples(metrics_of(run), "api_calls")
+    assert {service for service, _operation in called} == {"sqs", "vendor"}
+    assert ("sqs", "ReceiveMessage") in called
+
+
+def test_metrics_that_cannot_be_written_make_the_run_fail_after_its_work(stack, tmp_path):
+    stack.send(integration_test())
+    (tmp_path / "file").touch()
+    run = run_playbook(stack, "-e", f"remediate_metrics_file={tmp_path}/file/leastpriv.prom")
+    assert run.rc == 2
+    assert "Could not write" in run.stdout
+    assert run.dispositions == {"T-0": "acknowledged"}
+    assert stack.depth() == (0, 0)
