@@ -34,7 +34,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo show test lint sanity browser unit integration bench calls clean
+.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -91,6 +91,9 @@ bench: setup ## Race Leastpriv against the documented script, into docs/performa
 
 calls: setup ## Count the AWS calls of a run, into docs/performance.md
 	@PYTHONPATH=tests $(BIN)/python bench/calls.py
+
+matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md
+	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py
 
 clean: ## Remove .venv, caches and artifacts
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .ansible artifacts

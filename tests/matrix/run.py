@@ -92,14 +92,15 @@ def environment(core: str, interpreter: Path) -> Path:
     """The Python of the environment with this ansible-core, which is made where there is none."""
     folder = ENVIRONMENTS / core
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    wanted = [pin for file in ("requirements.txt", "requirements/dev.txt") for pin in pins(file, NOT_NEEDED)]
+    ready = folder / "ready"
+    if not ready.exists() or ready.read_text().splitlines() != wanted:
         subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)
-        given = [pin for file in ("requirements.txt", "requirements/dev.txt") for pin in pins(file, NOT_NEEDED)]
         limits = folder / "constraints.txt"
         limits.write_text("\n".join(pins("requirements/constraints.txt", NOT_PINNED)))
         pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--constraint", limits]
-        subprocess.run([*pip, f"ansible-core=={core}", *given], check=True)
-        (folder / "ready").touch()
+        subprocess.run([*pip, f"ansible-core=={core}", *wanted], check=True)
+        ready.write_text("\n".join(wanted))
     return python
 
 
