@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := .cache/docs/venv
 READY := $(VENV)/ready
 # Every program of the environment first, whatever the caller has activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -34,7 +35,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix clean
+.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix docs changelog clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -91,6 +92,19 @@ bench: setup ## Race Leastpriv against the documented script, into docs/performa
 
 calls: setup ## Count the AWS calls of a run, into docs/performance.md
 	@PYTHONPATH=tests $(BIN)/python bench/calls.py
+
+docs: setup $(DOCS)/ready ## Build the documentation's site in .cache/docs/site
+	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH docs/site/build $(CURDIR)/.cache/docs/site
+
+changelog: setup $(DOCS)/ready ## Write CHANGELOG.md from changelogs/fragments
+	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections \
+	    antsibull-changelog release --update-existing --refresh --reload-plugins
+
+$(DOCS)/ready: requirements/docs.txt
+	$(call headline,$(DOCS): what documentation is made with)
+	@$(BIN)/python -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements/docs.txt
+	@touch $@
 
 matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md
 	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py
