@@ -17,6 +17,7 @@ from stack import (
     run_playbook,
     seed,
     send_alert,
+    settings,
     start_playbook,
 )
 from stack.alerts import deny_document, deny_policy_name, deny_script, flat_alert
@@ -248,6 +249,7 @@ def test_no_secret_is_shown_at_any_verbosity(stack):
     told = run.stdout + run.stderr + json.dumps(run.report)
     assert "hunter2" not in told
     assert stack.env["PRISMACLOUD_PASSWORD"] not in told
+    assert settings.BASE_SECRET_KEY not in told
 
 
 def test_the_eleventh_policy_fails_or_is_consolidated_as_the_user_wants(stack):
