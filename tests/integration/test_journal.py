@@ -71,7 +71,8 @@ def test_a_review_and_an_empty_run_write_none(stack, alerts):
 def test_what_cannot_be_written_down_is_not_done(stack, alerts):
     artifacts = new_artifacts_folder(stack)
     artifacts.joinpath("file").write_text("")
-    run = run_playbook(stack, "-e", f"__remediate_journal={artifacts}/file/journal.jsonl")
+    journal = {"file": f"{artifacts}/file/journal.jsonl", "run": {"run_id": "r"}}
+    run = run_playbook(stack, "-e", json.dumps({"__remediate_journal": journal}))
     assert run.rc == 2
     assert set(run.dispositions.values()) == {"failed"}
     assert {"Could not write the journal" in alert["reason"] for alert in run.alerts.values()} == {True}
