@@ -39,7 +39,7 @@ PLUGINS = (
     (connection_loader, (CONNECTION,)),
     (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.settings")),
     (filter_loader, ("leastpriv.iam.due", "leastpriv.iam.translated", "leastpriv.iam.report")),
-    (lookup_loader, ("leastpriv.iam.alerts",)),
+    (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session")),
     (test_loader, ("ansible.builtin.failed",)),
 )
 

@@ -84,7 +84,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,6 +95,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.role_session import sessions_folder
 
 display = Display()
 
@@ -258,7 +258,7 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
             "modules": [*MODULES, *ours("module_utils")],
             "programs": [*PROGRAMS, *ours("modules")],
             "services": SERVICES,
-            "roles": tempfile.mkdtemp(prefix="roles-", dir=C.DEFAULT_LOCAL_TMP),
+            "sessions": str(sessions_folder()),
             "noter": api_calls.__name__,
             "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
         }

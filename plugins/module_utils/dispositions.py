@@ -73,7 +73,8 @@ DISPOSITIONS = (
         "no host of the inventory has that account_id",
         GIVE_BACK,
         True,
-        "Add the account to the inventory with account_id and aws_profile, or take it out of the vendor's alert rule.",
+        "Add the account to the inventory with account_id and aws_profile or role_arn, or take it out of the vendor's "
+        "alert rule.",
     ),
     Disposition(
         "filtered",

@@ -337,7 +337,7 @@ def verify_account(module):
     if identity["Account"] != wanted:
         return identity["Arn"], (
             f"{using} belongs to account {identity['Account']}, not to {wanted}: nothing was read or changed there. "
-            "Correct aws_profile (or account_id) of this host in the inventory."
+            "Correct aws_profile, role_arn or account_id of this host in the inventory."
         )
     return identity["Arn"], ""
 

@@ -154,7 +154,7 @@ def _unmapped(alert: Alert, circumstances: Circumstances) -> str | None:
         return f"account {alert.account_id} cannot be matched to a host of the inventory: {known}"
     return (
         f"no host of the inventory has account_id {alert.account_id}: add one to the group aws_accounts, "
-        f'with account_id: "{alert.account_id}" and its aws_profile'
+        f'with account_id: "{alert.account_id}" and its aws_profile or role_arn'
     )
 
 

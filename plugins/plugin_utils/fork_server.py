@@ -403,7 +403,7 @@ def main() -> None:
         del os.environ[name]
     with contextlib.suppress(Exception):
         load_service_models(settings["services"])
-        share_assumed_roles(settings["roles"])
+        share_assumed_roles(settings["sessions"])
         sources[settings["noter"]].module.note_aws_calls(settings["calls"])
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
@@ -412,7 +412,7 @@ def main() -> None:
         ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources).serve()
     finally:
         # Ansible removes it too, unless it is killed.
-        shutil.rmtree(settings["roles"], ignore_errors=True)
+        shutil.rmtree(settings["sessions"], ignore_errors=True)
 
 
 if __name__ == "__main__":

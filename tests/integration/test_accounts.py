@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from stack import run_playbook, seed, send_alert
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_ACCOUNT, QUEUE_PROFILE, ROLE_NAME
 
@@ -46,3 +47,77 @@ def test_keys_in_the_environment_work_beside_every_kind_of_profile(stack):
     )
     assert run.rc == 0, run.stdout
     assert run.report["totals"] == {"remediated": 3}
+
+
+@pytest.fixture
+def by_role(stack):
+    """Two accounts without profiles, and the identity that assumes their roles in the environment."""
+    roles = {
+        name: {"account_id": account_id, "role_arn": f"arn:aws:iam::{account_id}:role/team/{name}"}
+        for name, account_id in stack.accounts.items()
+    }
+    roles["payments"].update(external_id="4711", session_tags={"cost center": "42"})
+    send_one_each(stack, "payments", "analytics")
+    inventory = stack.write_inventory(stack.folder / "roles.yml", **roles)
+
+    def run(*args, **env):
+        stack.clear_calls()
+        # As in AWX's execution environment: no configuration file, no region but the queue's.
+        bare = {**AWX_KEYS, "AWS_PROFILE": None, "AWS_CONFIG_FILE": None, "AWS_SHARED_CREDENTIALS_FILE": None}
+        return run_playbook(stack, "-i", str(inventory), *args, env=bare | env)
+
+    return run
+
+
+def assumed(stack):
+    """The parameters of AssumeRole, by role."""
+    return {call["parameters"]["RoleArn"]: call["parameters"] for call in stack.calls(action="AssumeRole")}
+
+
+@pytest.mark.parametrize("connection", ["leastpriv.iam.warm", "ansible.builtin.local"])
+def test_a_role_is_assumed_once_for_a_review_and_once_to_apply(stack, by_role, connection):
+    for check, disposition in ((["--check"], "planned"), ([], "remediated")):
+        run = by_role(*check, "-vvvv", "-e", f"ansible_connection={connection}")
+        assert run.report["totals"] == {disposition: 2}, run.stdout
+        calls = stack.calls(action="AssumeRole")
+        assert len(calls) == 2, "one for each account"
+        sessions = assumed(stack)
+        payments = sessions[f"arn:aws:iam::{stack.account_id('payments')}:role/team/payments"]
+        analytics = sessions[f"arn:aws:iam::{stack.account_id('analytics')}:role/team/analytics"]
+        assert payments["RoleSessionName"] == analytics["RoleSessionName"] == f"leastpriv-{run.report['run_id']}"
+        assert payments["ExternalId"] == "4711"
+        assert (payments["Tags.member.1.Key"], payments["Tags.member.1.Value"]) == ("cost center", "42")
+        assert "ExternalId" not in analytics
+        assert "AWS_SHARED_CREDENTIALS_FILE=" in run.stdout, "what the modules were given is shown"
+        left = [path.read_text() for path in run.artifacts.rglob("*") if path.is_file()]
+        shown = "".join([run.stdout, run.stderr, *left])
+        assert not [key for key in [*stack.temporary_keys(), *AWX_KEYS.values()] if key in shown]
+        assert not [*stack.home.rglob("sessions")], "nothing of it is left"
+
+
+def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(stack, by_role):
+    seed(stack, "sandbox", users=["alice", "bob"], groups=["admins"])
+    iam = stack.client("iam", "sandbox")
+    for user in ("alice", "bob"):
+        iam.add_user_to_group(GroupName="admins", UserName=user)
+        script = f"aws iam remove-user-from-group --group-name admins --user-name {user}"
+        send_alert(stack, f"I-{user}", "sandbox", "user", user, script)
+    stack.shorten_sessions(12)
+    # The only change, and the last call, of its module.
+    stack.fault(action="RemoveUserFromGroup", seconds=13)
+    run = by_role("--limit", "sandbox")
+    assert run.report["totals"] == {"remediated": 2, "filtered": 2}, run.stdout
+    assert iam.get_group(GroupName="admins")["Users"] == []
+    assert len(stack.calls(action="AssumeRole")) == 2
+    assert not [call for call in stack.calls() if call["status"] == 403]
+
+
+def test_a_role_that_cannot_be_assumed_fails_its_account_and_no_other(stack, by_role):
+    stack.fault(action="AssumeRole", code="AccessDenied", status=403, message="Not you.")
+    run = by_role()
+    assert run.rc == 2
+    assert sorted(run.dispositions.values()) == ["failed", "remediated"]
+    (failed,) = [alert for alert in run.alerts.values() if alert["disposition"] == "failed"]
+    assert f"Could not assume arn:aws:iam::{failed['account_id']}:role/team/{failed['account']}" in failed["reason"]
+    assert "Not you." in failed["reason"]
+    assert "trust policy" in failed["reason"]

@@ -27,6 +27,7 @@ from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
+from .sessions import Sessions
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION
 
 READ_ONLY = ("Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
@@ -40,7 +41,7 @@ class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
     Control, for the test's process: GET/DELETE /_stack/calls, POST/DELETE /_stack/faults, POST /_stack/reset,
-    POST /_stack/visible, GET /_stack/queue/<name>, GET /_stack/cpu.
+    POST /_stack/visible, GET/POST /_stack/sessions, GET /_stack/queue/<name>, GET /_stack/cpu.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class Aws:
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.calls: list[dict[str, Any]] = []
         self.faults = Faults()
+        self.sessions = Sessions()
         self.lock = threading.RLock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -60,6 +62,8 @@ class Aws:
         if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.forward(environ, start_response, call)
         self.calls.append(call)
+        if self.sessions.have_ended(_read_credential(environ.get("HTTP_AUTHORIZATION", ""))[0]):
+            return refuse(start_response, call, "ExpiredToken", 403, "The security token included in it is expired.")
         fault = self.faults.take(call)
         if fault is None:
             return self.forward(environ, start_response, call)
@@ -100,6 +104,8 @@ class Aws:
             ("POST", "faults"): lambda: self.faults.add(json.loads(read_body(environ))),
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "reset"): self.reset,
+            ("GET", "sessions"): lambda: self.sessions.keys,
+            ("POST", "sessions"): lambda: self.sessions.set(json.loads(read_body(environ))["seconds"]),
             ("POST", "visible"): _end_visibility_timeouts,
             ("GET", "cpu"): time.process_time,
         }
@@ -109,6 +115,7 @@ class Aws:
         """Empty every account and queue. Assumed roles stay valid, as sessions outlive a change of an account."""
         self.calls.clear()
         self.faults.clear()
+        self.sessions.set(None)
         with self.lock:
             for account in list(iam_backends.values()):
                 for backend in list(account.values()):

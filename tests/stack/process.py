@@ -265,6 +265,14 @@ class Stack:
         for url in (self.url, self.api_url):
             self._control(url, "faults", method="DELETE")
 
+    def shorten_sessions(self, seconds: float) -> None:
+        """Let the roles that are assumed from now on, until the reset, end after so many seconds."""
+        self._control(self.url, "sessions", {"seconds": seconds})
+
+    def temporary_keys(self) -> list[str]:
+        """The key ids, secret keys and tokens of all roles that were assumed: what must not be shown."""
+        return self._control(self.url, "sessions", method="GET")
+
     # --- the queue ----------------------------------------------------------------------------------------------------
 
     @property
@@ -365,9 +373,7 @@ def write_certificate(folder: Path, hosts: Sequence[str] = ("localhost", "127.0.
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "leastpriv test stack")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    names = [
-        x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts
-    ]
+    names = [x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts]
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=3))
