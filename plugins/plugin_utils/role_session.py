@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import write_artifact
@@ -136,6 +137,7 @@ def assume(wanted: Wanted, aws_config: Mapping[str, Any]) -> tuple[Mapping[str, 
     from botocore.exceptions import BotoCoreError, ClientError
 
     request = wanted.request
+    note_aws_calls(str(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME)))
     try:
         base = boto3.session.Session(profile_name=wanted.profile)
         region = wanted.region_of(base.region_name)
