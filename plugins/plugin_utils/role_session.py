@@ -137,7 +137,7 @@ def assume(wanted: Wanted, aws_config: Mapping[str, Any]) -> tuple[Mapping[str, 
     from botocore.exceptions import BotoCoreError, ClientError
 
     request = wanted.request
-    note_aws_calls(str(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME)))
+    note_aws_calls(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME))
     try:
         base = boto3.session.Session(profile_name=wanted.profile)
         region = wanted.region_of(base.region_name)
