@@ -121,3 +121,22 @@ def test_a_role_that_cannot_be_assumed_fails_its_account_and_no_other(stack, by_
     assert f"Could not assume arn:aws:iam::{failed['account_id']}:role/team/{failed['account']}" in failed["reason"]
     assert "Not you." in failed["reason"]
     assert "trust policy" in failed["reason"]
+
+
+def test_the_accounts_of_an_organization_are_worked_and_their_names_stay_text(stack):
+    organizations = stack.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    name = "Team {{ 6 * 7 }}, [1:2]"
+    made = organizations.create_account(AccountName=name, Email="a@example.com")["CreateAccountStatus"]
+    send_one_each(stack, made["AccountId"])
+    inventory = stack.folder / "organization.yml"
+    inventory.write_text(
+        "plugin: leastpriv.iam.organization\nrole_name: OrganizationAccountAccessRole\nexclude: [master]\n"
+    )
+    tags = ["-e", '{"session_tags": {"account": "{{ account_name }}"}}']
+    run = run_playbook(stack, "-i", str(inventory), *tags, env=AWX_KEYS)
+    assert run.rc == 0, run.stdout
+    (alert,) = run.alerts.values()
+    assert (alert["disposition"], alert["account"]) == ("remediated", "Team____6___7______1_2_")
+    (call,) = stack.calls(action="AssumeRole")
+    assert call["parameters"]["Tags.member.1.Value"] == name

@@ -22,6 +22,7 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.model_instances import reset_model_data
 from moto.iam.models import iam_backends
+from moto.organizations.models import organizations_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
@@ -112,7 +113,10 @@ class Aws:
         return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
 
     def reset(self) -> None:
-        """Empty every account and queue. Assumed roles stay valid, as sessions outlive a change of an account."""
+        """Empty every account and queue, and dissolve the organization.
+
+        Assumed roles stay valid, as sessions outlive a change of an account.
+        """
         self.calls.clear()
         self.faults.clear()
         self.sessions.set(None)
@@ -122,7 +126,7 @@ class Aws:
                     sessions = {key: value for key, value in backend.access_keys.items() if value.user_name is None}
                     backend.reset()
                     backend.access_keys.update(sessions)
-            for account in list(sqs_backends.values()):
+            for account in [*sqs_backends.values(), *organizations_backends.values()]:
                 account.reset()
             # moto remembers everything that it ever made: gigabytes, over all tests.
             reset_model_data()
@@ -199,9 +203,10 @@ def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, A
 
 
 def refuse(start_response: Any, call: dict[str, Any], code: str, status: int, message: str) -> Iterable[bytes]:
-    """Answer with a service error in the caller's protocol: XML for the query services, JSON for SQS."""
-    if call["service"] == "sqs":
-        return answer_json(start_response, {"__type": f"com.amazonaws.sqs#{code}", "message": message}, status)
+    """Answer with a service error in the caller's protocol: XML for the query services, JSON for the others."""
+    if call["service"] in ("organizations", "sqs"):
+        kind = f"com.amazonaws.{call['service']}#{code}"
+        return answer_json(start_response, {"__type": kind, "message": message}, status)
     body = (
         "<ErrorResponse><Error><Type>Sender</Type>"
         f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"

@@ -1,0 +1,48 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts of an inventory that stand for accounts: how they are named and chosen. Pure.
+
+Names of accounts, organizational units and tags come from whoever may set them: they become names by Ansible's own
+function, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from ansible.inventory.group import to_safe_group_name
+
+GROUP = "aws_accounts"
+# An account is no machine to log in to: its modules run here.
+GROUP_VARIABLES = {"ansible_connection": "leastpriv.iam.warm"}
+# What means something else to Ansible than one host.
+RESERVED = (GROUP, "all", "localhost", "ungrouped")
+
+
+def safe_name(name: str) -> str:
+    """A name with everything replaced by C(_) that means something in a host pattern or a variable's name."""
+    return to_safe_group_name(name, force=True, silent=True)
+
+
+def distinct_names(wanted: Sequence[tuple[str, str]], taken: Iterable[str] = RESERVED) -> list[str]:
+    """Safe names for (name, id), in order; those that would not be the only ones of that name end with the id.
+
+    A host that took another's name would take its place, and its alerts.
+    """
+    short = [safe_name(name) for name, _id in wanted]
+    long = [safe_name(f"{name}_{suffix}") for name, suffix in wanted]
+    uses = Counter([*short, *long, *taken])
+    return [name if uses[name] == 1 else longer for name, longer in zip(short, long, strict=True)]
+
+
+def is_chosen(known_as: Iterable[str], include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether one of the names is like one of `include` (empty: all), and none like one of `exclude`."""
+    names = tuple(known_as)
+    return (not include or _matches(names, include)) and not _matches(names, exclude)
+
+
+def _matches(names: Iterable[str], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
