@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
-from stack import run_playbook, seed, send_alert
+from stack import kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook, wait_until
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_ACCOUNT, QUEUE_PROFILE, ROLE_NAME
 
 # What AWX's credential "Amazon Web Services" puts into the environment.
@@ -110,6 +112,19 @@ def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(stack, by_role):
     assert iam.get_group(GroupName="admins")["Users"] == []
     assert len(stack.calls(action="AssumeRole")) == 2
     assert not [call for call in stack.calls() if call["status"] == 403]
+
+
+def test_a_killed_run_leaves_no_keys(stack, by_role):
+    stack.fault(action="GetUser", seconds=120)
+    inventory = ["-i", str(stack.folder / "roles.yml")]
+    process = start_playbook(stack, *inventory, "--limit", "payments", artifacts=new_artifacts_folder(stack))
+    try:
+        stack.wait_for_call(action="GetUser")
+        assert [*stack.home.rglob("sessions/*")], "the session is kept for the run"
+        process.send_signal(signal.SIGKILL)
+        assert wait_until(lambda: not [*stack.home.rglob("sessions")], 10)
+    finally:
+        kill_run(process)
 
 
 def test_a_role_that_cannot_be_assumed_fails_its_account_and_no_other(stack, by_role):
