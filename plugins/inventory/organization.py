@@ -92,8 +92,8 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.amazon.aws.plugins.plugin_utils.inventory import AWSInventoryBase
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_hosts import (
     GROUP,
-    GROUP_VARIABLES,
     RESERVED,
+    add_accounts_group,
     distinct_names,
     is_chosen,
     safe_name,
@@ -147,9 +147,7 @@ class InventoryModule(AWSInventoryBase):
             ) from error
 
     def _add(self, accounts: list[dict[str, Any]]) -> None:
-        self.inventory.add_group(GROUP)
-        for name, value in GROUP_VARIABLES.items():
-            self.inventory.set_variable(GROUP, name, value)
+        add_accounts_group(self.inventory)
         units = self._add_units(accounts)
         hosts = distinct_names([(one["name"], one["id"]) for one in accounts], [*RESERVED, *units.values()])
         for host, account in zip(hosts, accounts, strict=True):
@@ -173,9 +171,9 @@ class InventoryModule(AWSInventoryBase):
     def _add_account(self, host: str, account: dict[str, Any], units: dict[str, str]) -> None:
         variables = {
             "account_id": account["id"],
-            "account_name": account["name"],
-            "account_tags": account["tags"],
-            "organizational_unit": account["ous"][-1]["path"] if account["ous"] else "",
+            "account_name": wrap_var(account["name"]),
+            "account_tags": wrap_var(account["tags"]),
+            "organizational_unit": wrap_var(account["ous"][-1]["path"] if account["ous"] else ""),
             "role_arn": role_arn(account, self.get_option("role_name")),
         }
         tags = [safe_name(f"tag_{key}_{value}") for key, value in account["tags"].items()]
@@ -183,7 +181,7 @@ class InventoryModule(AWSInventoryBase):
             self.inventory.add_group(group)
             self.inventory.add_host(host, group=group)
         for name, value in variables.items():
-            self.inventory.set_variable(host, name, wrap_var(value))
+            self.inventory.set_variable(host, name, value)
         self._construct(host, self.inventory.get_host(host).get_vars())
 
     def _construct(self, host: str, variables: dict[str, Any]) -> None:

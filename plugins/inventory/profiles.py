@@ -60,7 +60,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_hosts import (
     GROUP,
-    GROUP_VARIABLES,
+    add_accounts_group,
     distinct_names,
     is_chosen,
 )
@@ -132,9 +132,7 @@ class InventoryModule(BaseInventoryPlugin):
                 )
 
     def _add(self, accounts: Mapping[str, str]) -> None:
-        self.inventory.add_group(GROUP)
-        for name, value in GROUP_VARIABLES.items():
-            self.inventory.set_variable(GROUP, name, value)
+        add_accounts_group(self.inventory)
         hosts = distinct_names(list(accounts.items()))
         for host, (profile, account) in zip(hosts, accounts.items(), strict=True):
             self.inventory.add_host(host, group=GROUP)

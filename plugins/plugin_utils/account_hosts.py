@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts of an inventory that stand for accounts: how they are named and chosen. Pure.
+"""Hosts of an inventory that stand for accounts: how they are named, chosen and reached.
 
 Names of accounts, organizational units and tags come from whoever may set them: they become names by Ansible's own
 function, and nothing else.
@@ -12,14 +12,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ansible.inventory.group import to_safe_group_name
 
 GROUP = "aws_accounts"
-# An account is no machine to log in to: its modules run here.
-GROUP_VARIABLES = {"ansible_connection": "leastpriv.iam.warm"}
 # What means something else to Ansible than one host.
 RESERVED = (GROUP, "all", "localhost", "ungrouped")
+
+
+def add_accounts_group(inventory: Any) -> None:
+    """Add the group of all accounts. An account is no machine to log in to: its modules run here."""
+    inventory.add_group(GROUP)
+    inventory.set_variable(GROUP, "ansible_connection", "leastpriv.iam.warm")
 
 
 def safe_name(name: str) -> str:
