@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.current_user import current_user
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, result_of, results
 
 # What AWX tells a job about itself, so that a journal can be found from the job and the other way round.
@@ -70,12 +69,4 @@ def _write(options: Mapping[str, Any], whose: Mapping[str, Any]) -> str:
 
 def _whose(task_vars: Mapping[str, Any]) -> dict[str, Any]:
     awx = {name: str(task_vars[name]) for name in AWX if task_vars.get(name)}
-    return {"user": _user(), "awx": awx or None}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    # A container's user need not have a name.
-    except (KeyError, OSError):
-        return str(os.getuid())
+    return {"user": current_user(), "awx": awx or None}

@@ -58,11 +58,10 @@ _value:
   type: dict
 """
 
-import getpass
-import os
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.current_user import current_user
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import make_plan
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import SettingError, read_lifetime
 
@@ -77,19 +76,11 @@ def plan(
     key: str = "",
 ) -> dict[str, Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError for a lifetime that means nothing."""
-    who = {"user": _user(), "awx_user": awx_user, "awx_job": None if awx_job is None else str(awx_job)}
+    who = {"user": current_user(), "awx_user": awx_user, "awx_job": None if awx_job is None else str(awx_job)}
     try:
         return make_plan(alerts, run_id, created, read_lifetime(lifetime), who, key)
     except SettingError as error:
         raise AnsibleFilterError(str(error)) from error
-
-
-def _user() -> str:
-    """In a container the user often has a number and no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return str(os.getuid())
 
 
 class FilterModule:
