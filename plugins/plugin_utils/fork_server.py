@@ -187,6 +187,27 @@ def load_service_models(services: Iterable[str]) -> None:
                 shared.load_service_model(service, kind, client.meta.service_model.api_version)
 
 
+def make_session() -> None:
+    """Give the first boto3 session of a module a botocore session that is made already, with all its event handlers.
+
+    It holds no setting and no credential: it looks at the environment and at files when it is asked for something.
+    """
+    import botocore.session
+
+    get_session = botocore.session.get_session
+    made = [get_session()]
+
+    def get_made_session(env_vars: Any = None) -> Any:
+        if env_vars or not made:
+            return get_session(env_vars)
+        session = made.pop()
+        # The one part that has looked at the environment.
+        session._register_user_agent_creator()
+        return session
+
+    botocore.session.get_session = get_made_session
+
+
 def share_assumed_roles(folder: str) -> None:
     """Let profiles assume a role once and not for every module, by botocore's file cache, as in the AWS CLI.
 
@@ -404,6 +425,7 @@ def main() -> None:
     with contextlib.suppress(Exception):
         load_service_models(settings["services"])
         share_assumed_roles(settings["sessions"])
+        make_session()
         sources[settings["noter"]].module.note_aws_calls(settings["calls"])
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import sys
@@ -12,6 +13,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import boto3
+import botocore.session
 import pytest
 from ansible_collections.leastpriv.iam.plugins.connection.warm import (
     ANSIBALLZ,
@@ -145,3 +148,22 @@ def test_one_file_that_differs_and_nothing_is_given(archive):
         }
     )
     assert finder.find_spec("ansible.one", None) is None
+
+
+def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(botocore.session, "get_session", botocore.session.get_session)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    fork_server.make_session()
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[payments]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "somewhere")
+    made, other = (boto3.session.Session(profile_name="payments") for _time in range(2))
+    assert made._session is not other._session
+    for session in (made, other):
+        assert session.get_credentials().access_key == "AKIA1"
+        assert session.region_name == "eu-central-1"
+        assert "exec-env/somewhere" in session.client("iam").meta.config.user_agent
+    assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
