@@ -114,16 +114,6 @@ options:
       - Without this option every alert.
     type: list
     elements: str
-  api_endpoint:
-    description:
-      - The address of the vendor's API for your tenant, as a URL (V(https://api.eu.prismacloud.io)), a host, or the
-        subdomain alone (V(api.eu)). A console's address (V(app.eu)) is taken for its API, with a warning.
-      - V(http://) is allowed for loopback addresses only.
-      - Required as soon as one alert needs the API. The API is not contacted before.
-    type: str
-    env:
-      - name: PRISMACLOUD_URL
-      - name: API_ENDPOINT
   api_version:
     description:
       - V(v1) asks for many alerts in one call, V(v2) for one alert per call.
@@ -135,52 +125,6 @@ options:
       - The most alerts in one call of V(v1). A batch that is refused is halved until the bad alert stands alone.
     type: int
     default: 50
-  api_username:
-    description:
-      - The access key id to log in with. With O(api_password) it is preferred over O(auth_key), because it can log in
-        again when the token ends.
-    type: str
-    env:
-      - name: PRISMACLOUD_USERNAME
-  api_password:
-    description: The secret of the access key.
-    type: str
-    env:
-      - name: PRISMACLOUD_PASSWORD
-  prisma_id:
-    description: The tenant to log in to, for a user of several tenants.
-    type: str
-    env:
-      - name: PRISMACLOUD_PRISMA_ID
-  auth_key:
-    description:
-      - A token (C(x-redlock-auth)). It is extended while it is valid; once it has expired, after ten minutes, nothing
-        can renew it.
-    type: str
-    env:
-      - name: AUTH_KEY
-  validate_certs:
-    description:
-      - Whether the API's certificate is verified. V(false) lets anybody in between dictate the scripts.
-      - Connections to AWS are always verified.
-    type: bool
-    default: true
-  ca_bundle:
-    description: A file or folder of CA certificates to verify the API's certificate with.
-    type: path
-    env:
-      - name: REQUESTS_CA_BUNDLE
-  api_timeout:
-    description: How long the API may take to answer one call, in seconds from 1 to 300.
-    type: int
-    default: 30
-  api_retry_seconds:
-    description:
-      - How long all retries of one run may take together, in seconds. Rate limits (429), errors of the API (5xx),
-        time-outs and broken connections are retried, at most four times per call.
-      - C(Retry-After) is honoured up to a minute.
-    type: int
-    default: 120
 notes:
   - This lookup has a side effect. Every evaluation receives messages and hides them, so evaluate it once, with
     M(ansible.builtin.set_fact), and never in a variable of a play, role or inventory.
@@ -194,9 +138,8 @@ seealso:
   - module: leastpriv.iam.acknowledge
   - plugin: leastpriv.iam.steps
     plugin_type: filter
-requirements:
-  - requests
 extends_documentation_fragment:
+  - leastpriv.iam.api
   - leastpriv.iam.queue.plugins
 """
 
@@ -342,20 +285,13 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import
     needs_api,
     read_filters,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_connection import connect, read_credentials
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import Endpoint, read_endpoint
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_transport import Timing, Transport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Held, Reception, held_messages
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap, account_map
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api import (
-    Answer,
-    ApiSettingsError,
-    Credentials,
-    RemediationApi,
-    Tokens,
-    check_credentials,
-)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api import Answer, RemediationApi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.review import review_cost
 
 # The whole numbers among the options: the least and the largest value that makes sense.
@@ -467,24 +403,8 @@ class LookupModule(AWSLookupBase):
         return self._api(endpoint).scripts(alert_ids) if alert_ids else {}
 
     def _api(self, endpoint: Endpoint | None) -> RemediationApi:
-        if endpoint is None:
-            raise ApiSettingsError(
-                "The remediation API has to be asked, but nothing says where it is: set API_ENDPOINT (api_endpoint) to "
-                "the API's address of your tenant, for example https://api.eu.prismacloud.io."
-            )
-        credentials = self._credentials()
-        check_credentials(credentials)
-        timeout, retry_seconds, bundle, is_verified = self._chosen(
-            "api_timeout", "api_retry_seconds", "ca_bundle", "validate_certs"
-        )
-        timing = Timing(timeout=timeout, retry_seconds=retry_seconds)
-        note = partial(note_call, CALLS, "vendor")
-        transport = Transport(endpoint, bundle or True if is_verified else False, timing, note=note)
-        version, batch_size = self._chosen("api_version", "api_batch_size")
-        return RemediationApi(transport, Tokens(transport, credentials), version, batch_size)
-
-    def _credentials(self) -> Credentials:
-        return Credentials(*self._chosen("api_username", "api_password", "prisma_id", "auth_key"))
+        transport, tokens = connect(endpoint, self.get_option, partial(note_call, CALLS, "vendor"))
+        return RemediationApi(transport, tokens, *self._chosen("api_version", "api_batch_size"))
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -497,7 +417,7 @@ class LookupModule(AWSLookupBase):
             raise
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
-            for secret in self._credentials().secrets:
+            for secret in read_credentials(self.get_option).secrets:
                 text = text.replace(secret, "********")
             raise AnsibleLookupError(
                 f"Receiving the alerts failed in a way nobody has foreseen ({text}). Messages that were received are "

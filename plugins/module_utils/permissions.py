@@ -123,8 +123,9 @@ MODULES = {
     "leastpriv.iam.service_linked_role": (),
     "leastpriv.iam.tags": (),
 }
-# Where the change is made by more than the one action.
+# Where the change is made by more than the one action. PassRole is no operation: IAM asks for it where a role is handed on.
 CHANGES = {
+    "AddRoleToInstanceProfile": ("AddRoleToInstanceProfile", "PassRole"),
     "DeleteServiceLinkedRole": ("DeleteServiceLinkedRole", "GetServiceLinkedRoleDeletionStatus"),
 }
 
@@ -136,7 +137,7 @@ def permissions(row):
     :returns: sorted list of C(iam:Action).
     """
     templates = {*OBSERVED[row.observe], *MODULES[row.module], *CHANGES.get(row.name, (row.name,))}
-    return sorted(f"iam:{action}" for template in templates for action in _actions(template, row.name))
+    return sorted({f"iam:{action}" for template in templates for action in _actions(template, row.name)})
 
 
 def _actions(template, operation):

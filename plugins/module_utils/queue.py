@@ -32,6 +32,9 @@ BATCH = 10
 _BATCH_SIZE = 262_144
 _MESSAGE_SIZE = 1_048_576
 
+# What a redrive policy must let pass: a receive for the review, one for the run that applies, one for its second try.
+LEAST_RECEIVES = 3
+
 # botocore's own 60 s to connect, five times over, would let a wrong endpoint hang for minutes.
 CLIENT_CONFIG = {"connect_timeout": 10, "read_timeout": 40, "retries": {"mode": "standard", "max_attempts": 4}}
 

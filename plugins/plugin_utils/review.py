@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-
-# One receive for the review, one for the run that applies, and one for that run's second try.
-LEAST_RECEIVES = 3
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import LEAST_RECEIVES
 
 
 class ReviewError(LeastprivError):

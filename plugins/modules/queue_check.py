@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: queue_check
+version_added: 1.0.0
+short_description: Tell whether the alerts' queue can be used, without receiving
+description:
+  - Finds the queue and reads its attributes, those of the quarantine queue too where there is one. No message is received.
+  - It works with the queue's credentials and never with an account's, and is therefore in no action group.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  quarantine_queue:
+    description: The name or URL of the quarantine queue, if any.
+    type: str
+attributes:
+  check_mode:
+    description: Reads the same, changes nothing.
+    support: full
+  diff_mode:
+    description: Has nothing to compare.
+    support: none
+seealso:
+  - module: leastpriv.iam.acknowledge
+extends_documentation_fragment:
+  - leastpriv.iam.queue.modules
+"""
+
+EXAMPLES = r"""
+- name: Check the queue
+  leastpriv.iam.queue_check:
+    queue_name: prisma-cloud-alerts
+"""
+
+RETURN = r"""
+findings:
+  description: What was found, as M(leastpriv.iam.permission_check) tells it.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+    LEAST_RECEIVES,
+    QUEUE_ARGUMENTS,
+    REACH,
+    depth,
+    max_receive_count,
+    open_queue,
+    resolve_other,
+)
+
+# So often an alert may fail, or be reviewed, before it is put aside.
+RECOMMENDED_RECEIVES = 10
+REDRIVE = "docs/queue.md tells how to set a redrive policy."
+SUBJECT = "queue"
+
+
+def check_queue(params, connect):
+    """All findings about the queue, and the quarantine queue where there is one."""
+    reach = [params[option] for option in REACH]
+    named = params["queue_url"] or params["queue_name"]
+    tried = f"find the queue {named} and read its attributes"
+    try:
+        queue = open_queue(connect, params["queue_name"], reach)
+        found = depth(queue)
+        told = f"{queue.url}: {found.visible} messages visible, {found.in_flight} in flight"
+        findings = [finding(SUBJECT, "ok", tried, told), check_redrive(queue)]
+    except LeastprivError as error:
+        return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")]
+    return [*findings, *check_quarantine(params["quarantine_queue"], queue, connect, reach)]
+
+
+def check_redrive(queue):
+    """Whether alerts that keep failing are put aside, and not before they were worked on."""
+    receives = max_receive_count(queue)
+    tried = f"read the redrive policy of {queue.url}"
+    if receives is None:
+        advice = f"Give it a dead-letter queue with maxReceiveCount {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
+        return finding(SUBJECT, "advice", tried, "it has no dead-letter queue: an alert that fails comes for ever", advice)
+    told = f"a message goes to the dead-letter queue after {receives} receives (maxReceiveCount)"
+    if receives >= RECOMMENDED_RECEIVES:
+        return finding(SUBJECT, "ok", tried, told)
+    advice = f"Set maxReceiveCount to {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
+    if receives < LEAST_RECEIVES:
+        return finding(SUBJECT, "missing", tried, f"{told}, so that no review (--check) is possible", advice)
+    return finding(SUBJECT, "advice", tried, f"{told}, which few reviews and failures use up", advice)
+
+
+def check_quarantine(named, queue, connect, reach):
+    if not named:
+        return []
+    tried = f"find the quarantine queue {named} and read its attributes"
+    try:
+        return [finding(SUBJECT, "ok", tried, f"{resolve_other(named, queue, connect, reach).url} is there")]
+    except LeastprivError as error:
+        return [finding(SUBJECT, "missing", tried, str(error), "Correct remediate_quarantine_queue, or the permission.")]
+
+
+def main():
+    arguments = {"quarantine_queue": {"type": "str"}, **QUEUE_ARGUMENTS}
+    module = AnsibleAWSModule(argument_spec=arguments, default_args=False, supports_check_mode=True)
+    module.exit_json(changed=False, findings=check_queue(module.params, module.client))
+
+
+if __name__ == "__main__":
+    main()
