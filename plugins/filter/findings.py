@@ -39,7 +39,7 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 
-INVENTORY = "Correct what the inventory says of this account."
+IDENTITY = "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
 
 
 def findings(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -53,10 +53,10 @@ def _found(subject: str, check: dict[str, Any]) -> list[dict[str, str]]:
     if "findings" in check:
         return check["findings"]
     if "problem" not in check:
-        return [finding(subject, "missing", "use the identity", str(check.get("msg", "the check failed")), INVENTORY)]
+        return [finding(subject, "missing", "use the identity", str(check.get("msg", "the check failed")), IDENTITY)]
     tried = "ask STS who the identity is"
     if check["problem"]:
-        return [finding(subject, "missing", tried, check["problem"], INVENTORY)]
+        return [finding(subject, "missing", tried, check["problem"], IDENTITY)]
     return [finding(subject, "ok", tried, f"it is {check['caller']}")]
 
 

@@ -38,6 +38,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+urls:
+  description: The URLs of the queues that were found, V(queue) and V(quarantine_queue).
+  returned: success
+  type: dict
 findings:
   description: What was found, as M(leastpriv.iam.permission_check) tells it.
   returned: success
@@ -65,7 +69,7 @@ SUBJECT = "queue"
 
 
 def check_queue(params, connect):
-    """All findings about the queue, and the quarantine queue where there is one."""
+    """The findings about the queue, and the quarantine queue where there is one, and the URLs of those that are there."""
     reach = [params[option] for option in REACH]
     named = params["queue_url"] or params["queue_name"]
     tried = f"find the queue {named} and read its attributes"
@@ -75,8 +79,9 @@ def check_queue(params, connect):
         told = f"{queue.url}: {found.visible} messages visible, {found.in_flight} in flight"
         findings = [finding(SUBJECT, "ok", tried, told), check_redrive(queue)]
     except LeastprivError as error:
-        return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")]
-    return [*findings, *check_quarantine(params["quarantine_queue"], queue, connect, reach)]
+        return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")], {}
+    more, urls = check_quarantine(params["quarantine_queue"], queue, connect, reach)
+    return [*findings, *more], {"queue": queue.url, **urls}
 
 
 def check_redrive(queue):
@@ -97,18 +102,21 @@ def check_redrive(queue):
 
 def check_quarantine(named, queue, connect, reach):
     if not named:
-        return []
+        return [], {}
     tried = f"find the quarantine queue {named} and read its attributes"
     try:
-        return [finding(SUBJECT, "ok", tried, f"{resolve_other(named, queue, connect, reach).url} is there")]
+        url = resolve_other(named, queue, connect, reach).url
     except LeastprivError as error:
-        return [finding(SUBJECT, "missing", tried, str(error), "Correct remediate_quarantine_queue, or the permission.")]
+        advice = "Correct remediate_quarantine_queue, or the permission."
+        return [finding(SUBJECT, "missing", tried, str(error), advice)], {}
+    return [finding(SUBJECT, "ok", tried, f"{url} is there")], {"quarantine_queue": url}
 
 
 def main():
     arguments = {"quarantine_queue": {"type": "str"}, **QUEUE_ARGUMENTS}
     module = AnsibleAWSModule(argument_spec=arguments, default_args=False, supports_check_mode=True)
-    module.exit_json(changed=False, findings=check_queue(module.params, module.client))
+    findings, urls = check_queue(module.params, module.client)
+    module.exit_json(changed=False, findings=findings, urls=urls)
 
 
 if __name__ == "__main__":

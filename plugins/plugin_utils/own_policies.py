@@ -373,7 +373,7 @@ def _resource_patterns(pattern: str, partition: str) -> list[str]:
     if len(parts) == 6 and re.match("(user|role|group)/", parts[5]):
         return [f"arn:{partition}:iam::{parts[4] or '*'}:{parts[5]}"]
     rest = re.sub("^.*(user|role|group)/", "", pattern.rpartition(":")[2])
-    return [f"arn:{partition}:iam::*:{kind}/*{rest.lstrip('*')}" for kind in ("group", "role", "user")]
+    return [f"arn:{partition}:iam::*:{kind}/*{rest.lstrip('*/')}" for kind in ("group", "role", "user")]
 
 
 def _deny(sid: str, resources: Sequence[str], condition: Mapping[str, Any] | None = None) -> dict[str, Any]:

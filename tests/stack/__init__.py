@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .process import ROOT, Stack
 from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook, wait_until
-from .seed import seed, send_alert
+from .seed import give_role, seed, send_alert
 from .snapshot import attached, iam_state
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Stack",
     "attached",
     "cli",
+    "give_role",
     "iam_state",
     "kill_run",
     "new_artifacts_folder",

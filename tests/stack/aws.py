@@ -22,10 +22,12 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.model_instances import reset_model_data
 from moto.iam.models import iam_backends
+from moto.iam.responses import IamResponse
 from moto.organizations.models import organizations_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
+from .authorisation import denied, role_of, simulate_principal_policy
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
 from .sessions import Sessions
@@ -47,6 +49,7 @@ class Aws:
 
     def __init__(self) -> None:
         close_gaps()
+        IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.calls: list[dict[str, Any]] = []
@@ -65,6 +68,9 @@ class Aws:
         self.calls.append(call)
         if self.sessions.have_ended(_read_credential(environ.get("HTTP_AUTHORIZATION", ""))[0]):
             return refuse(start_response, call, "ExpiredToken", 403, "The security token included in it is expired.")
+        if reason := denied(call):
+            call["status"] = 403
+            return refuse(start_response, call, "AccessDenied", 403, reason)
         fault = self.faults.take(call)
         if fault is None:
             return self.forward(environ, start_response, call)
@@ -163,9 +169,11 @@ def _read_call(environ: dict[str, Any]) -> dict[str, Any]:
     body = read_body(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     action, parameters = _read_action(environ, body)
+    account = _account_of(access_key)
     return {
         "time": time.time(),
-        "account": _account_of(access_key),
+        "account": account,
+        "role": role_of(account, access_key),
         "service": service,
         "action": action,
         "parameters": parameters,

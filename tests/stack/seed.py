@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from .alerts import deny_script, nested_alert
 from .process import Stack
+from .settings import ROLE_NAME
 
 TRUST_DOCUMENT = {
     "Version": "2012-10-17",
@@ -31,6 +33,14 @@ def seed(
         iam.create_group(GroupName=group)
     for role in roles:
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
+
+
+def give_role(stack: Stack, account: str, policy: str) -> None:
+    """Let the role exist that runs assume in an account, with one policy (JSON): from now on it may do that and no more."""
+    iam = stack.client("iam", account)
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
+    iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="leastpriv", PolicyDocument=policy)
 
 
 def send_alert(

@@ -1,0 +1,80 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/doctor.yml: says what is missing and what to do, changes nothing, receives nothing."""
+
+from __future__ import annotations
+
+import json
+
+from stack import give_role, run_playbook
+from stack.settings import QUEUE_ACCOUNT
+
+from .test_own_policies import without, write_policies
+
+DOCTOR = "playbooks/doctor.yml"
+READS = ("Get", "List", "Simulate", "AssumeRole")
+
+
+def redrive(stack, receives):
+    sqs = stack.client("sqs")
+    url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": receives})
+    sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={"RedrivePolicy": policy})
+
+
+def only_looked(stack):
+    """Nothing but reading calls were made, and no message was received."""
+    calls = [f"{call['service']}:{call['action']}" for call in stack.calls()]
+    assert [call for call in calls if not call.partition(":")[2].startswith(READS)] == []
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+    assert calls
+    return True
+
+
+def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_by_gap(stack):
+    stack.add_profiles({"looking": QUEUE_ACCOUNT})
+    redrive(stack, 10)
+    stack.send("a message")
+    _written, files = write_policies(stack)
+    give_role(stack, QUEUE_ACCOUNT, files["runner-role.json"])
+    for account in stack.accounts:
+        give_role(stack, account, files["account-role.json"])
+    stack.clear_calls()
+    whole = run_playbook(stack, "-e", "remediate_queue_profile=looking", playbook=DOCTOR)
+    assert whole.rc == 0, whole.stdout
+    for subject in ("queue", "runner", "API", *stack.accounts):
+        assert f"{subject}: ok (" in whole.stdout, whole.stdout
+    assert only_looked(stack)
+
+    redrive(stack, 2)
+    full = json.loads(files["account-role.json"])
+    give_role(stack, "payments", json.dumps(without(full, "iam:AttachRolePolicy")))
+    give_role(stack, "analytics", json.dumps(without(full, "iam:SimulatePrincipalPolicy")))
+    everything = {"Effect": "Allow", "Action": ["*"], "Resource": ["*"]}
+    give_role(stack, QUEUE_ACCOUNT, json.dumps({"Version": "2012-10-17", "Statement": [everything]}))
+    inventory = stack.write_inventory(
+        stack.folder / "gaps.yml",
+        payments={"account_id": stack.account_id("payments"), "aws_profile": "payments"},
+        analytics={"account_id": stack.account_id("analytics"), "aws_profile": "analytics"},
+        sandbox={"account_id": stack.account_id("sandbox"), "aws_profile": "payments"},
+        ghost={"account_id": "999988887777", "aws_profile": "no-such-profile"},
+    )
+    stack.clear_calls()
+    env = {"PRISMACLOUD_PASSWORD": "wr0ng-secret"}
+    gaps = run_playbook(stack, "-i", str(inventory), "-e", "remediate_queue_profile=looking", playbook=DOCTOR, env=env)
+    assert gaps.rc == 2, gaps.stdout
+    for told in (
+        "queue: missing", "so that no review (--check) is possible",
+        "runner: advice", "it may change itself: iam:AttachRolePolicy",
+        "API: missing", "the access key was refused",
+        "payments: missing", "iam:AttachRolePolicy (implicitDeny)", "playbooks/policies.yml",
+        "analytics: unknown", "not authorized to perform: iam:SimulatePrincipalPolicy",
+        "sandbox: missing", f"belongs to account {stack.account_id('payments')}",
+        "ghost: missing", "no-such-profile",
+        "5 checks found something missing",
+    ):  # fmt: skip
+        assert told in gaps.stdout, (told, gaps.stdout)
+    assert "wr0ng-secret" not in gaps.stdout + gaps.stderr
+    assert only_looked(stack)
