@@ -21,7 +21,6 @@ if __name__ == "__main__":
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
 
 # observer -> when its step is already true
 ALREADY_TRUE = {
@@ -80,22 +79,14 @@ HEAD = """# What becomes of each IAM operation
 Every operation of IAM that changes something is in one of two tables: it becomes a step, or it is refused and no
 setting opens it. Operations that only read are dropped from a script. The guardrails are explained in
 [guardrails.md](guardrails.md); those that look at the live account are not listed here. An effect is what the operation
-does to access within its guardrails, or if it has to be opened, what it would do.
+does to access within its guardrails, or if it has to be opened, what it would do. What each step needs to be allowed in
+AWS is in [permissions.md](permissions.md).
 """
 STEPS_HEAD = """
 ## Steps
 
 | command | module | effect | already true when | guardrails | undone by |
 |---|---|---|---|---|---|
-"""
-PERMISSIONS_HEAD = """
-## Permissions
-
-What the identity that runs the playbook needs for a step, to observe and to apply it. `sts:GetCallerIdentity` is
-needed always; with `iam:GetAccountAuthorizationDetails` many alerts of one account are observed faster.
-
-| command | IAM actions |
-|---|---|
 """
 REFUSED_HEAD = """
 ## Refused
@@ -116,8 +107,6 @@ def page():
             *map(_step_line, steps),
             REFUSED_HEAD,
             *(f"| `{cli_name(row.name)}` | {row.effect} | {row.refused} |\n" for row in refused),
-            PERMISSIONS_HEAD,
-            *(f"| `{cli_name(row.name)}` | {', '.join(permissions(row))} |\n" for row in steps),
         ]
     )
 

@@ -18,8 +18,8 @@ options:
     suboptions:
       operations:
         description:
-          - What the account roles may do. V(vendor) is what the vendor's own scripts need, V(restrict) every operation that
-            takes access away, V(all) every operation; or names such as V(detach-user-policy).
+          - What the account roles may do. V(vendor) is what the vendor's own scripts need, V(restrict) every operation
+            that takes access away, V(all) every operation; or names such as V(detach-user-policy).
         type: list
         elements: str
         default: [vendor]

@@ -39,15 +39,15 @@ _value:
   type: str
 """
 
-from typing import Any
-
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import STATUSES
 
 
 def diagnosis(findings: list[dict[str, str]], verbose: bool = False) -> str:
     """See DOCUMENTATION. Subjects stand in their own order, the findings of each with the worst first."""
     subjects = dict.fromkeys(one["subject"] for one in findings)
-    lines = [line for subject in subjects for line in _lines([one for one in findings if one["subject"] == subject], verbose)]
+    lines = [
+        line for subject in subjects for line in _lines([one for one in findings if one["subject"] == subject], verbose)
+    ]
     return "\n".join(_printable(line) for line in lines)
 
 

@@ -39,7 +39,9 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 
-IDENTITY = "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
+IDENTITY = (
+    "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
+)
 
 
 def findings(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:

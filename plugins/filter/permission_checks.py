@@ -9,7 +9,8 @@ name: permission_checks
 version_added: 1.0.0
 short_description: What an identity must be allowed, as questions to IAM's simulator
 description:
-  - The same permissions as P(leastpriv.iam.policy_files#filter) writes, as M(leastpriv.iam.permission_check) takes them.
+  - The same permissions as P(leastpriv.iam.policy_files#filter) writes, as M(leastpriv.iam.permission_check)
+    takes them.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -47,7 +48,7 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.own_policies import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_needs import (
     PolicyError,
     account_needs,
     checks,

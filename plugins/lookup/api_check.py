@@ -66,4 +66,6 @@ class LookupModule(LookupBase):
             "" if self.get_option("api_password") else token: "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD.",
             "" if self.get_option("validate_certs") else INSECURE: "Set REQUESTS_CA_BUNDLE to the CA that is meant.",
         }
-        return [finding(SUBJECT, "advice", "read the settings", found, advice) for found, advice in told.items() if found]
+        return [
+            finding(SUBJECT, "advice", "read the settings", found, advice) for found, advice in told.items() if found
+        ]

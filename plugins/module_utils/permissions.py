@@ -123,7 +123,8 @@ MODULES = {
     "leastpriv.iam.service_linked_role": (),
     "leastpriv.iam.tags": (),
 }
-# Where the change is made by more than the one action. PassRole is no operation: IAM asks for it where a role is handed on.
+# Where the change is made by more than the one action. PassRole is no operation: IAM asks for it where a role is handed
+# on.
 CHANGES = {
     "AddRoleToInstanceProfile": ("AddRoleToInstanceProfile", "PassRole"),
     "DeleteServiceLinkedRole": ("DeleteServiceLinkedRole", "GetServiceLinkedRoleDeletionStatus"),

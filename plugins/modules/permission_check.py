@@ -104,10 +104,17 @@ SESSION = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>[0-9]{12}):assu
 # What an identity would do to itself to gain access, by its kind: action -> the context of the worst request.
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ESCALATIONS = {
-    "role": ("iam:AttachRolePolicy", "iam:PutRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:UpdateAssumeRolePolicy"),
+    "role": (
+        "iam:AttachRolePolicy",
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:UpdateAssumeRolePolicy",
+    ),
     "user": ("iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:DeleteUserPermissionsBoundary", "iam:CreateAccessKey"),
 }
-POLICIES = "Run playbooks/policies.yml and put what it writes in place of the identity's policies (docs/permissions.md)."
+POLICIES = (
+    "Run playbooks/policies.yml and put what it writes in place of the identity's policies (docs/permissions.md)."
+)
 
 
 class Simulator:
@@ -177,7 +184,9 @@ def check_itself(simulator, subject):
     kind = simulator.arn.split(":", 5)[5].partition("/")[0]
     actions = ESCALATIONS.get(kind, ())
     context = {"iam:PolicyARN": ADMINISTRATOR} if actions else {}
-    refused = {result["EvalActionName"] for result in simulator.refused(actions, simulator.arn, context)} if actions else ()
+    refused = (
+        {result["EvalActionName"] for result in simulator.refused(actions, simulator.arn, context)} if actions else ()
+    )
     allowed = [action for action in actions if action not in refused]
     tried = f"simulate changes of {simulator.arn} by itself"
     if allowed:
@@ -198,8 +207,8 @@ def check_all(module):
         found.append(check_itself(simulator, subject))
     except (ClientError, BotoCoreError) as error:
         advice = (
-            "Allow iam:GetRole and iam:SimulatePrincipalPolicy on the identity itself (statement Doctor of the generated "
-            "policies), or compare its policies with the generated ones by hand."
+            "Allow iam:GetRole and iam:SimulatePrincipalPolicy on the identity itself (statement Doctor of what "
+            "playbooks/policies.yml writes), or compare its policies with the written ones by hand."
         )
         found.append(finding(subject, "unknown", tried, str(error), advice))
     return found

@@ -10,7 +10,8 @@ module: queue_check
 version_added: 1.0.0
 short_description: Tell whether the alerts' queue can be used, without receiving
 description:
-  - Finds the queue and reads its attributes, those of the quarantine queue too where there is one. No message is received.
+  - Finds the queue and reads its attributes, those of the quarantine queue too where there is one.
+  - No message is received.
   - It works with the queue's credentials and never with an account's, and is therefore in no action group.
 author:
   - The Leastpriv team (!UNKNOWN)
@@ -69,7 +70,7 @@ SUBJECT = "queue"
 
 
 def check_queue(params, connect):
-    """The findings about the queue, and the quarantine queue where there is one, and the URLs of those that are there."""
+    """The findings about the queue, and the quarantine queue if any; the URLs of those that are there."""
     reach = [params[option] for option in REACH]
     named = params["queue_url"] or params["queue_name"]
     tried = f"find the queue {named} and read its attributes"
@@ -79,7 +80,9 @@ def check_queue(params, connect):
         told = f"{queue.url}: {found.visible} messages visible, {found.in_flight} in flight"
         findings = [finding(SUBJECT, "ok", tried, told), check_redrive(queue)]
     except LeastprivError as error:
-        return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")], {}
+        return [
+            finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")
+        ], {}
     more, urls = check_quarantine(params["quarantine_queue"], queue, connect, reach)
     return [*findings, *more], {"queue": queue.url, **urls}
 
@@ -90,7 +93,9 @@ def check_redrive(queue):
     tried = f"read the redrive policy of {queue.url}"
     if receives is None:
         advice = f"Give it a dead-letter queue with maxReceiveCount {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
-        return finding(SUBJECT, "advice", tried, "it has no dead-letter queue: an alert that fails comes for ever", advice)
+        return finding(
+            SUBJECT, "advice", tried, "it has no dead-letter queue: an alert that fails comes for ever", advice
+        )
     told = f"a message goes to the dead-letter queue after {receives} receives (maxReceiveCount)"
     if receives >= RECOMMENDED_RECEIVES:
         return finding(SUBJECT, "ok", tried, told)

@@ -12,16 +12,17 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue_address import is_url, queue_region
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.own_policies import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.own_policies import check_scope
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_needs import (
     PolicyError,
     Queues,
     Scope,
-    check_scope,
     read_operations,
 )
 
 DEFAULT_ROLE = "/leastpriv-remediation"
 ROLE_ARN = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>[0-9]{12}):role(?P<role>/.+)")
+PARTITION = re.compile(r"arn:([^:]+):")
 KNOWN = (
     "account_role",
     "accounts",
@@ -94,7 +95,7 @@ def _scope(given: Mapping[str, Any], partition: str) -> Scope:
     return Scope(
         role=role if role.startswith("/") else f"/{role}",
         runners=runners,
-        partition=partition or (str(runners[0]).split(":") + ["aws"])[1] if runners else partition or "aws",
+        partition=partition or next((match[1] for one in runners if (match := PARTITION.match(str(one)))), "aws"),
         policies=words(given.get("policy_names", Scope.policies)),
         boundaries=words(given.get("boundaries", Scope.boundaries)),
         principal_path=given.get("principal_path", "/"),

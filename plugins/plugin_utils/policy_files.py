@@ -55,7 +55,9 @@ def policy_files(permissions: Permissions) -> dict[str, str]:
         "runner-role.json": _json(runner_policy(permissions.queues, scope)),
         "account-role.json": _json(account),
         "account-role-trust.json": _json(trust_policy(scope, permissions.external_id)),
-        "account-role.cloudformation.yml": _cloudformation(role, account, trust_policy(scope, ""), permissions.external_id),
+        "account-role.cloudformation.yml": _cloudformation(
+            role, account, trust_policy(scope, ""), permissions.external_id
+        ),
         "account-role.tf": TERRAFORM.format(written=WRITTEN, policy=POLICY_NAME, seconds=SESSION_SECONDS, **role),
     }
 

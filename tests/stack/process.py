@@ -224,7 +224,8 @@ class Stack:
     def calls(self, **expected: Any) -> list[dict[str, Any]]:
         """The calls that were made, oldest first, narrowed by equality: calls(service="iam", mutating=True).
 
-        A call: time, account (id), service, action, parameters (secrets masked), mutating, status (None while it runs).
+        A call: time, account (id), role (its name, or None), service, action, parameters (secrets masked), mutating,
+        status (None while it runs).
         """
         calls = requests.get(f"{self.url}/_stack/calls", timeout=10).json()
         return [call for call in calls if all(call[name] == value for name, value in expected.items())]

@@ -36,7 +36,7 @@ def seed(
 
 
 def give_role(stack: Stack, account: str, policy: str) -> None:
-    """Let the role exist that runs assume in an account, with one policy (JSON): from now on it may do that and no more."""
+    """Let the role exist that runs assume in an account, with one policy (JSON): it may do that and no more."""
     iam = stack.client("iam", account)
     with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import importlib.util
 
+import pytest
 from stack import ROOT
 
 
-def test_the_page_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("make_reliability", ROOT / "docs" / "make_reliability.py")
+@pytest.mark.parametrize("name", ["make_permissions", "make_reliability"])
+def test_the_page_is_up_to_date(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
-    assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), "run python docs/make_reliability.py"
+    assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), f"run python docs/{name}.py"
