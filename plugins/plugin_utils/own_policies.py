@@ -66,14 +66,13 @@ def account_policy(rows: Sequence[Operation], undoing: Sequence[Operation], scop
 def trust_policy(scope: Scope, external_id: str) -> dict[str, Any]:
     """Who may assume the account role; with an external id nobody can talk the runner into it for somebody else."""
     condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_id}}} if external_id else {}
-    statement = {
-        "Sid": "Runner",
-        "Effect": "Allow",
-        "Principal": {"AWS": list(scope.runners)},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        **condition,
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    runner = {"Effect": "Allow", "Principal": {"AWS": list(scope.runners)}}
+    # Apart: no external id comes with the request to tag a session.
+    statements = [
+        {"Sid": "Assume", **runner, "Action": "sts:AssumeRole", **condition},
+        {"Sid": "Tag", **runner, "Action": "sts:TagSession"},
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def runner_policy(queues: Queues, scope: Scope) -> dict[str, Any]:

@@ -69,14 +69,14 @@ def _json(document: Mapping[str, Any]) -> str:
 def _cloudformation(role: Mapping[str, str], account: Any, trust: Any, external_id: str) -> str:
     """The external id is a parameter, so that a stack set can give each account its own."""
     asked = {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
-    (runner,) = trust["Statement"]
-    conditional = {**runner, "Condition": {"Fn::If": ["HasExternalId", asked, {"Ref": "AWS::NoValue"}]}}
+    assume, tag = trust["Statement"]
+    conditional = {**assume, "Condition": {"Fn::If": ["HasExternalId", asked, {"Ref": "AWS::NoValue"}]}}
     properties = {
         "RoleName": role["name"],
         "Path": role["path"],
         "Description": "Assumed by Leastpriv to remediate Prisma Cloud IAM alerts",
         "MaxSessionDuration": SESSION_SECONDS,
-        "AssumeRolePolicyDocument": {**trust, "Statement": [conditional]},
+        "AssumeRolePolicyDocument": {**trust, "Statement": [conditional, tag]},
         "Policies": [{"PolicyName": POLICY_NAME, "PolicyDocument": account}],
     }
     template = {

@@ -60,6 +60,11 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
         analytics={"account_id": stack.account_id("analytics"), "aws_profile": "analytics"},
         sandbox={"account_id": stack.account_id("sandbox"), "aws_profile": "payments"},
         ghost={"account_id": "999988887777", "aws_profile": "no-such-profile"},
+        closed={
+            "account_id": "888877776666",
+            "role_arn": "arn:aws:iam::888877776666:role/closed",
+            "aws_profile": "no-such-base",
+        },
     )
     stack.clear_calls()
     env = {"PRISMACLOUD_PASSWORD": "wr0ng-secret"}
@@ -73,8 +78,9 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
         "analytics: unknown", "not authorized to perform: iam:SimulatePrincipalPolicy",
         "sandbox: missing", f"belongs to account {stack.account_id('payments')}",
         "ghost: missing", "no-such-profile",
-        "5 checks found something missing",
+        "closed: missing", "no-such-base",
+        "6 checks found something missing",
     ):  # fmt: skip
-        assert told in gaps.stdout, (told, gaps.stdout)
+        assert told in gaps.stdout, f"{told} is not in {gaps.stdout}"
     assert "wr0ng-secret" not in gaps.stdout + gaps.stderr
     assert only_looked(stack)

@@ -41,7 +41,8 @@ def assert_same_role(files):
     assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "payments-42"}}
     assert trust["Principal"] == {"AWS": [RUNNER]}
     assert template["Parameters"]["ExternalId"]["Default"] == "payments-42"
-    assert {**role["AssumeRolePolicyDocument"]["Statement"][0], "Condition": None} == {**trust, "Condition": None}
+    assume, _tag = role["AssumeRolePolicyDocument"]["Statement"]
+    assert {**assume, "Condition": None} == {**trust, "Condition": None}
     assert f'name                 = "{ROLE_NAME}"' in files["account-role.tf"]
 
 
