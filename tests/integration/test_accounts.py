@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import pytest
@@ -54,6 +55,8 @@ def test_keys_in_the_environment_work_beside_every_kind_of_profile(stack):
 @pytest.fixture
 def by_role(stack):
     """Two accounts without profiles, and the identity that assumes their roles in the environment."""
+    for left_by_others in [*stack.home.rglob("sessions")]:
+        shutil.rmtree(left_by_others)
     roles = {
         name: {"account_id": account_id, "role_arn": f"arn:aws:iam::{account_id}:role/team/{name}"}
         for name, account_id in stack.accounts.items()
