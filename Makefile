@@ -35,7 +35,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix docs changelog clean
+.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix scaling docs changelog clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -92,6 +92,10 @@ bench: setup ## Race Leastpriv against the documented script, into docs/performa
 
 calls: setup ## Count the AWS calls of a run, into docs/performance.md
 	@PYTHONPATH=tests $(BIN)/python bench/calls.py
+
+scaling: setup ## Simulate many runs over many accounts, into docs/scaling.md
+	@PYTHONPATH=tests $(BIN)/python bench/hosts.py
+	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
 
 docs: setup $(DOCS)/ready ## Build the documentation's site in .cache/docs/site
 	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH docs/site/build $(CURDIR)/.cache/docs/site

@@ -101,6 +101,7 @@ DIFFERENT = (
     "end",
     "delta",
     "backup_file",
+    "frame",
     "policy_id",
     MARK,
 )

@@ -200,7 +200,7 @@ def test_user_s_filters(stack, run):
         ({"queue_url": "nope"}, "which is no URL"),
         ({"queue_profile": "nope"}, r"profile \(nope\) could not be found"),
         ({"api_version": "v3"}, "v3"),
-        ({"max_alerts": "many"}, "many"),
+        ({"max_alerts": "many"}, "max_alerts"),
     ],
 )
 def test_settings_that_mean_nothing_end_before_anything_else(stack, run, options, told):
