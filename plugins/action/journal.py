@@ -11,11 +11,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.current_user import current_user
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, result_of, results
-
-# What AWX tells a job about itself, so that a journal can be found from the job and the other way round.
-AWX = ("awx_job_id", "awx_job_template_name", "awx_project_revision", "awx_user_name", "awx_workflow_job_id")
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
 
 
 class ActionModule(ActionBase):
@@ -36,7 +33,7 @@ class ActionModule(ActionBase):
             }
         )
         kept = [*options["kept"], *map(_in_short, options["applied"])]
-        problem = _write(options, _whose(task_vars or {}))
+        problem = _write(options)
         # What was done is known to the report even where it could not be written down.
         return {**result, "changed": False, "kept": kept, **({"failed": True, "msg": problem} if problem else {})}
 
@@ -49,7 +46,7 @@ def _in_short(applied: Mapping[str, Any]) -> dict[str, Any]:
     return {"step": step, "changed": result_of(applied) == "changed", "failed": failed, **told}
 
 
-def _write(options: Mapping[str, Any], whose: Mapping[str, Any]) -> str:
+def _write(options: Mapping[str, Any]) -> str:
     """Why the lines could not be written; empty when they are."""
     lines = [*intents(options["steps"]), *results(options["applied"])]
     if not lines:
@@ -58,15 +55,10 @@ def _write(options: Mapping[str, Any], whose: Mapping[str, Any]) -> str:
     common = {"run_id": options["run"]["run_id"], "time": now, **options["account"]}
     path = Path(options["file"])
     try:
-        append(path, {**options["run"], **whose}, [{**common, **line} for line in lines])
+        append(path, {**options["run"], "user": user_name()}, [{**common, **line} for line in lines])
     except OSError as error:
         return (
             f"Could not write the journal {path}: {error.strerror}. Nothing more is changed in this account, since it "
             "could not be undone; let remediate_artifacts_dir name a folder that can be written."
         )
     return ""
-
-
-def _whose(task_vars: Mapping[str, Any]) -> dict[str, Any]:
-    awx = {name: str(task_vars[name]) for name in AWX if task_vars.get(name)}
-    return {"user": current_user(), "awx": awx or None}

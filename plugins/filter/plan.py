@@ -61,9 +61,9 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.current_user import current_user
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import make_plan
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import SettingError, read_lifetime
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
 
 
 def plan(
@@ -76,7 +76,7 @@ def plan(
     key: str = "",
 ) -> dict[str, Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError for a lifetime that means nothing."""
-    who = {"user": current_user(), "awx_user": awx_user, "awx_job": None if awx_job is None else str(awx_job)}
+    who = {"user": user_name(), "awx_user": awx_user, "awx_job": None if awx_job is None else str(awx_job)}
     try:
         return make_plan(alerts, run_id, created, read_lifetime(lifetime), who, key)
     except SettingError as error:

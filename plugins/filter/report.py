@@ -57,6 +57,10 @@ options:
     type: list
     elements: str
     default: []
+  awx:
+    description:
+      - What AWX tells the job about itself, such as C(awx_job_id) and C(awx_user_name), if it is one.
+    type: dict
   quarantine_queue:
     description:
       - Where the messages of V(invalid), V(unsupported) and V(refused) alerts were moved to, if there is such a queue.

@@ -17,7 +17,8 @@ author:
 options:
   _terms:
     description:
-      - One plan, as the id of the run that made it, as the path of a file, or as the plan's own content, a dictionary.
+      - One plan, as the id of the run that made it, as the path of a file, or as the plan's own content,
+        JSON text or a dictionary.
       - Nothing, an empty text, is no plan, and gives an empty dictionary.
     type: list
     elements: raw
@@ -73,7 +74,8 @@ class LookupModule(LookupBase):
         (named,) = terms
         if not named:
             return [{}]
-        where = "given as a variable" if isinstance(named, Mapping) else named
+        is_content = isinstance(named, Mapping) or str(named).lstrip().startswith("{")
+        where = "given as a variable" if is_content else named
         try:
             plan = named if isinstance(named, Mapping) else plan_of(str(named), self.get_option("artifacts_dir"))
             return [check_plan(plan, datetime.now(timezone.utc), self.get_option("key"))]

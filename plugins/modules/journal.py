@@ -23,8 +23,8 @@ options:
     required: true
   run:
     description:
-      - What the first line tells of the run, among it C(run_id), C(started) and C(mode). Who runs it, and the ids of an
-        AWX job, are added.
+      - What the first line tells of the run, among it C(run_id), C(started) and C(mode). The user who runs it is
+        added.
     type: dict
     required: true
   account:

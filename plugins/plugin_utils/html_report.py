@@ -17,7 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RU
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.difference import SKIPPED, Line, difference, readable
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable, verdict
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, job_name, printable, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script_pieces import pieces
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -126,7 +126,8 @@ def _head(report):
 
 def _when(report):
     started, finished = (read_time(report[end]) for end in ("started", "finished"))
-    return f"{started:%Y-%m-%d %H:%M:%S} UTC, {(finished - started).total_seconds():.0f} s"
+    told = [f"{started:%Y-%m-%d %H:%M:%S} UTC", f"{(finished - started).total_seconds():.0f} s", job_name(report)]
+    return ", ".join(filter(None, told))
 
 
 def _group(word, report):

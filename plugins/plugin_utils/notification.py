@@ -8,7 +8,7 @@ Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Bl
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, printable, verdict
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import alert_name, job_name, printable, verdict
 
 # A section holds 3,000 characters.
 MOST_TEXT = 2_900
@@ -28,13 +28,14 @@ def notification(report_data, report_file, report_url=""):
     told, run_id = verdict(report_data), report_data["run_id"]
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
     where = f"<{report_url.rstrip('/')}/{run_id}/report.html|report.html>" if report_url else _escaped(report_file)
+    run = _escaped(", ".join(filter(None, (f"Run {run_id}", job_name(report_data)))))
     sections = [f"{MODES[report_data['mode']]} {totals}.", _wanted(report_data), _unsettled(report_data["unsettled"])]
     return {
         "text": f"Leastpriv: {told}. {sections[0]} Run {run_id}.",
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": told, "emoji": False}},
             *({"type": "section", "text": _markdown(text)} for text in sections if text),
-            {"type": "context", "elements": [_markdown(f"Run {run_id}, report: {where}")]},
+            {"type": "context", "elements": [_markdown(f"{run}, report: {where}")]},
         ],
     }
 

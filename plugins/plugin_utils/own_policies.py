@@ -81,7 +81,7 @@ def runner_policy(queues: Queues, scope: Scope) -> dict[str, Any]:
     _check("The quarantine queue", ARN, filter(None, [queues.quarantine]), "its name, URL or ARN")
     _check("key_arns", ARN, queues.keys, "ARNs of KMS keys")
     _check("organization", ORGANIZATION, filter(None, [queues.organization]), "the id of an organization, o-...")
-    _check("remediate_journal_s3", JOURNAL, filter(None, [queues.journal]), "s3://bucket/prefix")
+    _check("remediate_artifacts_s3", JOURNAL, filter(None, [queues.journal]), "s3://bucket/prefix")
     return _document([*_allowed(runner_needs(queues, scope)), _never_itself(scope)], "accounts, or give organization,")
 
 

@@ -50,18 +50,27 @@ def reported(alert_id, artifacts_dir, run_id=""):
 
 
 def plan_of(named: str, artifacts_dir: str) -> Any:
-    """Read a plan: that of a run, given as its id, or a file, given as its path.
+    """Read a plan: that of a run, given as its id, a file, given as its path, or its own text.
 
     :returns: the JSON value, untrusted.
     :raises NotReported: naming the file.
     """
+    if named.lstrip().startswith("{"):
+        return _parsed("The text", named)
     file = Path(artifacts_dir, named, "plan.json") if RUN_ID.fullmatch(named) else Path(named).expanduser()
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return _parsed(file, file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotReported(f"There is no file {file}. Name a review's run id, or the path of its plan.json.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise NotReported(f"{file} cannot be read as a plan ({error}).") from None
+
+
+def _parsed(where: Any, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotReported(f"{where} cannot be read as a plan ({error}).") from None
 
 
 def journaled(artifacts_dir: str, run_id: str = "", alert_ids: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ def report(
     unmoved=(),
     plan=None,
     undoes=(),
+    awx=None,
 ):
     """The run as data, the content of report.json (docs/report.md holds its schema).
 
@@ -70,8 +71,9 @@ def report(
         that could not be.
     :param plan: the plan that was applied, if any.
     :param undoes: ids of the runs that are undone by this one, if it is an undo.
+    :param awx: what AWX tells the job about itself, if it is one.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(plan), C(undoes), C(opened), C(protected) and C(alerts); holds no secret.
+        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(protected) and C(alerts); holds no secret.
     """
     moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
     shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
@@ -88,6 +90,7 @@ def report(
         "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
         "plan": _plan(alerts, plan) if plan else None,
         "undoes": list(undoes),
+        "awx": dict(awx) if awx else None,
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
         "protected": _protected(settings, started),
         "alerts": shown,
@@ -152,6 +155,13 @@ def _by_hand(alert):
     """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
     left = [step["command"] for step in alert.get("steps") or [] if step.get("status") not in DONE]
     return [command for command in left or alert.get("by_hand") or [] if by_hand(command)]
+
+
+def job_name(report_data):
+    """Which job of AWX a run was, and who launched it; empty for a run of somebody's own."""
+    awx = report_data["awx"] or {}
+    launched_by = f", launched by {awx['awx_user_name']}" if awx.get("awx_user_name") else ""
+    return f"AWX job {awx['awx_job_id']}{launched_by}" if awx.get("awx_job_id") else ""
 
 
 def verdict(report_data):

@@ -78,6 +78,7 @@ class Unfinished:
             settings=self.settings,
             interrupted=interrupted,
             undoes=self.undoes,
+            awx=run["awx"],
         )
 
 

@@ -45,7 +45,7 @@ def test_keys_in_the_environment_work_beside_every_kind_of_profile(stack):
     run = run_playbook(
         stack,
         *("-i", str(inventory), "-e", f"remediate_queue_profile={QUEUE_PROFILE}"),
-        *("-e", "remediate_journal_s3=s3://journals"),
+        *("-e", "remediate_artifacts_s3=s3://journals"),
         env={**AWX_KEYS, "AWS_CONFIG_FILE": str(config)},
     )
     assert run.rc == 0, run.stdout

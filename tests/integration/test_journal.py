@@ -37,7 +37,7 @@ def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
     journal = journal_of(run.artifacts)
     assert (journal.run["mode"], journal.run["run_id"]) == ("apply", run.report["run_id"])
     assert journal.run["started"] == run.report["started"]
-    assert journal.run["awx"] == {"awx_job_id": "42"}
+    assert journal.run["awx"] == run.report["awx"] == {"awx_job_id": "42"}
     steps = {(f"I-{number}", operation) for number in (1, 2, 3) for operation in (CREATE, ATTACH)}
     intents, results = told(journal, "intent"), told(journal, "result")
     assert set(intents) == set(results) == steps
@@ -99,7 +99,7 @@ def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
     s3.create_bucket(Bucket="journals")
     stack.fault(action="CreatePolicy", seconds=120)
     artifacts = new_artifacts_folder(stack)
-    process = start_playbook(stack, "-e", "remediate_journal_s3=s3://journals/leastpriv", artifacts=artifacts)
+    process = start_playbook(stack, "-e", "remediate_artifacts_s3=s3://journals/leastpriv", artifacts=artifacts)
     try:
         stack.wait_for_call(action="CreatePolicy")
     finally:
@@ -112,7 +112,7 @@ def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
 
 
 def test_what_cannot_be_copied_is_not_done(stack, alerts):
-    run = run_playbook(stack, "-e", "remediate_journal_s3=s3://no-such-bucket")
+    run = run_playbook(stack, "-e", "remediate_artifacts_s3=s3://no-such-bucket")
     assert run.rc == 2
     assert set(run.dispositions.values()) == {"failed"}
     assert not stack.calls(service="iam", mutating=True)

@@ -25,7 +25,7 @@ def alert(name, disposition=None):
 def run():
     """Three alerts to work on, one of them finished; one that was decided as soon as it was received, and settled."""
     run = Unfinished()
-    settings = {"artifacts_dir": "/tmp", "check_mode": False, "tolerate": []}
+    settings = {"artifacts_dir": "/tmp", "awx": {"awx_job_id": "7"}, "check_mode": False, "tolerate": []}
     named = {"__remediate_run_id": "run-1", "__remediate_started": "2026-01-01T00:00:00Z", "__remediate_run": settings}
     run.learn({"ansible_facts": named})
     received = [alert("a"), alert("b"), alert("c"), alert("t", "acknowledged")]
@@ -54,6 +54,7 @@ def test_the_report_keeps_what_was_finished_and_says_what_was_not(run):
     }
     assert report["alerts"][0]["reason"].startswith("Interrupted by SIGTERM before it was finished.")
     assert (report["run_id"], report["interrupted"]) == ("run-1", "Interrupted by SIGTERM")
+    assert report["awx"] == {"awx_job_id": "7"}
 
 
 def test_results_that_say_nothing_about_the_run_change_nothing(run):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who runs Ansible."""
+"""Who runs Ansible, for what a run writes down."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import getpass
 import os
 
 
-def current_user() -> str:
-    """The name of this process's user; in a container it often has a number only."""
+def user_name() -> str:
+    """The name of the user, or the number where there is no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
