@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from . import settings
 from .process import ROOT, Stack
 from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook, wait_until
 from .seed import give_role, seed, send_alert
@@ -24,6 +25,7 @@ __all__ = [
     "run_playbook",
     "seed",
     "send_alert",
+    "settings",
     "start_playbook",
     "wait_until",
 ]
