@@ -56,7 +56,8 @@ def run(controller, tmp_path):
     profiles.write_text("[profile payments]\nrole_arn = arn:aws:iam::111122223333:role/profile-secret\n")
 
     def run(playbook, *args, secrets=True, **wanted):
-        variables = {**WANTED, "controller_profiles_file": str(profiles), **wanted}
+        given = {**WANTED, "controller_profiles_file": str(profiles), **wanted}
+        variables = {name: value for name, value in given.items() if value is not None}
         return subprocess.run(
             ["ansible-playbook", "-i", "localhost,", f"playbooks/{playbook}", "-e", json.dumps(variables), *args],
             cwd=ROOT,
@@ -143,3 +144,37 @@ def test_everything_is_made_once_and_found_again(controller, run):
     controller.changes.clear()
     second = run("awx_setup.yml")
     assert (second.returncode, changed(second), controller.changes) == (0, 0, []), second.stdout
+    assert_a_check_says_what_is_wrong(controller, run)
+
+
+def assert_a_check_says_what_is_wrong(controller, run):
+    # Whoever checks need not know the secrets.
+    accounts = controller.named("inventories", "Leastpriv accounts")["id"]
+    controller.change("inventories", accounts, {"total_hosts": 3})
+    good = run("awx_check.yml", secrets=False)
+    assert (good.returncode, changed(good), controller.changes) == (0, 0, []), good.stdout
+    template = controller.named("job_templates", "Leastpriv: review")["id"]
+    controller.change("job_templates", template, {"job_type": "run"})
+    bad = run("awx_check.yml", secrets=False)
+    assert (bad.returncode, controller.changes) == (2, [])
+    assert "Not as it should be: job templates." in bad.stdout
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"controller_image": None}, "missing required arguments: controller_image"),
+        ({"controller_collection": "ansible.tower"}, "controller_collection must be one of"),
+        # A collection that is not installed is said by the first task that needs it, not when the playbook is read.
+        ({"controller_collection": "ansible.controller"}, "'ansible.controller.organization'"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_made(controller, run, wanted, says):
+    done = run("awx_setup.yml", **wanted)
+    assert (done.returncode, controller.changes) == (2, [])
+    assert says in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("playbook", ["awx_setup.yml", "awx_check.yml"])
+def test_the_playbooks_can_be_read(run, playbook):
+    assert run(playbook, "--syntax-check").returncode == 0
