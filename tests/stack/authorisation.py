@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from moto.core.responses import ActionResult
-from moto.iam.exceptions import NotFoundException
+from moto.iam.exceptions import NoSuchEntity, NotFoundException
 from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
 from moto.sts.models import sts_backends
@@ -123,7 +123,7 @@ def requests_of(call: Mapping[str, Any]) -> Iterator[Request]:
     context = {key: call["parameters"][name] for key, name in CONTEXT.items() if name in call["parameters"]}
     kinds = reference()["iam"][call["action"]]["resource_types"]
     for kind, told in kinds.items():
-        if kind or len(kinds) == 1:
+        if kind in (*NAMED, *GIVEN) or len(kinds) == 1:
             yield Request(f"iam:{call['action']}", _iam_arn(kind, call), context)
         for depending in told["dependent_actions"]:
             yield Request(depending, _iam_arn("role", call), {})
@@ -158,7 +158,7 @@ def _found_arn(kind: str, parameters: Mapping[str, Any], prefix: str) -> str:
     name, find = parameters[NAMED[kind][0]], NAMED[kind][1]
     try:
         return getattr(_backend(prefix.split(":")[4]), find)(name).arn
-    except NotFoundException:
+    except (NoSuchEntity, NotFoundException):
         return f"{prefix}{kind}{parameters.get('Path', '/')}{name}"
 
 
