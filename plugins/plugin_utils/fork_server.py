@@ -133,6 +133,8 @@ def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> d
     for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        forget_warnings()
     sources = dict(_compiled(programs))
     for name in [name for name in sys.modules if name.partition(".")[0] in PAYLOAD_PACKAGES]:
         module = sys.modules.pop(name)
@@ -141,6 +143,14 @@ def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> d
         if source is not None and name != "ansible" and module.__name__ == name:
             sources[name] = source
     return sources
+
+
+def forget_warnings() -> None:
+    """What loading has warned of is no module's result: ansible-core 2.20 deprecates names that amazon.aws imports."""
+    from ansible.module_utils.common import warnings
+
+    for told in (warnings._global_warnings, warnings._global_deprecations):
+        told.clear()
 
 
 def _compiled(programs: Iterable[str]) -> Iterator[tuple[str, Source]]:
@@ -425,8 +435,9 @@ def main() -> None:
     with contextlib.suppress(Exception):
         load_service_models(settings["services"])
         share_assumed_roles(settings["sessions"])
-        make_session()
+        # Before the session, which takes its handlers from botocore's list when it is made.
         sources[settings["noter"]].module.note_aws_calls(settings["calls"])
+        make_session()
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
     gc.freeze()
