@@ -111,7 +111,7 @@ $(DOCS)/ready: requirements/docs.txt
 	@touch $@
 
 matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md
-	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py
+	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py $(CORES)
 
 clean: ## Remove .venv, caches and artifacts
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .ansible artifacts

@@ -5,7 +5,7 @@
 
 The unit tests, and the integration tests of INTEGRATION. Each ansible-core has an environment of its own, which is kept
 under .cache/matrix; a combination whose Python is not there is said to be skipped. Arguments choose versions of
-ansible-core: `run.py 2.17 2.21`; then nothing is written.
+ansible-core: `run.py 2.17 2.21`; the rows of the others stay as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import date
 from itertools import product
 from pathlib import Path
 
-from document import write_part
+from document import DOCS, write_part
 from stack import ROOT
 
 # ansible-core -> the Python it is tried on.
@@ -46,8 +46,10 @@ NOT_ANSIBLES = "tests/unit/oracle"
 NOT_NEEDED = re.compile(r"(ansible-core|ansible-lint|axe-playwright-python|playwright|ruff|yamllint)\b")
 # ansible-core 2.17 and 2.18 want an older one than the others.
 NOT_PINNED = re.compile(r"resolvelib\b")
+PARALLEL = ("-n", "2", "--dist", "loadfile")
 ENVIRONMENTS = ROOT / ".cache" / "matrix"
-HEAD = "| ansible-core | amazon.aws | Python | result |\n|---|---|---|---|"
+PAGE = "compatibility.md"
+HEAD = "| ansible-core | amazon.aws | Python | result | on |\n|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,25 @@ class Combination:
     amazon: str
     python: str
 
-    def row(self, result: str) -> str:
-        return f"| {self.core} | {self.amazon} | {self.python} | {result} |"
+    @property
+    def begin(self) -> str:
+        return f"| {self.core} | {self.amazon} | {self.python} |"
 
 
 def main() -> None:
-    chosen = tuple(sys.argv[1:])
-    rows = [combination.row(result) for combination, result in results(chosen or tuple(CORES))]
-    table = "\n".join([HEAD, *rows])
-    print(f"\n{table}")
-    if not chosen:
-        write_part("matrix", "make matrix", f"{table}\n\n{date.today()}.", page="compatibility.md")
-    sys.exit(any("failed" in row for row in rows))
+    found = {}
+    for combination, result in results(tuple(sys.argv[1:]) or tuple(CORES)):
+        found[combination] = result
+        write_row(combination, f"{combination.begin} {result} | {date.today()} |")
+    sys.exit(any("failed" in result for result in found.values()))
+
+
+def write_row(combination: Combination, row: str) -> None:
+    """Write one row into the table, in its place; the other rows stay."""
+    print(row, flush=True)
+    known = [line for line in (DOCS / PAGE).read_text().splitlines() if re.match(r"\| \d", line)]
+    rows = [row, *(line for line in known if not line.startswith(combination.begin))]
+    write_part("matrix", "make matrix", "\n".join([HEAD, *sorted(rows)]), page=PAGE)
 
 
 def results(chosen: tuple[str, ...]) -> Iterator[tuple[Combination, str]]:
@@ -117,7 +126,12 @@ def test(python: Path, title: str) -> str:
     environ = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     tests = ["tests/unit", f"--ignore={NOT_ANSIBLES}", *(f"tests/integration/{name}" for name in INTEGRATION)]
     ran = subprocess.run(
-        [python, "-m", "pytest", "-q", *tests], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        [python, "-m", "pytest", "-q", *PARALLEL, *tests],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     print(ran.stdout[-4_000:] if ran.returncode else ran.stdout.splitlines()[-1], flush=True)
     counted = re.findall(r"(\d+) (passed|failed|errors?|skipped)", ran.stdout.splitlines()[-1])
