@@ -35,7 +35,7 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo show test lint sanity browser unit integration bench calls matrix scaling docs changelog clean
+.PHONY: help setup demo show test lint sanity programs unit integration bench calls matrix scaling docs changelog clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -61,7 +61,7 @@ demo: setup ## Remediate a dozen alerts in three emulated accounts, from the que
 show: setup ## Show what a run made of one alert, and why: make show ALERT=I-1234567
 	@$(BIN)/ansible-playbook playbooks/show.yml
 
-test: setup browser lint sanity ## Everything: lint, sanity, unit and integration tests
+test: setup programs lint sanity ## Everything: lint, sanity, unit and integration tests
 	$(call headline,unit and integration tests)
 	@$(BIN)/python -m pytest -q $(PARALLEL) $(PYTEST)
 
@@ -77,13 +77,13 @@ sanity: setup ## ansible-test sanity on the collection as it is published
 	$(call headline,ansible-test sanity)
 	@tests/sanity/run
 
-browser: ## Install Debian's Chromium where there is none, for the tests of report.html (needs root)
-	@tests/browser/install
+programs: ## Install Debian's Chromium and Java where there are none, for the tests that need them (needs root)
+	@tests/programs/install
 
 unit: setup ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit $(PYTEST)
 
-integration: setup browser ## Integration tests only: the real ansible-playbook against the stack
+integration: setup programs ## Integration tests only: the real ansible-playbook against the stack
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)
 
 bench: setup ## Race Leastpriv against the documented script, into docs/performance.md

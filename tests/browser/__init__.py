@@ -1,19 +1,18 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real headless Chromium for what the project shows in a browser. `tests/browser/install` brings one."""
+"""A real headless Chromium for what the project shows in a browser."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+from programs import path_of
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 # Chromium on its own looks for updates and hosts of its maker.
@@ -29,19 +28,10 @@ class Watched:
     requests: list[str] = field(default_factory=list)
 
 
-def chromium_path() -> str:
-    """Where Chromium is. Without one the test is skipped on a developer's machine, and fails in CI."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        told = f"there is no Chromium (none of {', '.join(NAMES)}): run tests/browser/install as root"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
-    return found
-
-
 @contextmanager
 def running_browser() -> Iterator[Any]:
     """Playwright's browser object, on the machine's own Chromium."""
-    path = chromium_path()
+    path = path_of(*NAMES)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

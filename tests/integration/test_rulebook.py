@@ -1,0 +1,238 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rulebooks in the real ansible-rulebook: alerts are worked as they arrive, by one run after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from programs import path_of
+from stack import ROOT, attached, kill_run, new_artifacts_folder, seed, send_alert, wait_until
+from stack.alerts import deny_policy_name
+from stack.runs import Playbook
+
+RULEBOOKS = ROOT / "extensions" / "eda" / "rulebooks"
+STORM = 15
+# For what happens in the end, however busy the machine is.
+IN_THE_END = 120
+IMPATIENT = {"look_every": 0.5, "gap": 1, "first_pause": 2, "longest_pause": 2}
+
+
+class Rulebook(Playbook):
+    """A started ansible-rulebook, and what the runs that it started have left."""
+
+    def __init__(self, stack, rulebook, *args, **variables):
+        self.artifacts = new_artifacts_folder(stack)
+        self.log = (stack.folder / "rulebook.log").open("w+")
+        super().__init__(
+            ["ansible-rulebook", "--rulebook", str(rulebook), "--inventory", str(stack.inventory), *args],
+            # Not the project: a service starts where it likes.
+            cwd=stack.folder,
+            env={**stack.process_env, "LEASTPRIV_ARTIFACTS": str(self.artifacts), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+
+    def told(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def reports(self):
+        """The reports of its runs, oldest first."""
+        found = [json.loads(path.read_text()) for path in self.artifacts.glob("*/report.json")]
+        return sorted(found, key=lambda report: (report["started"], report["finished"]))
+
+    def dispositions(self):
+        return [{alert["alert_id"]: alert["disposition"] for alert in report["alerts"]} for report in self.reports()]
+
+    def stop_as_systemd_does(self):
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return self.wait(timeout=IN_THE_END)
+
+
+@contextmanager
+def rulebook(stack, *args, **variables):
+    """An ansible-rulebook whose doorbell looks at the queue."""
+    path_of("java")
+    process = Rulebook(stack, *args, **variables)
+    try:
+        assert wait_until(lambda: process.poll() is not None or stack.calls(action="GetQueueAttributes"), IN_THE_END)
+        assert process.poll() is None, process.told()
+        yield process
+    finally:
+        kill_run(process)
+
+
+def impatient(name, tmp_path):
+    """A rulebook as it is shipped, with a doorbell that does not wait for long."""
+    [ruleset] = yaml.safe_load((RULEBOOKS / name).read_text())
+    ruleset["sources"][0]["leastpriv.iam.doorbell"] = IMPATIENT
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump([ruleset]))
+    return path
+
+
+def test_an_alert_is_remediated_within_ten_seconds(stack):
+    users = [f"user-{number}" for number in range(3)]
+    # On a machine that has the time for it: beside other work everything takes so much longer.
+    limit = 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+    seed(stack, "payments", users=users)
+    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
+        stack.wait_for_call(action="GetQueueAttributes", count=3)
+        assert {call["action"] for call in stack.calls()} == {"GetQueueUrl", "GetQueueAttributes"}, "it only looks"
+        for user in users:
+            send_alert(stack, f"I-{user}", "payments", "user", user)
+            if wait_until(lambda: stack.depth() == (0, 0), limit):
+                break
+            assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.told()
+        else:
+            pytest.fail(f"It took more than {limit} seconds each time:\n{running.told()}")
+    assert attached(stack, "payments", "user", user) == [deny_policy_name(user, f"I-{user}")]
+
+
+def test_a_storm_starts_no_overlapping_runs(stack):
+    users = {f"I-{number}": (sorted(stack.accounts)[number % 3], f"user-{number}") for number in range(STORM)}
+    for account in stack.accounts:
+        seed(stack, account, users=[user for place, user in users.values() if place == account])
+    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
+        for alert_id, (account, user) in users.items():
+            send_alert(stack, alert_id, account, "user", user)
+            time.sleep(0.2)
+        assert wait_until(lambda: sum(map(len, running.dispositions())) >= STORM, IN_THE_END), running.told()
+    assert stack.depth() == (0, 0)
+    for alert_id, (account, user) in users.items():
+        assert attached(stack, account, "user", user) == [deny_policy_name(user, alert_id)]
+    assert [word for run in running.dispositions() for word in run.values()] == ["remediated"] * STORM
+    reports = running.reports()
+    assert len(reports) <= 4
+    assert all(earlier["finished"] <= later["started"] for earlier, later in pairwise(reports)), "runs do not overlap"
+
+
+def test_a_failing_playbook_loses_nothing_and_is_tried_again(stack, tmp_path):
+    seed(stack, "payments", users=["alice"])
+    stack.fault(action="CreatePolicy", code="AccessDenied", status=403, count=99)
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    with rulebook(stack, impatient("remediate.yml", tmp_path), "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
+        assert wait_until(lambda: len(running.reports()) >= 2, IN_THE_END), running.told()
+        assert running.dispositions()[:2] == [{"I-1": "failed"}] * 2
+        assert sum(stack.depth()) == 1, "kept"
+        stack.clear_faults()
+        assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.told()
+        assert running.poll() is None
+    assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
+
+
+def test_stopping_the_service_ends_the_run_and_gives_its_messages_back(stack):
+    seed(stack, "payments", users=["alice"])
+    stack.fault(action="AttachUserPolicy", seconds=2 * IN_THE_END)
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    arguments = ("leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS")
+    with rulebook(stack, *arguments, JAVA_TOOL_OPTIONS="-Xrs") as running:
+        stack.wait_for_call(action="AttachUserPolicy")
+        assert stack.depth() == (0, 1)
+        assert running.stop_as_systemd_does() == 0, running.told()
+        assert wait_until(lambda: stack.depth() == (1, 0), IN_THE_END), running.told()
+        assert running.dispositions() == [{"I-1": "failed"}]
+        assert wait_until(lambda: not running.processes(), IN_THE_END)
+
+
+TEMPLATE = {
+    "id": 7,
+    "type": "job_template",
+    "name": "Leastpriv: remediate",
+    "related": {"launch": "/api/v2/job_templates/7/launch/"},
+    "summary_fields": {"organization": {"name": "Security"}},
+    "ask_limit_on_launch": False,
+    "ask_labels_on_launch": False,
+    "ask_inventory_on_launch": False,
+    "ask_variables_on_launch": False,
+}
+
+
+class Controller(ThreadingHTTPServer):
+    """What ansible-rulebook asks of a controller, in the shapes of AWX 24.6.1; jobs end when a test says so."""
+
+    def __init__(self):
+        self.launched, self.ended = [], {}
+        super().__init__(("127.0.0.1", 0), _Answers)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def launch(self, sent):
+        self.launched.append(sent)
+        return {"id": len(self.launched), "url": f"/api/v2/jobs/{len(self.launched)}/"}
+
+    def jobs(self, ids):
+        found = [{"id": number, "status": self.ended.get(number, "running"), "created": "now"} for number in ids]
+        return {"count": len(found), "next": None, "results": found}
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked = urlsplit(self.path)
+        answers = {
+            "/api/v2/config/": lambda: {"version": "24.6.1"},
+            "/api/v2/unified_job_templates/": lambda: {"count": 1, "next": None, "results": [TEMPLATE]},
+            "/api/v2/jobs/": lambda: self.server.jobs(map(int, parse_qs(asked.query)["id__in"][0].split(","))),
+        }
+        self._answer(200, answers[asked.path]())
+
+    def do_POST(self):
+        assert self.path == TEMPLATE["related"]["launch"]
+        assert self.headers["Authorization"] == "Bearer token-1"
+        self._answer(201, self.server.launch(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+
+    def _answer(self, status, answer):
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def controller():
+    with Controller() as running:
+        yield running
+        running.shutdown()
+
+
+def test_a_job_template_is_launched_again_only_when_its_job_has_ended(stack, controller, tmp_path):
+    variables = tmp_path / "vars.yml"
+    variables.write_text(yaml.safe_dump({"job_template": "Leastpriv: remediate", "organization": "Security"}))
+    arguments = (impatient("launch_remediate.yml", tmp_path), "--vars", str(variables))
+    url = f"http://127.0.0.1:{controller.server_port}"
+    environment = {
+        "EDA_CONTROLLER_URL": url,
+        "EDA_CONTROLLER_TOKEN": "token-1",
+        "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2",
+    }
+    with rulebook(stack, *arguments, **environment) as running:
+        for number in range(5):
+            send_alert(stack, f"I-{number}", "payments", "user", f"user-{number}")
+        assert wait_until(lambda: controller.launched, IN_THE_END), running.told()
+        send_alert(stack, "I-5", "payments", "user", "user-5")
+        time.sleep(5)
+        assert controller.launched == [{"limit": "all", "extra_vars": {}}], "a job is running"
+        controller.ended[1] = "failed"
+        assert wait_until(lambda: len(controller.launched) == 2, IN_THE_END), running.told()
+        assert stack.depth() == (6, 0), "not even a failing job loses anything"
