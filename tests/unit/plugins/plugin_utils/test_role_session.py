@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils import role_session
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.role_session import SessionError, Wanted, open_session
 
-NOW = datetime.now(timezone.utc)
 WANTED = Wanted("arn:aws:iam::111122223333:role/team/leastpriv", "leastpriv-test", tags={"a": "b"}, profile="queue")
 
 
@@ -25,8 +24,11 @@ def open_at(stack, monkeypatch, tmp_path):
     # The session's region is its role's partition's, unless somebody says so.
     monkeypatch.delenv("AWS_REGION")
 
+    # Sessions end by the clock of who gives them, so that now is when a test begins.
+    now = datetime.now(timezone.utc)
+
     def open_at(later=timedelta(), wanted=WANTED):
-        return open_session(wanted, NOW + later, open_at.warnings.append, {"retries": {"total_max_attempts": 1}})
+        return open_session(wanted, now + later, open_at.warnings.append, {"retries": {"total_max_attempts": 1}})
 
     open_at.warnings = []
     return open_at
