@@ -4,8 +4,8 @@
 """The table of IAM's mutating operations: what each becomes, what guards it, how it is observed and undone.
 
 One row per operation of botocore's iam model, sorted by name. To add an operation, add its row to STEPS or
-REFUSED, and for a step a golden pair under tests/fixtures/steps/ and its line in docs/operations.md
-(docs/make_operations.py writes it).
+REFUSED, and for a step a golden pair under tests/fixtures/steps/ and its lines in docs/operations.md and
+docs/permissions.md (docs/make_operations.py and make_permissions.py write them).
 """
 
 from __future__ import annotations

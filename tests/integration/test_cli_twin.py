@@ -30,10 +30,10 @@ def fixture_of(operation):
     return yaml.safe_load((FIXTURES / f"{operation}.yml").read_text())
 
 
-def policy_for(operation, account_id):
+def policy_for(operation, account_id, undo=False):
     """The account role's policy for one operation."""
     runner = f"arn:aws:iam::{account_id}:root"
-    settings = {"operations": [operation], "policy_names": ["*"], "runner": runner, "queue": "alerts"}
+    settings = {"operations": [operation], "undo": undo, "policy_names": ["*"], "runner": runner, "queue": "alerts"}
     return filter_loader.get("leastpriv.iam.policy_files").j2_function(settings)["account-role.json"]
 
 

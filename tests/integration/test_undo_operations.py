@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every operation that the table says can be undone is applied and undone: the account is as it was.
 
-The real modules run in this process; what is written down goes through a journal on the disk.
+The role may do what playbooks/policies.yml writes for the operation and its undo, and nothing else. The real modules
+run in this process; what is written down goes through a journal on the disk.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import ALLOW
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, read_journal, results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import undo_alerts
-from stack import iam_state
+from stack import give_role, iam_state
 from stack.furnishing import furnish
 
-from .test_cli_twin import OPERATIONS, fixture_of
+from .test_cli_twin import OPERATIONS, fixture_of, policy_for
 from .test_random_scripts import CALLER, Side, observed, run_module, world
 
 __all__ = ["world"]
@@ -40,8 +41,13 @@ class Account:
         account_id = f"3{number:011d}"
         stack.add_profiles({f"undo-{number}": account_id})
         self.side = Side(account_id, f"undo-{number}", furnish(stack.client("iam", account_id), account_id, operation))
-        self.furnished = iam_state(stack, account_id)
+        self.furnished = None
         self.is_restored = True
+
+    def permit(self, operation):
+        """Let the role do and undo this operation, and remember the account as it is then."""
+        give_role(self.stack, self.side.account_id, policy_for(operation, self.side.account_id, undo=True))
+        self.furnished = iam_state(self.stack, self.side.account_id)
 
     def apply(self, steps, journal):
         """Apply what is needed and write it down; gives the operations."""
@@ -89,6 +95,7 @@ def accounts(world):
 def test_what_is_applied_and_undone_is_as_it_was(accounts, tmp_path, operation):
     account = accounts(operation)
     account.is_restored = False
+    account.permit(operation)
     script = account.side.command(shlex.split(fixture_of(operation)["script"]))
     did = account.apply(observed(account.stack, account.side, script)["steps"], tmp_path / "applied")
     undid = account.undo(tmp_path / "applied", tmp_path / "undone")
