@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,21 @@ def stack(running_stack: Stack) -> Stack:
     """The emulated accounts, queue and vendor's API, empty."""
     running_stack.reset()
     return running_stack
+
+
+@pytest.fixture
+def at_most() -> Callable[[float], AbstractContextManager[None]]:
+    """A block that may take so many processor seconds: its own thread's, and without what looking through the objects
+    of all other tests costs the garbage collector."""
+
+    @contextmanager
+    def at_most(seconds: float) -> Iterator[None]:
+        gc.freeze()
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            gc.unfreeze()
+        assert time.thread_time() - started < seconds
+
+    return at_most

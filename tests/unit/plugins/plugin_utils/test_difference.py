@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.difference import Line, difference, readable
 
@@ -61,8 +60,7 @@ def test_long_unchanged_stretches_are_left_out_and_counted():
     assert len(lines) == 9
 
 
-def test_enormous_parts_take_no_enormous_time():
-    started = time.process_time()
-    lines = difference([f"a{n % 7}" for n in range(20_000)], [f"b{n % 5}" for n in range(20_000)])
+def test_enormous_parts_take_no_enormous_time(at_most):
+    with at_most(2):
+        lines = difference([f"a{n % 7}" for n in range(20_000)], [f"b{n % 5}" for n in range(20_000)])
     assert {line.sign for line in lines} == {"+", "-"}
-    assert time.process_time() - started < 2

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from base64 import b64encode
 from html.parser import HTMLParser
 
@@ -129,13 +128,12 @@ def test_enormous_texts_are_clipped_and_say_so():
     assert "980000 more characters, which report.json has" in text
 
 
-def test_a_thousand_alerts_take_a_second_or_two():
+def test_a_thousand_alerts_take_a_second_or_two(at_most):
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": ["s3:Get"], "Resource": "*"}]}
     step = {"operation": "CreatePolicy", "module": "amazon.aws.iam_managed_policy", "args": {"policy": document},
             "status": "changed", "before": {}, "after": {"document": document}}  # fmt: skip
     alerts = [alert(alert_id=f"I-{number}", account=f"a{number % 40}", steps=[step, step]) for number in range(1000)]
     page(*alerts[:1])
-    started = time.process_time()
-    text = page(*alerts)
-    assert time.process_time() - started < 4, "twice what it takes on a busy machine"
+    with at_most(4):
+        text = page(*alerts)
     assert len(text) < 8_000_000

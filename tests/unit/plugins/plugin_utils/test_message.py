@@ -349,9 +349,9 @@ def test_no_message_is_an_error():
     slowest = 0.0
     for _ in range(FUZZ):
         body = chance.choice((mutated_text, mutated_message))(chance)
-        started = time.process_time()
+        started = time.thread_time()
         alert = read_alert(body)
-        slowest = max(slowest, time.process_time() - started)
+        slowest = max(slowest, time.thread_time() - started)
         assert alert.disposition in (None, "invalid", "acknowledged")
         assert bool(alert.reason) == bool(alert.disposition)
         assert alert.disposition or (alert.alert_id and alert.alert_status)

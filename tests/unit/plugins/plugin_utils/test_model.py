@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -286,17 +285,16 @@ def test_collected_scripts_for_other_services_are_unsupported_by_name():
             assert {problem.kind for problem in script.problems} <= {"not_aws", "unsupported"}
 
 
-def test_a_thousand_vendor_scripts_take_less_than_two_seconds():
+def test_a_thousand_vendor_scripts_take_less_than_two_seconds(at_most):
     text = (
         "aws iam create-policy --policy-name 'bob-prisma-restrictions-I-1-1' --policy-document "
         f"'{DOCUMENT}' and aws iam attach-user-policy --user-name 'bob' "
         "--policy-arn 'arn:aws:iam::123456789012:policy/bob-prisma-restrictions-I-1-1'"
     )
     resolved(text)
-    started = time.process_time()
-    for _ in range(1000):
-        resolved(text)
-    assert time.process_time() - started < 2
+    with at_most(2):
+        for _ in range(1000):
+            resolved(text)
 
 
 def test_the_users_own_models_and_environment_are_not_read(tmp_path):
