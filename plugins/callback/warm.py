@@ -14,6 +14,8 @@ description:
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
   - When a play begins whose connection is P(leastpriv.iam.warm#connection), the Python that it runs modules in is
     started, and the plugins that the role remediate uses are loaded. Nothing is said or changed.
+  - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
+    first used, while all hosts wait. Only ansible-core 2.19 and newer allow for that.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:
@@ -24,24 +26,50 @@ seealso:
 """
 
 import contextlib
+import multiprocessing
 import os
+import signal
 import sys
+from collections.abc import Iterable
 from typing import Any
 
+import ansible.constants as C
+from ansible import context
+from ansible.executor import module_common
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, test_loader
+from ansible.plugins.loader import (
+    action_loader,
+    connection_loader,
+    filter_loader,
+    lookup_loader,
+    module_loader,
+    test_loader,
+)
+from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # Before ansible-core 2.19.
+    trust_as_template = None
 
 CONNECTION = "leastpriv.iam.warm"
 # The first of Ansible's own filters and tests that is looked for loads them all.
 PLUGINS = (
-    (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.include_tasks", "ansible.builtin.debug")),
+    (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.normal", "leastpriv.iam.journal")),
     (connection_loader, (CONNECTION,)),
     (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.settings")),
     (filter_loader, ("leastpriv.iam.due", "leastpriv.iam.translated", "leastpriv.iam.report")),
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session")),
     (test_loader, ("ansible.builtin.failed",)),
 )
+ROLE = "leastpriv.iam.remediate"
+# What the templates of many tasks need, so that not every worker makes it for itself.
+TEMPLATE = "{{ [{'a': 1}] | selectattr('a', 'none') | map(attribute='a') | list | length > 0 and ({} | combine({})) }}"
+# In the order in which they are needed.
+REVIEWING = ("leastpriv.iam.observe", "leastpriv.iam.acknowledge")
+APPLYING = (REVIEWING[0], "amazon.aws.iam_managed_policy", "amazon.aws.iam_user", REVIEWING[1])
 
 
 class CallbackModule(CallbackBase):
@@ -58,3 +86,26 @@ class CallbackModule(CallbackBase):
             for loader, names in PLUGINS:
                 for name in names:
                     loader.get_with_context(name, class_only=True)
+            if trust_as_template:
+                Templar(DataLoader()).template(trust_as_template(TEMPLATE))
+            # Before ansible-core 2.19 its workers alone have the lock on what is packed.
+            if trust_as_template and any(role.get_name() == ROLE for role in play.roles):
+                modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
+                multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+
+
+def pack(modules: Iterable[str]) -> None:
+    """Put modules where Ansible looks for those that it has packed. Whatever goes wrong, it packs them itself."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_DFL)
+    for module in modules:
+        with contextlib.suppress(Exception):
+            module_common.modify_module(
+                module_name=module,
+                module_path=module_loader.find_plugin(module),
+                module_args={},
+                templar=Templar(DataLoader()),
+                task_vars={"ansible_python_interpreter": sys.executable},
+                module_compression=C.DEFAULT_MODULE_COMPRESSION,
+            )
+    os._exit(0)
