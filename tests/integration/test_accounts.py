@@ -9,7 +9,7 @@ import shutil
 import signal
 
 import pytest
-from stack import kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook, wait_until
+from stack import iam_state, kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook, wait_until
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_ACCOUNT, QUEUE_PROFILE, ROLE_NAME
 
 # What AWX's credential "Amazon Web Services" puts into the environment.
@@ -65,11 +65,11 @@ def by_role(stack):
     send_one_each(stack, "payments", "analytics")
     inventory = stack.write_inventory(stack.folder / "roles.yml", **roles)
 
-    def run(*args, **env):
+    def run(*args, **given):
         stack.clear_calls()
         # As in AWX's execution environment: no configuration file, no region but the queue's.
         bare = {**AWX_KEYS, "AWS_PROFILE": None, "AWS_CONFIG_FILE": None, "AWS_SHARED_CREDENTIALS_FILE": None}
-        return run_playbook(stack, "-i", str(inventory), *args, env=bare | env)
+        return run_playbook(stack, "-i", str(inventory), *args, env=bare, **given)
 
     return run
 
@@ -98,6 +98,17 @@ def test_a_role_is_assumed_once_for_a_review_and_once_to_apply(stack, by_role, c
         shown = "".join([run.stdout, run.stderr, *left])
         assert not [key for key in [*stack.temporary_keys(), *AWX_KEYS.values()] if key in shown]
         assert not [*stack.home.rglob("sessions")], "nothing of it is left"
+
+
+def test_what_was_done_by_a_role_is_undone_by_it(stack, by_role):
+    before = [iam_state(stack, account) for account in ("payments", "analytics")]
+    run = by_role()
+    assert run.report["totals"] == {"remediated": 2}, run.stdout
+    undone = by_role("-e", f"run_id={run.report['run_id']}", playbook="playbooks/undo.yml", artifacts=run.artifacts)
+    assert undone.report["totals"] == {"undone": 2}, undone.stdout
+    assert [iam_state(stack, account) for account in ("payments", "analytics")] == before
+    sessions = {parameters["RoleSessionName"] for parameters in assumed(stack).values()}
+    assert (len(stack.calls(action="AssumeRole")), sessions) == (2, {f"leastpriv-{undone.report['run_id']}"})
 
 
 def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(stack, by_role):
