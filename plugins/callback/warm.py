@@ -86,12 +86,12 @@ class CallbackModule(CallbackBase):
             for loader, names in PLUGINS:
                 for name in names:
                     loader.get_with_context(name, class_only=True)
+            # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
             if trust_as_template:
                 Templar(DataLoader()).template(trust_as_template(TEMPLATE))
-            # Before ansible-core 2.19 its workers alone have the lock on what is packed.
-            if trust_as_template and any(role.get_name() == ROLE for role in play.roles):
-                modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
-                multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+                if any(role.get_name() == ROLE for role in play.roles):
+                    modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
+                    multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
 
 
 def pack(modules: Iterable[str]) -> None:
