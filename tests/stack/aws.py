@@ -9,6 +9,7 @@ refused, every call is in a log, and faults can be injected per action.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import threading
@@ -19,7 +20,7 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID, responses
 from moto.core.model_instances import reset_model_data
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
@@ -52,6 +53,9 @@ class Aws:
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
+        # moto finds both out anew for every call, its services by listing its own folder: half of a call's time.
+        self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)
+        responses.method_names_from_class = functools.cache(responses.method_names_from_class)
         self.calls: list[dict[str, Any]] = []
         self.faults = Faults()
         self.sessions = Sessions()
