@@ -26,6 +26,7 @@ seealso:
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -98,6 +99,9 @@ def pack(modules: Iterable[str]) -> None:
     """Put modules where Ansible looks for those that it has packed. Whatever goes wrong, it packs them itself."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
+    # Most of what one module imports, the others import too.
+    with contextlib.suppress(AttributeError):
+        module_common._compile_module_ast = functools.cache(module_common._compile_module_ast)
     for module in modules:
         with contextlib.suppress(Exception):
             module_common.modify_module(

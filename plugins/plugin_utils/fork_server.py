@@ -23,6 +23,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -47,6 +48,10 @@ LOST_OUTPUT = 120
 # The plugin sends all of a request at once; one that stands still must not stop the others.
 SLOWEST_REQUEST = 10.0
 PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
+# A payload's archive: a line of its own that begins as an assignment or as a named argument.
+ARCHIVE = re.compile(
+    rb"^ *\w+ ?= ?(?P<literal>(?P<quote>['\"])(?P<text>[A-Za-z0-9+/=]{1000,})(?P=quote)),?$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,24 @@ def load_service_models(services: Iterable[str]) -> None:
         for kind in ("paginators-1", "waiters-2"):
             with contextlib.suppress(DataNotFoundError):
                 shared.load_service_model(service, kind, client.meta.service_model.api_version)
+
+
+def share_client_classes() -> None:
+    """Let all clients of a service share the class that botocore makes of the service's model, and of nothing else."""
+    import botocore.client
+
+    creator = botocore.client.ClientCreator
+    create_class = creator._create_client_class
+    made: dict[int, tuple[type, Any]] = {}
+
+    def create_class_once(self: Any, service_name: str, service_model: Any) -> type:
+        # A part of what the reader of service models has read once: another reader's model is another one.
+        read = service_model.metadata
+        if id(read) not in made:
+            made[id(read)] = create_class(self, service_name, service_model), read
+        return made[id(read)][0]
+
+    creator._create_client_class = create_class_once
 
 
 def make_session() -> None:
@@ -398,7 +421,7 @@ def run_payload(payload: bytes) -> int:
     sys.modules["__main__"] = program
     status = 0
     try:
-        exec(compile(payload, "<stdin>", "exec"), program.__dict__)
+        exec(compiled(payload, program.__dict__), program.__dict__)
     except SystemExit as stop:
         status = _status_of(stop.code)
     except BaseException as error:
@@ -413,6 +436,16 @@ def run_payload(payload: bytes) -> int:
     except (OSError, ValueError):
         status = LOST_OUTPUT
     return status
+
+
+def compiled(payload: bytes, names: dict[str, Any]) -> types.CodeType:
+    """The code of a payload, with its archive among the program's names: Python takes long to read such a literal."""
+    archive = ARCHIVE.search(payload)
+    if archive:
+        name = "_payload_archive"
+        names[name] = archive["text"].decode()
+        payload = b"".join([payload[: archive.start("literal")], name.encode(), payload[archive.end("literal") :]])
+    return compile(payload, "<stdin>", "exec")
 
 
 def _status_of(code: Any) -> int:
@@ -432,7 +465,10 @@ def main() -> None:
     # Nobody's profile, region or endpoint is looked at before a module runs with its own.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
+    # The encoding of the names in an archive, which Python imports when it opens the first one.
+    "".encode("cp437")
     with contextlib.suppress(Exception):
+        share_client_classes()
         load_service_models(settings["services"])
         share_assumed_roles(settings["sessions"])
         # Before the session, which takes its handlers from botocore's list when it is made.
