@@ -64,6 +64,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summar
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
 
 ROLE = "leastpriv.iam.remediate"
+# The tasks whose results say something about the run.
+TELLING = ("ansible.builtin.set_fact", "leastpriv.iam.acknowledge")
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # Seconds: for what is running to end by itself, for the stopped to end, and for the queue.
@@ -111,7 +113,8 @@ class CallbackModule(CallbackBase):
         self._end()
 
     def _learn(self, result: Any) -> None:
-        if self.run:
+        # Ansible copies a result for whoever looks into it: those of the modules are large, and say nothing here.
+        if self.run and result._task.action in TELLING:
             self.run.learn(result._result)
         self._unwind_when_interrupted()
 

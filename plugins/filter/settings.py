@@ -43,6 +43,12 @@ options:
       - After how many failing steps in a row the account is left alone, from 1.
     type: int
     required: true
+  on_quota:
+    description:
+      - What becomes of an alert whose principal can take no further managed policy.
+    type: str
+    choices: [fail, consolidate]
+    default: fail
   plan_lifetime:
     description:
       - How long the plan of a review may be applied.
@@ -67,17 +73,21 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import (
     SettingError,
     check_allow,
     check_limits,
+    check_on_quota,
     read_lifetime,
 )
 
 
-def settings(account, allow=(), protected_principals=(), *, max_changes, max_failures, plan_lifetime="24h"):
+def settings(
+    account, allow=(), protected_principals=(), *, max_changes, max_failures, on_quota="fail", plan_lifetime="24h"
+):
     """See DOCUMENTATION.
 
     :raises AnsibleFilterError: naming the setting and what is wrong with it.
     """
     try:
         check_limits(max_changes, max_failures)
+        check_on_quota(on_quota)
         read_lifetime(plan_lifetime)
         return {
             "account": account,

@@ -15,6 +15,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import
 
 # What remediate_allow may hold: guardrails, and operations in both spellings.
 OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
+ON_QUOTA = ("fail", "consolidate")
 LONGEST_LIFETIME = timedelta(days=366)
 WHERE = "docs/guardrails.md tells every guardrail."
 
@@ -76,3 +77,12 @@ def check_limits(max_changes, max_failures):
     ):
         if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
             raise SettingError(f"{name} must be a whole number from {least}, not {value!r}")
+
+
+def check_on_quota(word):
+    """Check C(remediate_on_quota).
+
+    :raises SettingError: for a word that it may not hold.
+    """
+    if word not in ON_QUOTA:
+        raise SettingError(f"remediate_on_quota must be {' or '.join(ON_QUOTA)}, not {word!r}")

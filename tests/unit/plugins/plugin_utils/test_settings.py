@@ -53,9 +53,10 @@ def test_a_text_is_no_list():
         ({"max_changes": "many"}, "remediate_max_changes"),
         ({"max_changes": True}, "remediate_max_changes"),
         ({"max_failures": 0}, "remediate_max_failures must be a whole number from 1, not 0"),
+        ({"on_quota": "merge"}, "remediate_on_quota must be fail or consolidate, not 'merge'"),
     ],
 )
-def test_limits_are_numbers(limits, says):
+def test_what_an_account_may_not_have_stops_the_run(limits, says):
     with pytest.raises(AnsibleFilterError, match=says):
         settings(**limits)
 
