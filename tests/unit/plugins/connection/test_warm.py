@@ -13,9 +13,15 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import ansible.constants as C
 import boto3
+import botocore.client
 import botocore.session
 import pytest
+from ansible.executor import module_common
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import module_loader
+from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import (
     ANSIBALLZ,
     NotWarm,
@@ -167,3 +173,60 @@ def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp
         assert session.region_name == "eu-central-1"
         assert "exec-env/somewhere" in session.client("iam").meta.config.user_agent
     assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
+
+
+LITERAL = "UEsD" * 300
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        # As ansible-core 2.19 and newer write it, and as older ones do.
+        f"def run(text, end):\n    global found\n    found = text, end\nrun(\ntext={LITERAL!r},\nend=1,\n)",
+        f"def run():\n    global found\n    TEXT = {LITERAL!r}\n    found = TEXT, 1\nrun()",
+        f"found = {LITERAL!r}, 1",
+        f"found = 'params={{\"TEXT\": \"{LITERAL}\"}}'[17:-2], 1",
+    ],
+)
+def test_a_payload_does_what_it_says_whatever_is_spared(payload):
+    names = {}
+    exec(fork_server.compiled(payload.encode(), names), names)
+    assert names["found"] == (LITERAL, 1)
+
+
+def test_the_archive_is_spared_and_its_line_stays():
+    names = {}
+    payload = f"def run(text):\n    raise ValueError(text)\nrun(\ntext={LITERAL!r},\n)"
+    code = fork_server.compiled(payload.encode(), names)
+    assert LITERAL in names.values()
+    assert LITERAL not in code.co_consts
+    with pytest.raises(ValueError, match=LITERAL) as error:
+        exec(code, names)
+    assert [frame.lineno + 1 for frame in error.traceback][-2:] == [3, 2]
+
+
+def test_ansible_puts_the_archive_where_it_is_looked_for():
+    built = module_common.modify_module(
+        module_name="ansible.builtin.ping",
+        module_path=module_loader.find_plugin("ansible.builtin.ping"),
+        module_args={},
+        templar=Templar(DataLoader()),
+        task_vars={"ansible_python_interpreter": PYTHON},
+        module_compression=C.DEFAULT_MODULE_COMPRESSION,
+    )
+    payload = built[0] if isinstance(built, tuple) else built.b_module_data
+    assert len(fork_server.ARCHIVE.search(payload)["text"]) > 0.8 * len(payload)
+
+
+def test_one_class_for_all_clients_of_a_service_as_long_as_its_model_is_the_same(monkeypatch):
+    creator = botocore.client.ClientCreator
+    monkeypatch.setattr(creator, "_create_client_class", creator._create_client_class)
+    fork_server.share_client_classes()
+    first, second, other = (botocore.session.Session() for _time in range(3))
+    second.register_component("data_loader", first.get_component("data_loader"))
+    for session in (first, second, other):
+        session.set_credentials("none", "none")
+    classes = [session.create_client("iam", region_name="us-east-1").__class__ for session in (first, second, other)]
+    assert classes[0] is classes[1]
+    assert classes[0] is not classes[2], "it reads models elsewhere"
+    assert first.create_client("sts", region_name="us-east-1").__class__.__name__ == "STS"
