@@ -469,6 +469,7 @@ def main() -> None:
     "".encode("cp437")
     with contextlib.suppress(Exception):
         share_client_classes()
+    with contextlib.suppress(Exception):
         load_service_models(settings["services"])
         share_assumed_roles(settings["sessions"])
         # Before the session, which takes its handlers from botocore's list when it is made.

@@ -53,7 +53,7 @@ class Aws:
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
-        # moto finds both out anew for every call, its services by listing its own folder: half of a call's time.
+        # moto finds both out anew for every call, its services by listing its own folder: a third of a call's time.
         self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)
         responses.method_names_from_class = functools.cache(responses.method_names_from_class)
         self.calls: list[dict[str, Any]] = []
