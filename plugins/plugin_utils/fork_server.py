@@ -36,8 +36,9 @@ import traceback
 import types
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn
 
 LENGTHS = struct.Struct("!II")
@@ -52,6 +53,8 @@ PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
 ARCHIVE = re.compile(
     rb"^ *\w+ ?= ?(?P<literal>(?P<quote>['\"])(?P<text>[A-Za-z0-9+/=]{1000,})(?P=quote)),?$", re.MULTILINE
 )
+# ISO 8601 as all Pythons read it.
+IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,20 @@ def share_client_classes() -> None:
     creator._create_client_class = create_class_once
 
 
+def timestamp_parser() -> Callable[[Any], datetime]:
+    """Botocore's own with a short way for what AWS sends: a list of an account's policies holds thousands of these."""
+    from botocore.utils import parse_timestamp
+    from dateutil.tz import tzutc
+
+    def parse(value: Any) -> datetime:
+        if isinstance(value, str) and IN_UTC.fullmatch(value):
+            with contextlib.suppress(ValueError):
+                return datetime.fromisoformat(value[:-1]).replace(tzinfo=tzutc())
+        return parse_timestamp(value)
+
+    return parse
+
+
 def make_session() -> None:
     """Give the first boto3 session of a module a botocore session that is made already, with all its event handlers.
 
@@ -229,6 +246,7 @@ def make_session() -> None:
 
     get_session = botocore.session.get_session
     made = [get_session()]
+    made[0].get_component("response_parser_factory").set_parser_defaults(timestamp_parser=timestamp_parser())
 
     def get_made_session(env_vars: Any = None) -> Any:
         if env_vars or not made:

@@ -17,6 +17,7 @@ import ansible.constants as C
 import boto3
 import botocore.client
 import botocore.session
+import botocore.utils
 import pytest
 from ansible.executor import module_common
 from ansible.parsing.dataloader import DataLoader
@@ -173,6 +174,27 @@ def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp
         assert session.region_name == "eu-central-1"
         assert "exec-env/somewhere" in session.client("iam").meta.config.user_agent
     assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
+
+
+@given(
+    st.one_of(
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='microseconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}+02:00"),
+        st.from_regex(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", fullmatch=True),
+        st.sampled_from(["2024-01-01", "Wed, 02 Oct 2002 13:00:00 GMT", "1704067200", 1704067200.5, "", None]),
+    )
+)
+def test_timestamps_are_what_botocore_makes_of_them(value):
+    def parsed(parse):
+        try:
+            moment = parse(value)
+        except Exception as error:
+            return type(error), str(error)
+        return moment, moment.isoformat(), moment.tzname()
+
+    assert parsed(fork_server.timestamp_parser()) == parsed(botocore.utils.parse_timestamp)
 
 
 LITERAL = "UEsD" * 300
