@@ -43,6 +43,11 @@ options:
       - After how many failing steps in a row the account is left alone, from 1.
     type: int
     required: true
+  aws_config:
+    description:
+      - botocore configuration for the modules.
+    type: dict
+    default: {}
   on_quota:
     description:
       - What becomes of an alert whose principal can take no further managed policy.
@@ -72,6 +77,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import (
     SettingError,
     check_allow,
+    check_aws_config,
     check_limits,
     check_on_quota,
     read_lifetime,
@@ -79,7 +85,15 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import (
 
 
 def settings(
-    account, allow=(), protected_principals=(), *, max_changes, max_failures, on_quota="fail", plan_lifetime="24h"
+    account,
+    allow=(),
+    protected_principals=(),
+    *,
+    max_changes,
+    max_failures,
+    aws_config=None,
+    on_quota="fail",
+    plan_lifetime="24h",
 ):
     """See DOCUMENTATION.
 
@@ -87,6 +101,7 @@ def settings(
     """
     try:
         check_limits(max_changes, max_failures)
+        check_aws_config(aws_config or {})
         check_on_quota(on_quota)
         read_lifetime(plan_lifetime)
         return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from difflib import get_close_matches
 
+from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
@@ -86,3 +87,14 @@ def check_on_quota(word):
     """
     if word not in ON_QUOTA:
         raise SettingError(f"remediate_on_quota must be {' or '.join(ON_QUOTA)}, not {word!r}")
+
+
+def check_aws_config(value):
+    """Check C(remediate_aws_config), as Ansible checks an argument of the type dict.
+
+    :raises SettingError: for what is no dict.
+    """
+    try:
+        check_type_dict(value)
+    except TypeError as error:
+        raise SettingError(f"remediate_aws_config must be a dict: {error}") from None

@@ -53,6 +53,7 @@ def test_a_text_is_no_list():
         ({"max_changes": "many"}, "remediate_max_changes"),
         ({"max_changes": True}, "remediate_max_changes"),
         ({"max_failures": 0}, "remediate_max_failures must be a whole number from 1, not 0"),
+        ({"aws_config": "adaptive"}, "remediate_aws_config must be a dict: dictionary requested"),
         ({"on_quota": "merge"}, "remediate_on_quota must be fail or consolidate, not 'merge'"),
     ],
 )
