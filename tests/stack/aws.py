@@ -25,6 +25,7 @@ from moto.core.model_instances import reset_model_data
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 from moto.organizations.models import organizations_backends
+from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
@@ -125,7 +126,7 @@ class Aws:
         return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
 
     def reset(self) -> None:
-        """Empty every account and queue, and dissolve the organization.
+        """Empty every account, queue and bucket, and dissolve the organization.
 
         Assumed roles stay valid, as sessions outlive a change of an account.
         """
@@ -138,7 +139,7 @@ class Aws:
                     sessions = {key: value for key, value in backend.access_keys.items() if value.user_name is None}
                     backend.reset()
                     backend.access_keys.update(sessions)
-            for account in [*sqs_backends.values(), *organizations_backends.values()]:
+            for account in [*sqs_backends.values(), *s3_backends.values(), *organizations_backends.values()]:
                 account.reset()
             # moto remembers everything that it ever made: gigabytes, over all tests.
             reset_model_data()

@@ -66,6 +66,20 @@ def test_accounts_are_kept_apart(stack):
     assert cli(stack, "payments", "aws iam list-users --query 'Users[].Arn' --output text").stdout.strip() == ""
 
 
+def test_nothing_outlives_a_reset(stack):
+    seed(stack, "payments", users=["alice"])
+    s3 = stack.client("s3", "queue")
+    s3.create_bucket(Bucket="journals")
+    s3.put_object(Bucket="journals", Key="left.json", Body=b"{}")
+    stack.client("sqs").send_message(QueueUrl=stack.queue_url, MessageBody="left")
+    stack.reset()
+    assert not s3.list_buckets()["Buckets"]
+    s3.create_bucket(Bucket="journals")
+    assert "Contents" not in s3.list_objects_v2(Bucket="journals")
+    assert not stack.client("iam", "payments").list_users()["Users"]
+    assert not stack.messages()
+
+
 def test_unknown_keys_are_refused(stack):
     for service, call in (("sts", "get_caller_identity"), ("sqs", "list_queues")):
         with pytest.raises(ClientError, match="InvalidClientTokenId"):
