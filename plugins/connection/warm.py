@@ -112,6 +112,8 @@ MODULES = (
     f"{AMAZON}.module_utils.policy",
     f"{AMAZON}.module_utils.tagging",
 )
+# What is done for botocore, in the loaded Python.
+BOTOCORE = f"{OURS}.plugin_utils.warm_botocore"
 # The modules themselves; all of this collection come on top.
 PROGRAMS = (
     f"{AMAZON}.modules.iam_access_key",
@@ -255,10 +257,11 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
             "listener": listener.fileno(),
             "controller": controller,
             "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
-            "modules": [*MODULES, *ours("module_utils")],
+            "modules": [*MODULES, *ours("module_utils"), BOTOCORE],
             "programs": [*PROGRAMS, *ours("modules")],
             "services": SERVICES,
             "sessions": str(sessions_folder()),
+            "botocore": BOTOCORE,
             "noter": api_calls.__name__,
             "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
         }

@@ -13,7 +13,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
@@ -62,10 +62,11 @@ _EXPIRED = re.compile(r"receipt handle has expired|not available for visibility 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue that was seen to exist."""
+    """A queue that was seen to exist; `visible` is how many messages it had to give then, by SQS's count."""
 
     client: Any
     url: str
+    visible: int = 0
 
     @property
     def is_fifo(self) -> bool:
@@ -152,8 +153,7 @@ def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
         queue = Queue(client, _queue_url(client, checked_name(name)))
     else:
         raise QueueError("No queue is named: set queue_name (SQS_QUEUE_NAME) or queue_url (SQS_QUEUE_URL).")
-    depth(queue)
-    return queue
+    return replace(queue, visible=depth(queue).visible)
 
 
 def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], reach: Sequence[str | None]) -> Queue:

@@ -15,12 +15,14 @@ the payload runs, and its exit status as a signed 32-bit number when it has ende
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import json
 import os
 import re
@@ -36,9 +38,8 @@ import traceback
 import types
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NoReturn
 
 LENGTHS = struct.Struct("!II")
@@ -49,12 +50,14 @@ LOST_OUTPUT = 120
 # The plugin sends all of a request at once; one that stands still must not stop the others.
 SLOWEST_REQUEST = 10.0
 PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
-# A payload's archive: a line of its own that begins as an assignment or as a named argument.
-ARCHIVE = re.compile(
-    rb"^ *\w+ ?= ?(?P<literal>(?P<quote>['\"])(?P<text>[A-Za-z0-9+/=]{1000,})(?P=quote)),?$", re.MULTILINE
-)
-# ISO 8601 as all Pythons read it.
-IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASCII)
+# A payload's archive: a line of its own that begins as an assignment or as a named argument; and a zip file as base64.
+ARCHIVE = re.compile(rb"^ *\w+ ?= ?(?P<quote>['\"])(?=UEsDB)", re.MULTILINE)
+# What it is called in the program once it is taken out.
+NAME = "_payload_archive"
+# What Python calls a program that it reads from its standard input.
+PROGRAM = "<stdin>"
+# What runs a payload, where its definitions have ended; they are the same for all modules.
+CALL = b'\nif __name__ == "__main__":\n'
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,93 @@ class Source:
         return carried is None or (carried.file_size, carried.CRC) == (self.size, self.checksum)
 
 
-class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Gives a payload the modules that are loaded already, if all of them are what the payload carries.
+@dataclass(frozen=True)
+class Program:
+    """A payload, and what of it has been read already.
 
-    The payload's archive is the first entry of sys.path by the time it imports anything. One file that differs, and
-    nothing is given: a module of one release must not meet a module of another.
+    :ivar definitions: its beginning, compiled.
+    :ivar text: the rest.
+    :ivar archive: its archive, which the rest knows by NAME.
+    :ivar given: the modules that need not be read from the archive, by name.
+    """
+
+    definitions: types.CodeType | None
+    text: bytes
+    archive: str
+    given: dict[str, Source]
+
+
+class Reader:
+    """Reads once what all payloads, or all payloads of one module, have in common.
+
+    Python takes longer for the archive, as a literal, than for all the rest of a payload.
     """
 
     def __init__(self, sources: dict[str, Source]) -> None:
         self._sources = sources
+        self._archives: dict[bytes, tuple[str, dict[str, Source]]] = {}
+        self._definitions: dict[bytes, types.CodeType] = {}
+
+    def read(self, payload: bytes) -> Program:
+        """A payload that does not look as expected is left to the child as it is."""
+        found = ARCHIVE.search(payload)
+        end = payload.find(found["quote"], found.end()) if found else -1
+        text = payload[found.end() : end] if found else b""
+        # Such a literal is what it says, letter by letter.
+        if not text or b"\\" in text or b"\n" in text:
+            return Program(None, payload, "", {})
+        if text not in self._archives:
+            self._archives[text] = text.decode(), self._given(text)
+        definitions, rest = self._split(payload[: found.end() - 1])
+        return Program(definitions, b"".join([rest, NAME.encode(), payload[end + 1 :]]), *self._archives[text])
+
+    def _split(self, text: bytes) -> tuple[types.CodeType | None, bytes]:
+        """Definitions and the beginning of their call, on the line where it was."""
+        definitions, call, rest = text.partition(CALL)
+        if not call:
+            return None, text
+        if definitions not in self._definitions:
+            try:
+                self._definitions[definitions] = compile(definitions, PROGRAM, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError):
+                return None, text
+        return self._definitions[definitions], b"\n" * definitions.count(b"\n") + call + rest
+
+    def _given(self, text: bytes) -> dict[str, Source]:
+        """What is loaded already, if all of it is what the archive carries; and the archive's empty packages.
+
+        One file that differs, and nothing is given: a module of one release must not meet a module of another.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as archive:
+                members = {member.filename: member for member in archive.infolist()}
+        except (ValueError, zipfile.BadZipFile):
+            return {}
+        if not all(source.is_in(members) for source in self._sources.values()):
+            return {}
+        loaded = {name: source for name, source in self._sources.items() if source.member in members}
+        return {**dict(_empty_packages(members)), **loaded}
+
+
+def _empty_packages(members: dict[str, zipfile.ZipInfo]) -> Iterator[tuple[str, Source]]:
+    for path, member in members.items():
+        folder, _slash, file = path.rpartition("/")
+        if file == "__init__.py" and not member.file_size:
+            yield folder.replace("/", "."), Source(None, None, 0, member.CRC, path)
+
+
+class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Gives a payload the modules that need not be read from its archive, the first entry of sys.path by then."""
+
+    def __init__(self, given: dict[str, Source]) -> None:
+        self._given = given
         self._archive: str | None = None
-        self._given: dict[str, Source] = {}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] not in PAYLOAD_PACKAGES:
-            return None
-        self._read_archive()
         source = self._given.get(fullname)
         if source is None:
             return None
+        self._archive = self._archive or sys.path[0]
         is_package = source.member.endswith("/__init__.py")
         origin = f"{self._archive}/{source.member}"
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=origin, is_package=is_package)
@@ -120,14 +191,6 @@ class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def get_source(self, fullname: str) -> str:
         with zipfile.ZipFile(self._archive or "") as archive:
             return archive.read(self._given[fullname].member).decode()
-
-    def _read_archive(self) -> None:
-        if self._archive is None:
-            self._archive = sys.path[0]
-            with zipfile.ZipFile(self._archive) as archive:
-                members = {member.filename: member for member in archive.infolist()}
-            if all(source.is_in(members) for source in self._sources.values()):
-                self._given = {name: source for name, source in self._sources.items() if source.member in members}
 
 
 def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> dict[str, Source]:
@@ -184,98 +247,6 @@ def _source(name: str, spec: Any, module: types.ModuleType | None, code: types.C
     return Source(module, code, len(text), zlib.crc32(text), member)
 
 
-def load_service_models(services: Iterable[str]) -> None:
-    """Let all boto3 sessions share one reader of service models, and read those of `services`.
-
-    The reader holds files, no setting and no credential. A session that is told another folder gets its own reader.
-    """
-    import botocore.session
-    from botocore.exceptions import DataNotFoundError
-
-    create_loader = botocore.session.create_loader
-    shared = create_loader(None)
-    botocore.session.create_loader = lambda path=None: create_loader(path) if path else shared
-    session = botocore.session.Session()
-    session.set_credentials("none", "none")
-    for service in services:
-        # Nothing is sent: a client connects with its first call.
-        client = session.create_client(service, region_name="us-east-1")
-        for kind in ("paginators-1", "waiters-2"):
-            with contextlib.suppress(DataNotFoundError):
-                shared.load_service_model(service, kind, client.meta.service_model.api_version)
-
-
-def share_client_classes() -> None:
-    """Let all clients of a service share the class that botocore makes of the service's model, and of nothing else."""
-    import botocore.client
-
-    creator = botocore.client.ClientCreator
-    create_class = creator._create_client_class
-    made: dict[int, tuple[type, Any]] = {}
-
-    def create_class_once(self: Any, service_name: str, service_model: Any) -> type:
-        # A part of what the reader of service models has read once: another reader's model is another one.
-        read = service_model.metadata
-        if id(read) not in made:
-            made[id(read)] = create_class(self, service_name, service_model), read
-        return made[id(read)][0]
-
-    creator._create_client_class = create_class_once
-
-
-def timestamp_parser() -> Callable[[Any], datetime]:
-    """Botocore's own with a short way for what AWS sends: a list of an account's policies holds thousands of these."""
-    from botocore.utils import parse_timestamp
-    from dateutil.tz import tzutc
-
-    def parse(value: Any) -> datetime:
-        if isinstance(value, str) and IN_UTC.fullmatch(value):
-            with contextlib.suppress(ValueError):
-                return datetime.fromisoformat(value[:-1]).replace(tzinfo=tzutc())
-        return parse_timestamp(value)
-
-    return parse
-
-
-def make_session() -> None:
-    """Give the first boto3 session of a module a botocore session that is made already, with all its event handlers.
-
-    It holds no setting and no credential: it looks at the environment and at files when it is asked for something.
-    """
-    import botocore.session
-
-    get_session = botocore.session.get_session
-    made = [get_session()]
-    made[0].get_component("response_parser_factory").set_parser_defaults(timestamp_parser=timestamp_parser())
-
-    def get_made_session(env_vars: Any = None) -> Any:
-        if env_vars or not made:
-            return get_session(env_vars)
-        session = made.pop()
-        # The one part that has looked at the environment.
-        session._register_user_agent_creator()
-        return session
-
-    botocore.session.get_session = get_made_session
-
-
-def share_assumed_roles(folder: str) -> None:
-    """Let profiles assume a role once and not for every module, by botocore's file cache, as in the AWS CLI.
-
-    Its keys are made of the role's ARN and all that it is assumed with; who is near the end of its time is not taken.
-    """
-    import botocore.credentials
-    from botocore.utils import JSONFileCache
-
-    create_resolver = botocore.credentials.create_credential_resolver
-    shared = JSONFileCache(folder)
-
-    def create_sharing_resolver(session: Any, cache: Any = None, region_name: str | None = None) -> Any:
-        return create_resolver(session, cache=shared if cache is None else cache, region_name=region_name)
-
-    botocore.credentials.create_credential_resolver = create_sharing_resolver
-
-
 @dataclass(frozen=True)
 class Request:
     """One module run."""
@@ -322,7 +293,7 @@ class ForkServer:
     def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source]) -> None:
         self._listener = listener
         self._controller = controller
-        self._sources = sources
+        self._reader = Reader(sources)
         self._running: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
 
@@ -364,15 +335,16 @@ class ForkServer:
         except (OSError, EOFError, ValueError):
             connection.close()
             return
+        program = self._reader.read(request.payload)
         child = os.fork()
         if child == 0:
-            self._run(request, connection)
+            self._run(request, program, connection)
         close_all(request.outputs)
         self._running[child] = connection
         # Nothing more is to be read from it: when it can be read, the plugin has hung up.
         self._watch(connection, lambda hung_up: self._end(child, hung_up))
 
-    def _run(self, request: Request, connection: socket.socket) -> NoReturn:
+    def _run(self, request: Request, program: Program, connection: socket.socket) -> NoReturn:
         status = 1
         try:
             os.setsid()
@@ -380,10 +352,11 @@ class ForkServer:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in (self._selector, self._listener, self._signalled, *self._running.values()):
                 inherited.close()
-            become(request, self._sources)
+            become(request)
+            sys.meta_path.insert(0, PayloadFinder(program.given))
             connection.sendall(STARTED)
             connection.close()
-            status = run_payload(request.payload)
+            status = run_program(program)
         finally:
             os._exit(status)
 
@@ -417,7 +390,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def become(request: Request, sources: dict[str, Source]) -> None:
+def become(request: Request) -> None:
     """Make of this process what a new interpreter would be that reads the payload from its standard input."""
     for number, output in enumerate(request.outputs, start=1):
         os.dup2(output, number)
@@ -429,17 +402,18 @@ def become(request: Request, sources: dict[str, Source]) -> None:
     time.tzset()
     sys.argv = [""]
     sys.path.insert(0, "")
-    sys.meta_path.insert(0, PayloadFinder(sources))
 
 
-def run_payload(payload: bytes) -> int:
-    """Run it as the program, end as an interpreter does (threads, exit functions, output), and give the exit status."""
-    program = types.ModuleType("__main__")
-    program.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = program
+def run_program(program: Program) -> int:
+    """Run it, end as an interpreter does (threads, exit functions, output), and give the exit status."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update({"__builtins__": __builtins__, NAME: program.archive})
+    sys.modules["__main__"] = module
     status = 0
     try:
-        exec(compiled(payload, program.__dict__), program.__dict__)
+        if program.definitions is not None:
+            exec(program.definitions, module.__dict__)
+        exec(compile(program.text, PROGRAM, "exec", dont_inherit=True), module.__dict__)
     except SystemExit as stop:
         status = _status_of(stop.code)
     except BaseException as error:
@@ -454,16 +428,6 @@ def run_payload(payload: bytes) -> int:
     except (OSError, ValueError):
         status = LOST_OUTPUT
     return status
-
-
-def compiled(payload: bytes, names: dict[str, Any]) -> types.CodeType:
-    """The code of a payload, with its archive among the program's names: Python takes long to read such a literal."""
-    archive = ARCHIVE.search(payload)
-    if archive:
-        name = "_payload_archive"
-        names[name] = archive["text"].decode()
-        payload = b"".join([payload[: archive.start("literal")], name.encode(), payload[archive.end("literal") :]])
-    return compile(payload, "<stdin>", "exec")
 
 
 def _status_of(code: Any) -> int:
@@ -485,14 +449,17 @@ def main() -> None:
         del os.environ[name]
     # The encoding of the names in an archive, which Python imports when it opens the first one.
     "".encode("cp437")
+    # Where there is no boto3 in this Python, or one that is not as expected, modules do without.
     with contextlib.suppress(Exception):
-        share_client_classes()
-    with contextlib.suppress(Exception):
-        load_service_models(settings["services"])
-        share_assumed_roles(settings["sessions"])
+        botocore = sources[settings["botocore"]].module
+        botocore.take_short_ways()
+        botocore.load_service_models(settings["services"])
+        botocore.share_assumed_roles(settings["sessions"])
         # Before the session, which takes its handlers from botocore's list when it is made.
         sources[settings["noter"]].module.note_aws_calls(settings["calls"])
-        make_session()
+        botocore.make_session()
+        # Last: what this Python itself has read of files is not for modules.
+        botocore.read_configuration_once()
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
     gc.freeze()

@@ -212,14 +212,18 @@ class _Collecting:
         return None
 
     def _receive(self, wanted: int) -> tuple[Message, ...]:
-        reception = self.reception
-        wait_seconds = min(reception.wait_seconds, 1) if self.inbox.passing else reception.wait_seconds
         try:
-            return receive(self.inbox.queue, wanted, wait_seconds, reception.visibility_timeout)
+            return receive(self.inbox.queue, wanted, self._wait_seconds(), self.reception.visibility_timeout)
         except QueueError as error:
             if self.inbox.seen and kind(error.code) in _FULL:
                 return ()
             raise
+
+    def _wait_seconds(self) -> int:
+        """Once as many have come as the queue had to give, it is asked without waiting; then SQS's count decides."""
+        if self.received and self.received >= self.inbox.queue.visible and not self.fruitless:
+            return 0
+        return min(self.reception.wait_seconds, 1) if self.inbox.passing else self.reception.wait_seconds
 
     def _take(self, messages: tuple[Message, ...]) -> bool:
         """Add the messages; says whether any is new."""

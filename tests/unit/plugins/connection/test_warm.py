@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-import os
+import base64
+import importlib.util
 import shlex
 import socket
 import sys
@@ -14,10 +15,6 @@ import zlib
 from pathlib import Path
 
 import ansible.constants as C
-import boto3
-import botocore.client
-import botocore.session
-import botocore.utils
 import pytest
 from ansible.executor import module_common
 from ansible.parsing.dataloader import DataLoader
@@ -30,8 +27,15 @@ from ansible_collections.leastpriv.iam.plugins.connection.warm import (
     exit_status,
     read_command,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.fork_server import PayloadFinder, Source
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.fork_server import (
+    NAME,
+    STARTED,
+    STATUS,
+    PayloadFinder,
+    Program,
+    Reader,
+    Source,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,12 +97,12 @@ def test_a_variable_that_python_reads_at_its_start_gets_a_new_python(name):
 def test_the_status_is_told_as_a_shell_tells_it(told, status):
     server, connection = socket.socketpair()
     with server, connection:
-        connection.sendall(fork_server.STARTED + (b"" if told is None else fork_server.STATUS.pack(told)))
+        connection.sendall(STARTED + (b"" if told is None else STATUS.pack(told)))
         connection.close()
         assert exit_status(server) == status
 
 
-@pytest.mark.parametrize("answer", [b"", fork_server.STATUS.pack(1)])
+@pytest.mark.parametrize("answer", [b"", STATUS.pack(1)])
 def test_a_payload_that_was_never_begun_is_run_by_the_local_connection(answer):
     server, connection = socket.socketpair()
     with server, connection:
@@ -124,107 +128,101 @@ def loaded(name: str, text: str, member: str) -> Source:
 
 
 @pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A payload as Ansible builds it; its archive is where its program would have put it."""
     path = tmp_path / "payload.zip"
-    with zipfile.ZipFile(path, "w") as payload:
-        payload.writestr("ansible/one.py", "one = 1")
-        payload.writestr("ansible/two.py", "two = 2")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ansible/one.py", "one = 1")
+        archive.writestr("ansible/two.py", "two = 2")
+        archive.writestr("ansible/empty/__init__.py", "")
+        archive.writestr("ansible/full/__init__.py", "full = 1")
     monkeypatch.setattr(sys, "path", [str(path), *sys.path])
-    return path
+    return f"ZIPDATA = {base64.b64encode(path.read_bytes()).decode()!r}\n".encode()
 
 
-def test_loaded_modules_are_given_where_the_payload_carries_the_same(archive):
-    finder = PayloadFinder(
-        {
-            "ansible.one": loaded("ansible.one", "one = 1", "ansible/one.py"),
-            "ansible.three": loaded("ansible.three", "three = 3", "ansible/three.py"),
-        }
-    )
+def test_loaded_modules_are_given_where_the_payload_carries_the_same(payload):
+    one = loaded("ansible.one", "one = 1", "ansible/one.py")
+    reader = Reader({"ansible.one": one, "ansible.three": loaded("ansible.three", "three = 3", "ansible/three.py")})
+    finder = PayloadFinder(reader.read(payload).given)
     spec = finder.find_spec("ansible.one", None)
-    assert spec.origin == f"{archive}/ansible/one.py"
+    assert spec.origin == f"{sys.path[0]}/ansible/one.py"
     assert finder.create_module(spec).came_from == "loaded"
     assert finder.find_spec("ansible.three", None) is None, "the payload does not have it"
     assert finder.find_spec("json", None) is None
 
 
-def test_one_file_that_differs_and_nothing_is_given(archive):
-    finder = PayloadFinder(
+def test_a_package_that_is_empty_need_not_be_read(payload):
+    finder = PayloadFinder(Reader({}).read(payload).given)
+    spec = finder.find_spec("ansible.empty", None)
+    package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    assert package.__path__ == [f"{sys.path[0]}/ansible/empty"]
+    assert package.__file__ == f"{sys.path[0]}/ansible/empty/__init__.py"
+    assert finder.find_spec("ansible.full", None) is None
+
+
+def test_one_file_that_differs_and_nothing_is_given(payload):
+    reader = Reader(
         {
             "ansible.one": loaded("ansible.one", "one = 1", "ansible/one.py"),
             "ansible.two": loaded("ansible.two", "two = 3", "ansible/two.py"),
         }
     )
-    assert finder.find_spec("ansible.one", None) is None
+    assert reader.read(payload).given == {}
 
 
-def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(botocore.session, "get_session", botocore.session.get_session)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    fork_server.make_session()
-    credentials = tmp_path / "credentials"
-    credentials.write_text("[payments]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_EXECUTION_ENV", "somewhere")
-    made, other = (boto3.session.Session(profile_name="payments") for _time in range(2))
-    assert made._session is not other._session
-    for session in (made, other):
-        assert session.get_credentials().access_key == "AKIA1"
-        assert session.region_name == "eu-central-1"
-        assert "exec-env/somewhere" in session.client("iam").meta.config.user_agent
-    assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
+def test_an_archive_that_cannot_be_read_gives_nothing(payload):
+    assert Reader({}).read(payload[:50] + b"'\n").given == {}
 
 
-@given(
-    st.one_of(
-        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='microseconds')}Z"),
-        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z"),
-        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}Z"),
-        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}+02:00"),
-        st.from_regex(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", fullmatch=True),
-        st.sampled_from(["2024-01-01", "Wed, 02 Oct 2002 13:00:00 GMT", "1704067200", 1704067200.5, "", None]),
-    )
-)
-def test_timestamps_are_what_botocore_makes_of_them(value):
-    def parsed(parse):
-        try:
-            moment = parse(value)
-        except Exception as error:
-            return type(error), str(error)
-        return moment, moment.isoformat(), moment.tzname()
-
-    assert parsed(fork_server.timestamp_parser()) == parsed(botocore.utils.parse_timestamp)
+LITERAL = "UEsDB" * 300
 
 
-LITERAL = "UEsD" * 300
+def run(program: Program) -> dict[str, object]:
+    names = {"__name__": "__main__", NAME: program.archive}
+    if program.definitions:
+        exec(program.definitions, names)
+    exec(compile(program.text, "<stdin>", "exec"), names)
+    return names
+
+
+RUN = "def run(text, end):\n    global found\n    found = text, end\n"
 
 
 @pytest.mark.parametrize(
     "payload",
     [
         # As ansible-core 2.19 and newer write it, and as older ones do.
-        f"def run(text, end):\n    global found\n    found = text, end\nrun(\ntext={LITERAL!r},\nend=1,\n)",
+        f'{RUN}\nif __name__ == "__main__":\n    run(\ntext={LITERAL!r},\nend=1,\n)',
+        f"{RUN}\nrun(\ntext={LITERAL!r},\nend=1,\n)",
         f"def run():\n    global found\n    TEXT = {LITERAL!r}\n    found = TEXT, 1\nrun()",
         f"found = {LITERAL!r}, 1",
-        f"found = 'params={{\"TEXT\": \"{LITERAL}\"}}'[17:-2], 1",
+        f'found = \'params={{"TEXT": "{LITERAL}"}}\'[17:-2], 1',
+        f"found = (\n'{LITERAL[:-5]}\\x55EsDB', 1)",
+        f"TEXT = '{LITERAL[:-5]}\\x55EsDB'\nfound = TEXT, 1",
     ],
 )
 def test_a_payload_does_what_it_says_whatever_is_spared(payload):
-    names = {}
-    exec(fork_server.compiled(payload.encode(), names), names)
-    assert names["found"] == (LITERAL, 1)
+    reader = Reader({})
+    for _time in range(2):
+        assert run(reader.read(payload.encode()))["found"] == (LITERAL, 1)
 
 
-def test_the_archive_is_spared_and_its_line_stays():
-    names = {}
-    payload = f"def run(text):\n    raise ValueError(text)\nrun(\ntext={LITERAL!r},\n)"
-    code = fork_server.compiled(payload.encode(), names)
-    assert LITERAL in names.values()
-    assert LITERAL not in code.co_consts
+def test_what_all_modules_have_in_common_is_read_once_and_lines_stay():
+    reader = Reader({})
+
+    def read(end):
+        definitions = "def run(text):\n    raise ValueError(text)\n\n\n"
+        call = f'if __name__ == "__main__":\n    run(\ntext={LITERAL!r},\n)  # {end}'
+        return reader.read((definitions + call).encode())
+
+    first, second = read(1), read(2)
+    assert first.definitions is second.definitions
+    assert first.archive is second.archive
+    assert LITERAL.encode() not in first.text
     with pytest.raises(ValueError, match=LITERAL) as error:
-        exec(code, names)
-    assert [frame.lineno + 1 for frame in error.traceback][-2:] == [3, 2]
+        run(first)
+    assert [frame.lineno + 1 for frame in error.traceback][-2:] == [6, 2]
 
 
 def test_ansible_puts_the_archive_where_it_is_looked_for():
@@ -237,18 +235,8 @@ def test_ansible_puts_the_archive_where_it_is_looked_for():
         module_compression=C.DEFAULT_MODULE_COMPRESSION,
     )
     payload = built[0] if isinstance(built, tuple) else built.b_module_data
-    assert len(fork_server.ARCHIVE.search(payload)["text"]) > 0.8 * len(payload)
-
-
-def test_one_class_for_all_clients_of_a_service_as_long_as_its_model_is_the_same(monkeypatch):
-    creator = botocore.client.ClientCreator
-    monkeypatch.setattr(creator, "_create_client_class", creator._create_client_class)
-    fork_server.share_client_classes()
-    first, second, other = (botocore.session.Session() for _time in range(3))
-    second.register_component("data_loader", first.get_component("data_loader"))
-    for session in (first, second, other):
-        session.set_credentials("none", "none")
-    classes = [session.create_client("iam", region_name="us-east-1").__class__ for session in (first, second, other)]
-    assert classes[0] is classes[1]
-    assert classes[0] is not classes[2], "it reads models elsewhere"
-    assert first.create_client("sts", region_name="us-east-1").__class__.__name__ == "STS"
+    program = Reader({}).read(payload)
+    assert len(program.archive) > 0.8 * len(payload)
+    assert set(program.given) >= {"ansible.module_utils.common", "ansible.module_utils.common.text"}
+    # Before ansible-core 2.19 the archive is among the definitions.
+    assert bool(program.definitions) != isinstance(built, tuple)

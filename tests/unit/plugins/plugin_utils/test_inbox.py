@@ -71,6 +71,36 @@ def test_collects_until_the_queue_is_empty(stack, queue):
     assert stack.depth() == (0, 25)
 
 
+@pytest.fixture
+def waits(queue, monkeypatch):
+    """How long each receive was to wait. One that is not to wait finds nothing once, as SQS asks few of its servers."""
+    waits, receive_message = [], queue.client.receive_message
+
+    def receive(**asked):
+        waits.append(asked["WaitTimeSeconds"])
+        return {} if waits.count(0) == 1 and waits[-1] == 0 else receive_message(**asked)
+
+    monkeypatch.setattr(queue.client, "receive_message", receive)
+    return waits
+
+
+def test_a_queue_that_has_given_what_it_had_is_not_waited_for(stack, queue, waits):
+    send(stack, range(20))
+    opened = resolve_queue(queue.client, QUEUE_NAME, None)
+    inbox = Inbox(opened)
+    assert inbox.collect(Reception(100, 5, 900)) is None
+    assert (len(inbox.held), waits) == (20, [5, 5, 0])
+
+
+def test_what_comes_meanwhile_is_received_too(stack, queue, waits):
+    send(stack, range(10))
+    opened = resolve_queue(queue.client, QUEUE_NAME, None)
+    send(stack, range(10, 25))
+    inbox = Inbox(opened)
+    inbox.collect(Reception(100, 5, 900))
+    assert (len(inbox.held), waits) == (25, [5, 0, 5, 0])
+
+
 def test_receives_no_more_than_needed(stack, queue):
     for number in range(25):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))

@@ -1,0 +1,142 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import os
+
+import boto3
+import botocore.client
+import botocore.configloader
+import botocore.hooks
+import botocore.session
+import botocore.utils
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils import warm_botocore
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(botocore.session, "get_session", botocore.session.get_session)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    warm_botocore.make_session()
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[payments]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "somewhere")
+    made, other = (boto3.session.Session(profile_name="payments") for _time in range(2))
+    assert made._session is not other._session
+    for session in (made, other):
+        assert session.get_credentials().access_key == "AKIA1"
+        assert session.region_name == "eu-central-1"
+        assert "exec-env/somewhere" in session.client("iam").meta.config.user_agent
+    assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
+
+
+@given(
+    st.one_of(
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='microseconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}Z"),
+        st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}+02:00"),
+        st.from_regex(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", fullmatch=True),
+        st.sampled_from(["2024-01-01", "Wed, 02 Oct 2002 13:00:00 GMT", "1704067200", 1704067200.5, "", None]),
+    )
+)
+def test_timestamps_are_what_botocore_makes_of_them(value):
+    def parsed(parse):
+        try:
+            moment = parse(value)
+        except Exception as error:
+            return type(error), str(error)
+        return moment, moment.isoformat(), moment.tzname()
+
+    assert parsed(warm_botocore.timestamp_parser()) == parsed(botocore.utils.parse_timestamp)
+
+
+def test_one_class_for_all_clients_of_a_service_as_long_as_its_model_is_the_same(monkeypatch):
+    creator = botocore.client.ClientCreator
+    monkeypatch.setattr(creator, "_create_client_class", creator._create_client_class)
+    warm_botocore.share_client_classes()
+    first, second, other = (botocore.session.Session() for _time in range(3))
+    second.register_component("data_loader", first.get_component("data_loader"))
+    for session in (first, second, other):
+        session.set_credentials("none", "none")
+    classes = [session.create_client("iam", region_name="us-east-1").__class__ for session in (first, second, other)]
+    assert classes[0] is classes[1]
+    assert classes[0] is not classes[2], "it reads models elsewhere"
+    assert first.create_client("sts", region_name="us-east-1").__class__.__name__ == "STS"
+
+
+def aliased(names, aliases=botocore.utils.EVENT_ALIASES):
+    aliaser = botocore.hooks.EventAliaser(botocore.hooks.HierarchicalEmitter(), aliases)
+    # Twice, since what was found is remembered.
+    return [[aliaser._alias_event_name(name) for name in names] for _time in range(2)]
+
+
+def test_old_names_of_services_are_found_as_botocore_finds_them(monkeypatch):
+    aliaser = botocore.hooks.EventAliaser
+    monkeypatch.setattr(aliaser, "_alias_event_name", aliaser._alias_event_name)
+    old = list(botocore.utils.EVENT_ALIASES)
+    names = [
+        *(
+            "before-call.iam.GetUser",
+            "creating-client-class.sts",
+            "request-created",
+            "",
+            "choose-signer.sqs.SendMessage",
+        ),
+        *(f"before-call.{name}.GetUser" for name in old),
+        *old,
+        *(f"{first}.{second}" for first, second in zip(old, reversed(old), strict=True)),
+    ]
+    other = {"iam": "identity"}
+    before = aliased(names), aliased(names, other)
+    assert before[0][0] != names
+    warm_botocore.look_for_old_names_at_once()
+    assert (aliased(names), aliased(names, other)) == before
+
+
+def test_a_copy_of_handlers_is_the_one_that_botocore_makes(monkeypatch):
+    trie = botocore.hooks._PrefixTrie
+    emitter = botocore.session.Session().get_component("event_emitter")
+    known = emitter._emitter._handlers
+    made_before = copy.copy(known)._root
+    monkeypatch.setattr(trie, "__copy__", trie.__copy__)
+    warm_botocore.copy_handlers_at_once()
+    copied = copy.copy(emitter)
+    assert copied._emitter._handlers._root == made_before
+    copied.register("before-call.iam.GetUser", lambda **ignored: None)
+    copied.register("before-call.s3", lambda **ignored: None)
+    assert known._root == made_before, "what a client registers is the client's"
+
+
+def test_profiles_are_read_once_and_again_when_they_change(tmp_path, monkeypatch):
+    parsed = []
+    parse = botocore.configloader.raw_config_parse
+    monkeypatch.setattr(botocore.configloader, "load_config", botocore.configloader.load_config)
+    monkeypatch.setattr(botocore.configloader, "raw_config_parse", lambda path: (parsed.append(path), parse(path))[1])
+    warm_botocore.read_configuration_once()
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    config = tmp_path / "config"
+    config.write_text("[profile payments]\nregion = eu-central-1\n")
+    first = botocore.configloader.load_config("$PLACE/config")
+    first["profiles"]["payments"]["region"] = "changed by its user"
+    assert botocore.configloader.load_config("$PLACE/config")["profiles"] == {"payments": {"region": "eu-central-1"}}
+    assert len(parsed) == 1
+    config.write_text("[profile payments]\nregion = us-east-1\n[profile sandbox]\n")
+    assert set(botocore.configloader.load_config("$PLACE/config")["profiles"]) == {"payments", "sandbox"}
+    with pytest.raises(botocore.exceptions.ConfigNotFound):
+        botocore.configloader.load_config("$PLACE/none")
+
+
+def test_a_botocore_without_such_places_goes_its_own_way(monkeypatch):
+    monkeypatch.delattr(botocore.hooks, "_PrefixTrie")
+    monkeypatch.delattr(botocore.client.ClientCreator, "_create_client_class")
+    monkeypatch.delattr(botocore.hooks.EventAliaser, "_alias_event_name")
+    warm_botocore.take_short_ways()
