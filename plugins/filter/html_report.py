@@ -17,15 +17,15 @@ positional: _input
 options:
   _input:
     description:
-      - What P(leastpriv.iam.report#filter) returns, the content of C(report.json).
-    type: dict
+      - The content of C(report.json), as text or as data.
+    type: raw
     required: true
 """
 
 EXAMPLES = r"""
 - name: Write the page
   ansible.builtin.copy:
-    content: "{{ lookup('ansible.builtin.file', 'report.json') | from_json | leastpriv.iam.html_report }}"
+    content: "{{ lookup('ansible.builtin.file', 'report.json') | leastpriv.iam.html_report }}"
     dest: report.html
     mode: "0600"
 """
@@ -37,8 +37,14 @@ _value:
 """
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
+
+
+def html_report_of(report):
+    """See DOCUMENTATION."""
+    return html_report(from_text(report))
 
 
 class FilterModule:
     def filters(self):
-        return {"html_report": html_report}
+        return {"html_report": html_report_of}

@@ -17,8 +17,8 @@ positional: _input
 options:
   _input:
     description:
-      - What P(leastpriv.iam.report#filter) returns, the content of C(report.json).
-    type: dict
+      - The content of C(report.json), as text or as data.
+    type: raw
     required: true
   calls:
     description:
@@ -31,7 +31,7 @@ options:
 EXAMPLES = r"""
 - name: Show the metrics of a run
   ansible.builtin.debug:
-    msg: "{{ lookup('ansible.builtin.file', 'report.json') | from_json | leastpriv.iam.metrics }}"
+    msg: "{{ lookup('ansible.builtin.file', 'report.json') | leastpriv.iam.metrics }}"
 """
 
 RETURN = r"""
@@ -40,9 +40,15 @@ _value:
   type: str
 """
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
+
+
+def metrics_of(report, calls=()):
+    """See DOCUMENTATION."""
+    return metrics(from_text(report), calls)
 
 
 class FilterModule:
     def filters(self):
-        return {"metrics": metrics}
+        return {"metrics": metrics_of}

@@ -17,8 +17,8 @@ positional: _input, report_file
 options:
   _input:
     description:
-      - What P(leastpriv.iam.report#filter) returns.
-    type: dict
+      - The content of C(report.json), as text or as data.
+    type: raw
     required: true
   report_file:
     description: Where C(report.html) is.
@@ -46,9 +46,15 @@ _value:
   type: dict
 """
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.notification import notification
+
+
+def notification_of(report, report_file, report_url=""):
+    """See DOCUMENTATION."""
+    return notification(from_text(report), report_file, report_url)
 
 
 class FilterModule:
     def filters(self):
-        return {"notification": notification}
+        return {"notification": notification_of}

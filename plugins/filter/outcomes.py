@@ -40,19 +40,24 @@ options:
 EXAMPLES = r"""
 - name: Show the dispositions
   ansible.builtin.debug:
-    msg: "{{ __remediate_translated | leastpriv.iam.outcomes(hostvars) }}"
+    msg: "{{ __remediate_translated | leastpriv.iam.outcomes(hostvars) | from_json | map(attribute='disposition') }}"
 """
 
 RETURN = r"""
 _value:
-  description: The alerts with RV(ignore:disposition), RV(ignore:reason) and the status of each step.
-  type: list
-  elements: dict
+  description: The alerts with RV(ignore:disposition), RV(ignore:reason) and the status of each step, a list as JSON.
+  type: str
 """
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes_of_all
+
+
+def outcomes(translated, hostvars, check_mode=False, undo=False):
+    """See DOCUMENTATION."""
+    return to_text(outcomes_of_all(translated, hostvars, check_mode, undo))
 
 
 class FilterModule:
     def filters(self):
-        return {"outcomes": outcomes_of_all}
+        return {"outcomes": outcomes}

@@ -17,10 +17,9 @@ positional: _input, run_id, created
 options:
   _input:
     description:
-      - Alerts as P(leastpriv.iam.outcomes#filter) returns them. Only V(planned) and V(already_remediated) ones are part
-        of the plan.
-    type: list
-    elements: dict
+      - Alerts as P(leastpriv.iam.outcomes#filter) returns them, or a list. Only V(planned) and V(already_remediated)
+        ones are part of the plan.
+    type: raw
     required: true
   run_id:
     description: Names the review.
@@ -61,24 +60,25 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text, to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import make_plan
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import SettingError, read_lifetime
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
 
 
 def plan(
-    alerts: list[dict[str, Any]],
+    alerts: str | list[dict[str, Any]],
     run_id: str,
     created: str,
     lifetime: Any = "24h",
     awx_user: str | None = None,
     awx_job: str | None = None,
     key: str = "",
-) -> dict[str, Any]:
+) -> str:
     """See DOCUMENTATION. Raises AnsibleFilterError for a lifetime that means nothing."""
     who = {"user": user_name(), "awx_user": awx_user, "awx_job": None if awx_job is None else str(awx_job)}
     try:
-        return make_plan(alerts, run_id, created, read_lifetime(lifetime), who, key)
+        return to_page(make_plan(from_text(alerts), run_id, created, read_lifetime(lifetime), who, key))
     except SettingError as error:
         raise AnsibleFilterError(str(error)) from error
 

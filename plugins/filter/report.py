@@ -16,10 +16,15 @@ positional: _input
 options:
   _input:
     description:
-      - Alerts as P(leastpriv.iam.outcomes#filter) returns them.
+      - Alerts as P(leastpriv.iam.outcomes#filter) returns them, or a list.
+    type: raw
+    required: true
+  decided:
+    description:
+      - Further alerts, which were decided when they were received.
     type: list
     elements: dict
-    required: true
+    default: []
   run_id:
     description: Names the run.
     type: str
@@ -89,11 +94,37 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The report, see docs/report.md for its schema.
+    - What the report says, in short, and all of it as text.
   type: dict
+  contains:
+    text:
+      description: The content of C(report.json), see docs/report.md for its schema.
+      type: str
+    totals:
+      description: How many alerts have which disposition.
+      type: dict
+      sample: {"remediated": 3}
+    needs_person:
+      description: Those of them that somebody has to look at.
+      type: dict
+    unsettled:
+      description: What kept messages from being deleted or given back.
+      type: list
+      elements: str
+    alerts:
+      description: How many alerts there are.
+      type: int
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils import report as reports
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text, to_page
+
+
+def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
+    """See DOCUMENTATION."""
+    made = reports.report([*decided, *from_text(alerts)], run_id, started, finished, check_mode, **more)
+    told = {field: made[field] for field in ("totals", "needs_person", "unsettled")}
+    return {**told, "alerts": len(made["alerts"]), "text": to_page(made)}
 
 
 class FilterModule:

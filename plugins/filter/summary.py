@@ -17,8 +17,8 @@ positional: _input
 options:
   _input:
     description:
-      - What P(leastpriv.iam.report#filter) returns.
-    type: dict
+      - The content of C(report.json), as text or as data.
+    type: raw
     required: true
   verbose:
     description: Show the script and the steps of every alert as well.
@@ -38,9 +38,15 @@ _value:
   type: str
 """
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
+
+
+def summary_of(report, verbose=False):
+    """See DOCUMENTATION."""
+    return summary(from_text(report), verbose)
 
 
 class FilterModule:
     def filters(self):
-        return {"summary": summary}
+        return {"summary": summary_of}

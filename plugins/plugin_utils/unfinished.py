@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK, fate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report
 
 # The facts that the role sets as soon as it knows them.
@@ -39,7 +40,7 @@ class Unfinished:
         if RUN in facts:
             self.run = {**facts[RUN], "run_id": facts[RUN_ID], "started": facts[STARTED]}
         self.received.update(_by_message(facts.get(RECEIVED)))
-        self.finished.update(_by_message(facts.get(FINISHED)))
+        self.finished.update(_by_message(from_text(facts.get(FINISHED))))
         self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
         self.undoes += facts.get(UNDOES) or []
         self.settled.update(result.get("settled") or ())

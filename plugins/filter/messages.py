@@ -1,0 +1,48 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: messages
+version_added: 1.0.0
+short_description: Keep of alerts what the queue has to know
+description:
+  - Leaves of each alert only what M(leastpriv.iam.acknowledge) reads, a tenth of it.
+author:
+  - The Leastpriv team (!UNKNOWN)
+options:
+  _input:
+    description:
+      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.outcomes#filter) gives them.
+    type: raw
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Acknowledge
+  leastpriv.iam.acknowledge:
+    alerts: "{{ __remediate_outcomes | leastpriv.iam.messages }}"
+"""
+
+RETURN = r"""
+_value:
+  description: For each alert its C(alert_id), C(account_id), C(message_id), C(disposition), C(reason) and C(receipts).
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
+
+READ = ("alert_id", "account_id", "message_id", "disposition", "reason", "receipts")
+
+
+def messages(alerts):
+    """See DOCUMENTATION."""
+    return [{field: alert.get(field) for field in READ} for alert in from_text(alerts)]
+
+
+class FilterModule:
+    def filters(self):
+        return {"messages": messages}
