@@ -25,8 +25,10 @@ seealso:
     plugin_type: connection
 """
 
+import atexit
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import signal
@@ -87,6 +89,8 @@ class CallbackModule(CallbackBase):
             for loader, names in PLUGINS:
                 for name in names:
                     loader.get_with_context(name, class_only=True)
+            # Python looks through all that there is several times before it ends: a quarter of a second.
+            atexit.register(gc.freeze)
             # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
             if trust_as_template:
                 Templar(DataLoader()).template(trust_as_template(TEMPLATE))

@@ -12,6 +12,7 @@ import contextlib
 import copy
 import os
 import re
+import urllib.request
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -31,7 +32,7 @@ IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASC
 
 def take_short_ways() -> None:
     """Let botocore come to the same results with less work; one that no longer has such a place goes its own way."""
-    for take in (share_client_classes, look_for_old_names_at_once, copy_handlers_at_once):
+    for take in (share_client_classes, look_for_old_names_at_once, copy_handlers_at_once, look_for_proxies_at_once):
         with contextlib.suppress(AttributeError):
             take()
 
@@ -141,6 +142,20 @@ def copy_handlers_at_once() -> None:
         return new
 
     trie.__copy__ = copy_at_once
+
+
+def look_for_proxies_at_once() -> None:
+    """Python before 3.12 reads the whole environment four times for a client, mostly to find that there is no proxy."""
+    find, is_bypassed = botocore.utils.getproxies, botocore.utils.proxy_bypass
+    # On macOS the system's settings count, too.
+    if find is not urllib.request.getproxies_environment:
+        return
+
+    def are_named() -> bool:
+        return any(name[-6:].lower() == "_proxy" for name in os.environ)
+
+    botocore.utils.getproxies = lambda: find() if are_named() else {}
+    botocore.utils.proxy_bypass = lambda host: is_bypassed(host) if are_named() else False
 
 
 def read_configuration_once() -> None:

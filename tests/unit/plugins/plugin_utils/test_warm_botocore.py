@@ -116,6 +116,32 @@ def test_a_copy_of_handlers_is_the_one_that_botocore_makes(monkeypatch):
     assert known._root == made_before, "what a client registers is the client's"
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"HTTPS_PROXY": "http://proxy:3128"},
+        {"https_proxy": "http://proxy:3128", "no_proxy": "amazonaws.com,localhost"},
+        {"HTTP_PROXY": "http://proxy:3128", "REQUEST_METHOD": "GET"},
+        {"NO_PROXY": "*"},
+        {"No_Proxy": "amazonaws.com"},
+        {"all_proxy": "http://proxy:3128"},
+        {"proxy": "http://proxy:3128", "_PROXY": "x"},
+    ],
+)
+@pytest.mark.parametrize("url", ["https://iam.amazonaws.com", "http://localhost:5000", "http://169.254.169.254/"])
+def test_proxies_are_those_that_botocore_finds(environment, url, monkeypatch):
+    for name in [name for name in os.environ if name.lower().endswith("proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("getproxies", "proxy_bypass"):
+        monkeypatch.setattr(botocore.utils, name, getattr(botocore.utils, name))
+    found = botocore.utils.get_environ_proxies(url)
+    warm_botocore.look_for_proxies_at_once()
+    assert botocore.utils.get_environ_proxies(url) == found
+
+
 def test_profiles_are_read_once_and_again_when_they_change(tmp_path, monkeypatch):
     parsed = []
     parse = botocore.configloader.raw_config_parse
