@@ -38,6 +38,8 @@ EXAMPLES = r"""
     body_format: json
     body: "{{ report | leastpriv.iam.notification('artifacts/run-1/report.html') }}"
   no_log: true
+  vars:
+    report: "{{ lookup('ansible.builtin.file', 'artifacts/run-1/report.json') }}"
 """
 
 RETURN = r"""

@@ -53,8 +53,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, see docs/plan.md for its schema.
-  type: dict
+  description: The content of C(plan.json), see docs/plan.md for its schema.
+  type: str
 """
 
 from typing import Any

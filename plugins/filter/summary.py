@@ -29,7 +29,7 @@ options:
 EXAMPLES = r"""
 - name: Show what happened
   ansible.builtin.debug:
-    msg: "{{ report | leastpriv.iam.summary }}"
+    msg: "{{ lookup('ansible.builtin.file', 'report.json') | leastpriv.iam.summary }}"
 """
 
 RETURN = r"""

@@ -109,7 +109,7 @@ class Reader:
         end = payload.find(found["quote"], found.end()) if found else -1
         text = payload[found.end() : end] if found else b""
         # Such a literal is what it says, letter by letter.
-        if not text or b"\\" in text or b"\n" in text:
+        if not text or not text.isascii() or b"\\" in text or b"\n" in text:
             return Program(None, payload, "", {})
         if text not in self._archives:
             self._archives[text] = text.decode(), self._given(text)

@@ -173,6 +173,8 @@ def test_one_file_that_differs_and_nothing_is_given(payload):
 
 def test_an_archive_that_cannot_be_read_gives_nothing(payload):
     assert Reader({}).read(payload[:50] + b"'\n").given == {}
+    broken = payload.replace(b"UEsDB", b"UEsDB\xff")
+    assert Reader({}).read(broken) == Program(None, broken, "", {})
 
 
 LITERAL = "UEsDB" * 300
