@@ -17,14 +17,18 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-import botocore.client
-import botocore.configloader
-import botocore.credentials
-import botocore.hooks
-import botocore.session
-import botocore.utils
-from botocore.exceptions import DataNotFoundError
-from dateutil.tz import tzutc
+try:
+    import botocore.client
+    import botocore.configloader
+    import botocore.credentials
+    import botocore.hooks
+    import botocore.session
+    import botocore.utils
+    from botocore.exceptions import DataNotFoundError
+    from dateutil.tz import tzutc
+except ImportError:
+    # The loaded Python has none of it then; each module says so itself.
+    pass
 
 # ISO 8601 as all Pythons read it.
 IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASCII)
