@@ -73,7 +73,7 @@ def written(tmp_path):
         run = report(alerts, "20260101T000000Z-0000", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z",
                      check_mode=False, settings=[account])  # fmt: skip
         file = tmp_path / "report.html"
-        file.write_text(page(run), encoding="utf-8")
+        file.write_text(page(run["text"]), encoding="utf-8")
         return file
 
     return write
