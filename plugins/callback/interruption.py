@@ -33,7 +33,6 @@ import atexit
 
 # boto3 imports it, which at exit is too late: it registers something that is to be done before.
 import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
-import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
@@ -58,6 +57,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import PUBLIC, write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
@@ -204,7 +204,7 @@ class CallbackModule(CallbackBase):
         text = metrics(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
         self._display.display(summary(report))
         try:
-            write_artifact(folder / "report.json", json.dumps(report, indent=4, sort_keys=True) + "\n")
+            write_artifact(folder / "report.json", to_page(report))
             write_artifact(folder / "report.html", html_report(report))
             write_artifact(folder / "metrics.prom", text)
         except OSError as error:
