@@ -37,6 +37,7 @@ import time
 import traceback
 import types
 import zipfile
+import zipimport
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ LOST_OUTPUT = 120
 # The plugin sends all of a request at once; one that stands still must not stop the others.
 SLOWEST_REQUEST = 10.0
 PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
+# Ansible writes these itself: they say that more of them is elsewhere.
+WRITTEN_PACKAGES = ("ansible", "ansible.module_utils")
 # A payload's archive: a line of its own that begins as an assignment or as a named argument; and a zip file as base64.
 ARCHIVE = re.compile(rb"^ *\w+ ?= ?(?P<quote>['\"])(?=UEsDB)", re.MULTILINE)
 # What it is called in the program once it is taken out.
@@ -129,26 +132,29 @@ class Reader:
         return self._definitions[definitions], b"\n" * definitions.count(b"\n") + call + rest
 
     def _given(self, text: bytes) -> dict[str, Source]:
-        """What is loaded already, if all of it is what the archive carries; and the archive's empty packages.
+        """What is loaded already, if all of it is what the archive carries; and the archive's packages.
 
         One file that differs, and nothing is given: a module of one release must not meet a module of another.
         """
         try:
             with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as archive:
                 members = {member.filename: member for member in archive.infolist()}
-        except (ValueError, zipfile.BadZipFile):
+                if not all(source.is_in(members) for source in self._sources.values()):
+                    return {}
+                loaded = {name: source for name, source in self._sources.items() if source.member in members}
+                return {**dict(_packages(archive)), **loaded}
+        except (ValueError, SyntaxError, zipfile.BadZipFile):
             return {}
-        if not all(source.is_in(members) for source in self._sources.values()):
-            return {}
-        loaded = {name: source for name, source in self._sources.items() if source.member in members}
-        return {**dict(_empty_packages(members)), **loaded}
 
 
-def _empty_packages(members: dict[str, zipfile.ZipInfo]) -> Iterator[tuple[str, Source]]:
-    for path, member in members.items():
-        folder, _slash, file = path.rpartition("/")
-        if file == "__init__.py" and not member.file_size:
-            yield folder.replace("/", "."), Source(None, None, 0, member.CRC, path)
+def _packages(archive: zipfile.ZipFile) -> Iterator[tuple[str, Source]]:
+    """Those that are empty, and those that Ansible writes for it."""
+    for member in archive.infolist():
+        folder, _slash, file = member.filename.rpartition("/")
+        name = folder.replace("/", ".")
+        if file == "__init__.py" and (not member.file_size or name in WRITTEN_PACKAGES):
+            code = compile(archive.read(member), member.filename, "exec", dont_inherit=True)
+            yield name, Source(None, code, member.file_size, member.CRC, member.filename)
 
 
 class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -158,11 +164,14 @@ class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         self._given = given
         self._archive: str | None = None
 
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         source = self._given.get(fullname)
         if source is None:
             return None
-        self._archive = self._archive or sys.path[0]
+        if self._archive is None:
+            self._archive = sys.path[0]
+            for folder, package in ((self._archive, ""), (f"{self._archive}/ansible", "ansible")):
+                sys.path_importer_cache[folder] = Archive(folder, package, self)
         is_package = source.member.endswith("/__init__.py")
         origin = f"{self._archive}/{source.member}"
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=origin, is_package=is_package)
@@ -191,6 +200,26 @@ class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def get_source(self, fullname: str) -> str:
         with zipfile.ZipFile(self._archive or "") as archive:
             return archive.read(self._given[fullname].member).decode()
+
+
+class Archive(zipimport.zipimporter):
+    """A folder of a payload's archive, which is read when something is wanted of it that is not given."""
+
+    def __init__(self, folder: str, package: str, finder: PayloadFinder) -> None:
+        self._folder = folder
+        self._package = package
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("archive", "prefix", "_files"):
+            raise AttributeError(name)
+        super().__init__(self._folder)
+        return self.__dict__[name]
+
+    def find_spec(self, fullname: str, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        name = fullname.rpartition(".")[2]
+        given = self._finder.find_spec(f"{self._package}.{name}" if self._package else name)
+        return given or super().find_spec(fullname, target)
 
 
 def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> dict[str, Source]:
@@ -458,6 +487,7 @@ def main() -> None:
         # Before the session, which takes its handlers from botocore's list when it is made.
         sources[settings["noter"]].module.note_aws_calls(settings["calls"])
         botocore.make_session()
+        botocore.make_tls_contexts()
         # Last: what this Python itself has read of files is not for modules.
         botocore.read_configuration_once()
     # What is here stays: no child has to copy its pages to count references in a collection.

@@ -9,8 +9,8 @@ Nothing here knows of an account: no profile, region, endpoint or credential is 
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
+import pickle
 import re
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ try:
     import botocore.configloader
     import botocore.credentials
     import botocore.hooks
+    import botocore.httpsession
     import botocore.session
     import botocore.utils
     from botocore.exceptions import DataNotFoundError
@@ -59,6 +60,18 @@ def load_service_models(services: Iterable[str]) -> None:
                 shared.load_service_model(service, kind, client.meta.service_model.api_version)
 
 
+def make_tls_contexts() -> None:
+    """Give the first connections of a module TLS contexts made already; each trusts nobody until it is told whom."""
+    create_context = botocore.httpsession.create_urllib3_context
+    # For a client, and for the two services of AWS that its credentials may come from.
+    made = [create_context() for _time in range(3)]
+
+    def create_made_context(*args: Any, **kwargs: Any) -> Any:
+        return create_context(*args, **kwargs) if args or kwargs or not made else made.pop()
+
+    botocore.httpsession.create_urllib3_context = create_made_context
+
+
 def make_session() -> None:
     """Give the first boto3 session of a module a botocore session that is made already, with all its event handlers.
 
@@ -94,18 +107,23 @@ def share_assumed_roles(folder: str) -> None:
 
 
 def share_client_classes() -> None:
-    """Let all clients of a service share the class that botocore makes of the service's model, and of nothing else."""
+    """Let all clients of a service share what botocore makes of the service's model and of nothing else."""
     creator = botocore.client.ClientCreator
-    create_class = creator._create_client_class
-    made: dict[int, tuple[type, Any]] = {}
+    load_model, create_class = creator._load_service_model, creator._create_client_class
+    models: dict[int, Any] = {}
+    classes: dict[Any, type] = {}
+
+    def load_model_once(self: Any, *args: Any, **kwargs: Any) -> Any:
+        model = load_model(self, *args, **kwargs)
+        # A part of what the reader of service models has read once: another reader's model is another one.
+        return models.setdefault(id(model.metadata), model)
 
     def create_class_once(self: Any, service_name: str, service_model: Any) -> type:
-        # A part of what the reader of service models has read once: another reader's model is another one.
-        read = service_model.metadata
-        if id(read) not in made:
-            made[id(read)] = create_class(self, service_name, service_model), read
-        return made[id(read)][0]
+        if service_model not in classes:
+            classes[service_model] = create_class(self, service_name, service_model)
+        return classes[service_model]
 
+    creator._load_service_model = load_model_once
     creator._create_client_class = create_class_once
 
 
@@ -163,21 +181,27 @@ def look_for_proxies_at_once() -> None:
 
 
 def read_configuration_once() -> None:
-    """Botocore reads the file of profiles twice for a client."""
-    load = botocore.configloader.load_config
-    loaded: dict[tuple[Any, ...], Any] = {}
+    """Botocore reads the files of profiles and of keys twice for a client."""
+    for name in ("load_config", "raw_config_parse"):
+        setattr(botocore.configloader, name, _read_once(getattr(botocore.configloader, name)))
 
-    def load_once(config_filename: str) -> Any:
+
+def _read_once(read: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[tuple[Any, ...], bytes] = {}
+
+    def read_once(config_filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
             found = os.stat(os.path.expanduser(os.path.expandvars(config_filename)))
         except (OSError, TypeError, ValueError):
-            return load(config_filename)
-        key = config_filename, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-        if key not in loaded:
-            loaded[key] = load(config_filename)
-        return copy.deepcopy(loaded[key])
+            return read(config_filename, *args, **kwargs)
+        file = config_filename, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        key = *file, *args, *kwargs.items()
+        if key not in known:
+            known[key] = pickle.dumps(read(config_filename, *args, **kwargs))
+        # Each gets its own to change.
+        return pickle.loads(known[key])
 
-    botocore.configloader.load_config = load_once
+    return read_once
 
 
 def timestamp_parser() -> Callable[[Any], datetime]:

@@ -136,7 +136,10 @@ def payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
         archive.writestr("ansible/two.py", "two = 2")
         archive.writestr("ansible/empty/__init__.py", "")
         archive.writestr("ansible/full/__init__.py", "full = 1")
+        archive.writestr("ansible/__init__.py", "elsewhere = 1")
+        archive.writestr("ansible/module_utils/__init__.py", "elsewhere = 1")
     monkeypatch.setattr(sys, "path", [str(path), *sys.path])
+    monkeypatch.setattr(sys, "path_importer_cache", {**sys.path_importer_cache})
     return f"ZIPDATA = {base64.b64encode(path.read_bytes()).decode()!r}\n".encode()
 
 
@@ -159,6 +162,33 @@ def test_a_package_that_is_empty_need_not_be_read(payload):
     assert package.__path__ == [f"{sys.path[0]}/ansible/empty"]
     assert package.__file__ == f"{sys.path[0]}/ansible/empty/__init__.py"
     assert finder.find_spec("ansible.full", None) is None
+
+
+def test_a_package_that_ansible_writes_runs_without_the_archive(payload):
+    finder = PayloadFinder(Reader({}).read(payload).given)
+    spec = finder.find_spec("ansible.module_utils")
+    package = importlib.util.module_from_spec(spec)
+    Path(sys.path[0]).unlink()
+    spec.loader.exec_module(package)
+    assert (package.elsewhere, package.__path__) == (1, [f"{sys.path[0]}/ansible/module_utils"])
+
+
+def test_the_archive_is_read_for_what_is_not_given(payload):
+    one = loaded("ansible.one", "one = 1", "ansible/one.py")
+    finder = PayloadFinder(Reader({"ansible.one": one}).read(payload).given)
+    finder.find_spec("ansible.empty")
+    top, folder = (sys.path_importer_cache[path] for path in (sys.path[0], f"{sys.path[0]}/ansible"))
+    assert folder.find_spec("ansible.one").loader is finder
+    assert "_files" not in vars(folder), "nothing had to be read yet"
+    two = folder.find_spec("ansible.two")
+    module = importlib.util.module_from_spec(two)
+    two.loader.exec_module(module)
+    assert (module.two, module.__file__) == (2, f"{sys.path[0]}/ansible/two.py")
+    assert folder.find_spec("ansible.three") is None
+    assert top.find_spec("ansible").loader is finder
+    assert (top.archive, top.prefix, folder.prefix) == (sys.path[0], "", "ansible/")
+    with pytest.raises(AttributeError):
+        _nothing = top.nothing
 
 
 def test_one_file_that_differs_and_nothing_is_given(payload):

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import copy
 import os
+import ssl
 
 import boto3
 import botocore.client
 import botocore.configloader
 import botocore.hooks
+import botocore.httpsession
 import botocore.session
 import botocore.utils
 import pytest
@@ -38,6 +40,20 @@ def test_the_session_that_is_made_already_knows_only_what_the_module_is_told(tmp
     assert made.client("iam").meta.config.user_agent == other.client("iam").meta.config.user_agent
 
 
+def test_tls_contexts_that_are_made_already_are_those_that_botocore_makes(monkeypatch):
+    create = botocore.httpsession.create_urllib3_context
+    monkeypatch.setattr(botocore.httpsession, "create_urllib3_context", create)
+    settings = ("verify_mode", "check_hostname", "options", "minimum_version", "maximum_version", "post_handshake_auth")
+    made_before = [getattr(create(), name) for name in settings]
+    warm_botocore.make_tls_contexts()
+    contexts = [botocore.httpsession.create_urllib3_context() for _time in range(5)]
+    assert len({id(context) for context in contexts}) == 5, "each has its own to change"
+    assert all([getattr(context, name) for name in settings] == made_before for context in contexts)
+    assert not any(context.get_ca_certs() for context in contexts)
+    unverified = botocore.httpsession.create_urllib3_context(cert_reqs=ssl.CERT_NONE)
+    assert unverified.verify_mode == ssl.CERT_NONE
+
+
 @given(
     st.one_of(
         st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='microseconds')}Z"),
@@ -61,15 +77,17 @@ def test_timestamps_are_what_botocore_makes_of_them(value):
 
 def test_one_class_for_all_clients_of_a_service_as_long_as_its_model_is_the_same(monkeypatch):
     creator = botocore.client.ClientCreator
-    monkeypatch.setattr(creator, "_create_client_class", creator._create_client_class)
+    for name in ("_create_client_class", "_load_service_model"):
+        monkeypatch.setattr(creator, name, getattr(creator, name))
     warm_botocore.share_client_classes()
     first, second, other = (botocore.session.Session() for _time in range(3))
     second.register_component("data_loader", first.get_component("data_loader"))
     for session in (first, second, other):
         session.set_credentials("none", "none")
-    classes = [session.create_client("iam", region_name="us-east-1").__class__ for session in (first, second, other)]
-    assert classes[0] is classes[1]
-    assert classes[0] is not classes[2], "it reads models elsewhere"
+    clients = [session.create_client("iam", region_name="us-east-1") for session in (first, second, other)]
+    for shared in ([client.__class__ for client in clients], [client.meta.service_model for client in clients]):
+        assert shared[0] is shared[1]
+        assert shared[0] is not shared[2], "it reads models elsewhere"
     assert first.create_client("sts", region_name="us-east-1").__class__.__name__ == "STS"
 
 
@@ -146,7 +164,12 @@ def test_profiles_are_read_once_and_again_when_they_change(tmp_path, monkeypatch
     parsed = []
     parse = botocore.configloader.raw_config_parse
     monkeypatch.setattr(botocore.configloader, "load_config", botocore.configloader.load_config)
-    monkeypatch.setattr(botocore.configloader, "raw_config_parse", lambda path: (parsed.append(path), parse(path))[1])
+
+    def parse_counted(path, *how):
+        parsed.append(path)
+        return parse(path, *how)
+
+    monkeypatch.setattr(botocore.configloader, "raw_config_parse", parse_counted)
     warm_botocore.read_configuration_once()
     monkeypatch.setenv("PLACE", str(tmp_path))
     config = tmp_path / "config"
@@ -155,6 +178,9 @@ def test_profiles_are_read_once_and_again_when_they_change(tmp_path, monkeypatch
     first["profiles"]["payments"]["region"] = "changed by its user"
     assert botocore.configloader.load_config("$PLACE/config")["profiles"] == {"payments": {"region": "eu-central-1"}}
     assert len(parsed) == 1
+    for subsections in (True, True, False):
+        botocore.configloader.raw_config_parse("$PLACE/config", subsections)
+    assert len(parsed) == 3, "once for each way of reading it"
     config.write_text("[profile payments]\nregion = us-east-1\n[profile sandbox]\n")
     assert set(botocore.configloader.load_config("$PLACE/config")["profiles"]) == {"payments", "sandbox"}
     with pytest.raises(botocore.exceptions.ConfigNotFound):
