@@ -14,6 +14,8 @@ description:
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
   - When a play begins whose connection is P(leastpriv.iam.warm#connection), the Python that it runs modules in is
     started, and the plugins that the role remediate uses are loaded. Nothing is said or changed.
+  - The templates of a task are compiled once, before its workers begin, and not by each of them and for each item of a
+    loop. Only ansible-core 2.19 and newer allow for that.
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. Only ansible-core 2.19 and newer allow for that.
 author:
@@ -51,6 +53,7 @@ from ansible.plugins.loader import (
 )
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.compiled_templates import CompiledTemplates
 
 try:
     from ansible.template import trust_as_template
@@ -81,6 +84,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "leastpriv.iam.warm"
     CALLBACK_NEEDS_ENABLED = True
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.templates: CompiledTemplates | None = None
+
     def v2_playbook_on_play_start(self, play: Any) -> None:
         if play.connection == CONNECTION:
             # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
@@ -93,10 +100,18 @@ class CallbackModule(CallbackBase):
             atexit.register(gc.freeze)
             # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
             if trust_as_template:
+                if self.templates is None:
+                    self.templates = CompiledTemplates()
+                    self.templates.install()
                 Templar(DataLoader()).template(trust_as_template(TEMPLATE))
                 if any(role.get_name() == ROLE for role in play.roles):
                     modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
                     multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        # What runs once is compiled once by its only worker.
+        if self.templates and not task.run_once:
+            self.templates.prepare(task)
 
 
 def pack(modules: Iterable[str]) -> None:
