@@ -130,7 +130,7 @@ def test_units_that_would_be_one_group_are_two(read, account, unit):
     [
         ({"include": ["Workloads"]}, ["inner", "outer"]),
         ({"include": ["Workloads/*"]}, ["inner"]),
-        ({"include": ["o*r", "alone"]}, ["alone", "outer"]),
+        ({"include": ["out*r", "alone"]}, ["alone", "outer"]),
         ({"exclude": ["master", "Workloads"]}, ["alone"]),
         ({"include": ["Workloads"], "exclude": ["inner"]}, ["outer"]),
         ({"include": ["nothing"]}, []),
