@@ -32,18 +32,23 @@ options:
 EXAMPLES = r"""
 - name: Show what of the plan is not as it was
   ansible.builtin.debug:
-    msg: "{{ received | leastpriv.iam.held_to_plan(plan) | selectattr('disposition', 'eq', 'failed') }}"
+    msg: "{{ received | leastpriv.iam.held_to_plan(plan) | from_json | selectattr('disposition', 'eq', 'failed') }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - The alerts, those that are still to be decided with C(reviewed), their steps in the plan.
-  type: list
-  elements: dict
+    - The alerts, those that are still to be decided with C(reviewed), their steps in the plan; a list as JSON.
+  type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import held_to_plan
+from ansible_collections.leastpriv.iam.plugins.plugin_utils import plan as plans
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_text
+
+
+def held_to_plan(alerts, plan):
+    """See DOCUMENTATION."""
+    return to_text(plans.held_to_plan(alerts, plan))
 
 
 class FilterModule:

@@ -18,9 +18,9 @@ positional: _input, settings
 options:
   _input:
     description:
-      - The alerts, as P(leastpriv.iam.alerts#lookup) gives them. Those that have a disposition are left out.
-    type: list
-    elements: dict
+      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.held_to_plan#filter) gives them. Those that
+        have a disposition are left out.
+    type: raw
     required: true
   settings:
     description:
@@ -33,7 +33,7 @@ options:
 EXAMPLES = r"""
 - name: Show how many alerts each account has
   ansible.builtin.debug:
-    msg: "{{ translated | dict2items | map(attribute='value') | map('length') }}"
+    msg: "{{ translated | dict2items | map(attribute='value.count') }}"
   vars:
     translated: "{{ received | leastpriv.iam.translated }}"
 """
@@ -41,14 +41,22 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - For each account, by its name in the inventory, a list of its alerts, with C(disposition), C(reason), C(notes) and
-      C(steps) as P(leastpriv.iam.steps#filter) gives them.
+    - For each account, by its name in the inventory, its C(account_id), the C(count) of its alerts, and its
+      C(alerts), a list as JSON, each with C(disposition), C(reason), C(notes) and C(steps) as
+      P(leastpriv.iam.steps#filter) gives them.
   type: dict
 """
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_alerts import by_account
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate_alerts
+
+
+def translated(alerts, settings=()):
+    """See DOCUMENTATION."""
+    return by_account(translate_alerts(from_text(alerts), settings))
 
 
 class FilterModule:
     def filters(self):
-        return {"translated": translate_alerts}
+        return {"translated": translated}

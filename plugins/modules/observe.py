@@ -25,12 +25,12 @@ options:
     required: true
   alerts:
     description:
-      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts; only C(message_id),
-        C(alert_id) and C(steps) are read, and C(reviewed) where a plan is applied.
+      - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts, a list or the same as JSON;
+        only C(message_id), C(alert_id) and C(steps) are read, and C(reviewed) where a plan is applied. An alert that
+        has a C(disposition) is left out.
       - C(reviewed) are the steps of the alert in the plan. An alert of which something has changed since has V(failed);
         one of which everything is true by now is V(already_remediated).
-    type: list
-    elements: dict
+    type: json
     required: true
   allow:
     description:
@@ -100,7 +100,7 @@ problem:
   returned: always
   type: str
 alerts:
-  description: One entry per alert, in the order given.
+  description: One entry per alert that had no disposition, in the order given.
   returned: always
   type: list
   elements: dict
@@ -342,9 +342,17 @@ def verify_account(module):
     return identity["Arn"], ""
 
 
-def observe_alerts(module, caller):
+def read_alerts(module):
+    """The alerts that are to be observed; fails the module for what is none."""
+    try:
+        return [alert for alert in json.loads(module.params["alerts"]) if alert.get("disposition") is None]
+    except (ValueError, TypeError, AttributeError) as error:
+        module.fail_json(msg=f"alerts is no list of alerts ({error}): give what the filter translated gives.")
+
+
+def observe_alerts(module, alerts, caller):
     """Observe all alerts of the account; the list for RETURN."""
-    account_id, alerts = module.params["account_id"], module.params["alerts"]
+    account_id = module.params["account_id"]
     protection = Protection(module.params["protected_principals"], caller, datetime.now(timezone.utc))
     account = IamAccount(module.client("iam"))
     touched = {principal(step) for alert in alerts for step in alert["steps"]} - {None}
@@ -426,7 +434,7 @@ def main():
     module = AnsibleAWSModule(
         argument_spec={
             "account_id": {"type": "str", "required": True},
-            "alerts": {"type": "list", "elements": "dict", "required": True},
+            "alerts": {"type": "json", "required": True},
             "allow": {"type": "list", "elements": "str", "default": []},
             "max_changes": {"type": "int"},
             "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
@@ -435,17 +443,18 @@ def main():
         },
         supports_check_mode=True,
     )
+    wanted = read_alerts(module)
     caller, problem = verify_account(module)
     disposition = "failed"
     if not problem:
         try:
-            alerts = observe_alerts(module, caller)
+            alerts = observe_alerts(module, wanted, caller)
         except ProtectionError as error:
             problem, disposition = f"{error}; nothing is applied until it can be read.", "refused"
         except (ClientError, BotoCoreError) as error:
             problem = f"Could not read the account's IAM: {error}"
     if problem:
-        alerts = give_up(module.params["alerts"], disposition, problem)
+        alerts = give_up(wanted, disposition, problem)
     changes = differences(alerts)
     module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, diff=changes)
 

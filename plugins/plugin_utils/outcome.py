@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_alerts import alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import as_undone
 
 # Errors of IAM that pass by themselves.
@@ -23,7 +24,7 @@ def is_passing(result):
 def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     """Decide the disposition of every alert, from what the role's tasks have left in the variables of each account.
 
-    :param translated: account -> its alerts as translated.
+    :param translated: the alerts as translated, by account, see C(by_account).
     :param hostvars: account -> its variables; those of an account that dropped out are what it had by then.
     :param check_mode: True when nothing was to be applied.
     :param undo: True for alerts of C(undo_alerts), which have other words for what became of them.
@@ -31,8 +32,8 @@ def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     """
     return [
         as_undone(outcome) if undo else outcome
-        for account, alerts in translated.items()
-        for outcome in outcomes(alerts, **_left_by(hostvars[account]), check_mode=check_mode)
+        for account, entry in translated.items()
+        for outcome in outcomes(alerts_of(entry), **_left_by(hostvars[account]), check_mode=check_mode)
     ]
 
 

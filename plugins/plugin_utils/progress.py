@@ -92,9 +92,9 @@ class Progress:
         self.stage = READING if run.get("is_undo") else RECEIVING
         return [self.stage]
 
-    def _line_up(self, translated: Mapping[str, list[Any]]) -> list[str]:
+    def _line_up(self, translated: Mapping[str, Mapping[str, Any]]) -> list[str]:
         self.stage = None
-        self.accounts = {name: Account(name, len(alerts)) for name, alerts in translated.items()}
+        self.accounts = {name: Account(name, entry["count"]) for name, entry in translated.items()}
         return [f"{printable(name)}: looking at {_count(it.alerts, 'alert')}" for name, it in self.accounts.items()]
 
     def _observe(self, account: Account, result: Mapping[str, Any], now: float) -> list[str]:

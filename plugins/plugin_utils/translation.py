@@ -87,15 +87,14 @@ def translate_alerts(alerts, settings=()):
 
     :param alerts: alerts as the lookup gives them.
     :param settings: dicts with C(account) and what is C(allow)-ed there.
-    :returns: account -> its alerts, each with what C(translate) says. One that cannot even be tried has failed.
+    :returns: these alerts, each with what C(translate) says. One that cannot even be tried has failed.
     """
     allowed = {account["account"]: account["allow"] for account in settings}
-    translated = {}
-    for alert in alerts:
-        if alert["disposition"] is None:
-            said = _translate_alert(alert, allowed.get(alert["account"], ()))
-            translated.setdefault(alert["account"], []).append({**alert, **said})
-    return translated
+    return [
+        {**alert, **_translate_alert(alert, allowed.get(alert["account"], ()))}
+        for alert in alerts
+        if alert["disposition"] is None
+    ]
 
 
 def _translate_alert(alert, allow):

@@ -39,7 +39,7 @@ class Unfinished:
         facts = result.get("ansible_facts") or {}
         if RUN in facts:
             self.run = {**facts[RUN], "run_id": facts[RUN_ID], "started": facts[STARTED]}
-        self.received.update(_by_message(facts.get(RECEIVED)))
+        self.received.update(_by_message(from_text(facts.get(RECEIVED))))
         self.finished.update(_by_message(from_text(facts.get(FINISHED))))
         self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
         self.undoes += facts.get(UNDOES) or []

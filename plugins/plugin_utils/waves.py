@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_alerts import alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import why_it_gave_up
 
 # Between waves messages are kept hidden and failures are counted: a wave must not take minutes.
@@ -18,12 +19,12 @@ CONSOLIDATING = "0001 amazon.aws.iam_policy"
 def waves(translated, consolidates=False):
     """Line up the steps of all accounts.
 
-    :param translated: account -> alerts with C(steps), each of which has a C(wave).
+    :param translated: the alerts by account, see C(by_account); each of their C(steps) has a C(wave).
     :param consolidates: whether steps of C(CONSOLIDATING) may come on top, one for an alert.
     :returns: list of dicts with C(wave), C(module), C(first) and C(end), in the order of applying.
     """
     longest = Counter()
-    for alerts in translated.values():
+    for alerts in map(alerts_of, translated.values()):
         counts = Counter(step["wave"] for alert in alerts for step in alert["steps"])
         counts.update({CONSOLIDATING: len(alerts)} if consolidates else {})
         longest |= counts

@@ -38,12 +38,12 @@ def decide(stack, script, caller="role/runner", alert_id="I-1"):
     if translated["disposition"] is not None:
         return translated["disposition"], translated["reason"]
     alert = {"message_id": alert_id, "alert_id": alert_id, "steps": translated["steps"]}
-    parameters = {"account_id": account_id, "alerts": [alert], "allow": [], "protected_principals": PROTECTED}
+    parameters = {"account_id": account_id, "allow": [], "protected_principals": PROTECTED}
     module = SimpleNamespace(
         params={**parameters, "max_changes": 50, "on_quota": "fail", "undo": False},
         client=lambda service: stack.client(service, ACCOUNT),
     )
-    (seen,) = observe_alerts(module, CALLERS[caller].format(account_id))
+    (seen,) = observe_alerts(module, [alert], CALLERS[caller].format(account_id))
     return seen["disposition"], seen["reason"]
 
 

@@ -49,11 +49,11 @@ def test_no_script_of_the_vendor_is_refused_in_a_live_account(stack, preloaded):
     ]
     caller = f"arn:aws:sts::{account_id}:assumed-role/runner/remediate"
     for batch in [alerts] if preloaded else [[alert] for alert in alerts]:
-        parameters = {"account_id": account_id, "alerts": batch, "allow": [], "protected_principals": []}
+        parameters = {"account_id": account_id, "allow": [], "protected_principals": []}
         module = SimpleNamespace(
             params={**parameters, "max_changes": 50, "on_quota": "fail", "undo": False},
             client=lambda service: stack.client(service, ACCOUNT),
         )
-        for seen in observe_alerts(module, caller):
+        for seen in observe_alerts(module, batch, caller):
             assert seen["disposition"] is None, seen["reason"]
             assert {step["status"] for step in seen["steps"]} == {"needed"}

@@ -115,7 +115,7 @@ def test_an_account_that_dropped_out_fails_its_alerts_and_no_others():
             "__remediate_results": {"kept": [result(1, changed=True)]},
         },
     }
-    gone, done = outcomes_of_all({"gone": [ALERT], "done": [ALERT]}, hostvars)
+    gone, done = outcomes_of_all({"gone": {"alerts": [ALERT]}, "done": {"alerts": [ALERT]}}, hostvars)
     assert (gone["disposition"], gone["reason"]) == ("failed", "The account's play did not get to it.")
     assert done["disposition"] == "remediated"
 

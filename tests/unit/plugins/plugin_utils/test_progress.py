@@ -42,7 +42,7 @@ def step(message_id):
 def begun(check_mode=False, **alerts):
     progress = Progress()
     progress.learn("any", facts(run={"check_mode": check_mode}), 0)
-    progress.learn("any", facts(translated={name: [{}] * count for name, count in alerts.items()}), 0)
+    progress.learn("any", facts(translated={name: {"count": count} for name, count in alerts.items()}), 0)
     return progress
 
 
@@ -63,7 +63,7 @@ def test_a_run_receives_looks_applies_and_settles():
     progress = Progress()
     assert progress.learn("payments", facts(run={"check_mode": False}), 0) == [RECEIVING]
     assert shown(progress, 0) == [RECEIVING]
-    told = progress.learn("payments", facts(translated={"payments": [{}, {}], "dev": [{}]}), 1)
+    told = progress.learn("payments", facts(translated={"payments": {"count": 2}, "dev": {"count": 1}}), 1)
     assert told == ["payments: looking at 2 alerts", "dev: looking at 1 alert"]
     assert progress.learn("payments", observed("m1", "m1", "m2", "m2"), 2) == ["payments: 4 steps to apply"]
     assert progress.learn("dev", observed(), 2) == ["dev: nothing to apply"]

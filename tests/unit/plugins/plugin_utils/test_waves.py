@@ -27,7 +27,7 @@ def kept(message_id, failed=False):
 def test_all_accounts_go_through_the_same_waves_as_long_as_the_longest_needs():
     long = [alert(f"m{number}", step(f"m{number}")) for number in range(LONGEST + 1)]
     short = [alert("n", step("n"), step("n", ATTACH))]
-    lined_up = waves({"prod": long, "test": short})
+    lined_up = waves({"prod": {"alerts": long}, "test": {"alerts": short}})
     assert [(wave["wave"], wave["module"], wave["first"]) for wave in lined_up] == [
         (CREATE, "iam_managed_policy", 0),
         (CREATE, "iam_managed_policy", LONGEST),
@@ -36,7 +36,7 @@ def test_all_accounts_go_through_the_same_waves_as_long_as_the_longest_needs():
 
 
 def test_inline_policies_that_may_be_put_have_a_wave():
-    assert waves({"prod": [alert("m", step("m"))]}, consolidates=True)[1]["wave"] == CONSOLIDATING
+    assert waves({"prod": {"alerts": [alert("m", step("m"))]}}, consolidates=True)[1]["wave"] == CONSOLIDATING
 
 
 def test_only_needed_steps_of_the_wave_and_of_undecided_alerts_are_due():
