@@ -34,7 +34,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible import constants as C
@@ -160,6 +160,7 @@ class CallbackModule(Default):
     def v2_runner_item_on_failed(self, result: Any) -> None:
         learned: list[str] = []
         try:
+            self._clean_label(result)
             # Before it is shown: showing takes parts of a result away.
             learned = self._learn(result, has_failed=True)
         finally:
@@ -167,7 +168,7 @@ class CallbackModule(Default):
         self._tell(learned)
 
     def _show(self, result: Any, in_full: Callable[[Any], None]) -> None:
-        message = result._result.get("msg") if result._task.action in DEBUG else None
+        message = _told(result).get("msg") if result._task.action in DEBUG else None
         if not self._is_filtered(result._task) or (message and not isinstance(message, str)):
             in_full(result)
         elif message:
@@ -175,9 +176,10 @@ class CallbackModule(Default):
         else:
             learned = self._learn(result)
             if _is_remarkable(result):
+                self._clean_label(result)
                 in_full(result)
-            else:
-                # What is left is shown when deprecation_warnings is on.
+            elif C.DEPRECATION_WARNINGS:
+                # Of what else could be shown nothing is left.
                 self._handle_warnings(result._result)
             self._tell(learned)
 
@@ -196,10 +198,12 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
-        if LABEL in result._result:
+        return self.progress.learn(result._host.get_name(), _told(result), time.monotonic(), has_failed)
+
+    def _clean_label(self, result: Any) -> None:
+        if self._is_filtered(result._task) and LABEL in result._result:
             # It names what a script is about.
             result._result[LABEL] = printable(result._result[LABEL])
-        return self.progress.learn(result._host.get_name(), result._result, time.monotonic(), has_failed)
 
     def _tell(self, learned: list[str]) -> None:
         if self.has_terminal:
@@ -218,8 +222,13 @@ class CallbackModule(Default):
         self.footer.draw([stringc(line.text, COLORS[line.mood]) if COLORS[line.mood] else line.text for line in lines])
 
 
+def _told(result: Any) -> Mapping[str, Any]:
+    """What a task's result holds. By its public name it is all copied, since ansible-core 2.19: hundreds of steps."""
+    return getattr(result, "_return_data", None) or result._result
+
+
 def _is_remarkable(result: Any) -> bool:
     """Whether a result that is no failure says something that the default callback would show beside its success."""
-    told = result._result
+    told = _told(result)
     shows_diff = result._task.diff and told.get("diff") and told.get("changed")
     return bool(shows_diff or any(told.get(remark) for remark in REMARKS))

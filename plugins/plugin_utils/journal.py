@@ -86,6 +86,18 @@ def results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the journal and the rest of the run need to know of the loop results of the modules."""
+    return [
+        {
+            "step": {field: one["step"].get(field) for field in RESULT_FIELDS},
+            **{field: one[field] for field in ("changed", "failed", "msg") if field in one},
+            "response_metadata": {"request_id": (one.get("response_metadata") or {}).get("request_id")},
+        }
+        for one in applied
+    ]
+
+
 def result_of(applied: Mapping[str, Any]) -> str:
     """C(failed), C(changed) or C(unchanged)."""
     if applied.get("failed"):
