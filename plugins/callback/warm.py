@@ -86,27 +86,35 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.is_ready = False
         self.templates: CompiledTemplates | None = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        if play.connection == CONNECTION:
-            # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
-            with contextlib.suppress(NotWarm, OSError):
-                connect(sys.executable, os.getpid()).close()
-            for loader, names in PLUGINS:
-                for name in names:
-                    loader.get_with_context(name, class_only=True)
-            # Python looks through all that there is several times before it ends: a quarter of a second.
-            atexit.register(gc.freeze)
-            # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
-            if trust_as_template:
-                if self.templates is None:
-                    self.templates = CompiledTemplates()
-                    self.templates.install()
-                Templar(DataLoader()).template(trust_as_template(TEMPLATE))
-                if any(role.get_name() == ROLE for role in play.roles):
-                    modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
-                    multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+        if play.connection != CONNECTION:
+            return
+        # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
+        with contextlib.suppress(NotWarm, OSError):
+            connect(sys.executable, os.getpid()).close()
+        if not self.is_ready:
+            self.is_ready = True
+            self._make_ready()
+        # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
+        if trust_as_template and any(role.get_name() == ROLE for role in play.roles):
+            modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
+            multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+
+    def _make_ready(self) -> None:
+        for loader, names in PLUGINS:
+            for name in names:
+                loader.get_with_context(name, class_only=True)
+        # Python looks through all that there is several times before it ends, a quarter of a second; and when a worker
+        # begins shortly before the next time is due, each worker of the task does, which takes as long as ten forks.
+        atexit.register(gc.freeze)
+        os.register_at_fork(after_in_child=gc.freeze)
+        if trust_as_template:
+            self.templates = CompiledTemplates()
+            self.templates.install()
+            Templar(DataLoader()).template(trust_as_template(TEMPLATE))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         # What runs once is compiled once by its only worker.
@@ -118,6 +126,8 @@ def pack(modules: Iterable[str]) -> None:
     """Put modules where Ansible looks for those that it has packed. Whatever goes wrong, it packs them itself."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
+    # Whatever it makes, it ends soon.
+    gc.disable()
     # Most of what one module imports, the others import too.
     with contextlib.suppress(AttributeError):
         module_common._compile_module_ast = functools.cache(module_common._compile_module_ast)

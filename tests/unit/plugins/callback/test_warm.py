@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import ansible.constants as C
 import pytest
@@ -24,6 +26,25 @@ def test_modules_are_packed_where_ansible_looks_for_them(monkeypatch, tmp_path):
     for module in warm.APPLYING:
         namespace, collection, name = module.split(".")
         assert f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}" in packed
+
+
+def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
+    made, connected, registered = [], [], []
+    server = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr(warm, "connect", lambda *_args: (connected.append(1), server)[1])
+    monkeypatch.setattr(warm.atexit, "register", registered.append)
+    monkeypatch.setattr(warm.os, "register_at_fork", lambda after_in_child: registered.append(after_in_child))
+    templates = SimpleNamespace(install=lambda: made.append(1), prepare=made.append)
+    monkeypatch.setattr(warm, "CompiledTemplates", lambda: templates)
+    callback = warm.CallbackModule()
+    callback.v2_playbook_on_task_start(SimpleNamespace(run_once=False), False)
+    for connection in ("local", warm.CONNECTION, warm.CONNECTION):
+        callback.v2_playbook_on_play_start(SimpleNamespace(connection=connection, roles=[]))
+    assert (connected, registered) == ([1, 1], [gc.freeze, gc.freeze])
+    tasks = [SimpleNamespace(run_once=once) for once in (False, True)]
+    for task in tasks:
+        callback.v2_playbook_on_task_start(task, False)
+    assert made == ([1, tasks[0]] if warm.trust_as_template else [])
 
 
 def test_what_is_packed_and_loaded_is_there():
