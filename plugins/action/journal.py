@@ -48,7 +48,7 @@ def _in_short(applied: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write(options: Mapping[str, Any]) -> str:
     """Why the lines could not be written; empty when they are."""
-    lines = [*intents(options["steps"]), *results(options["applied"])]
+    lines = [*results(options["applied"]), *intents(options["steps"])]
     if not lines:
         return ""
     now = utc_text(datetime.now(timezone.utc), "milliseconds")

@@ -91,7 +91,9 @@ def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "step": {field: one["step"].get(field) for field in RESULT_FIELDS},
-            **{field: one[field] for field in ("changed", "failed", "msg") if field in one},
+            "changed": result_of(one) == "changed",
+            "failed": bool(one.get("failed")),
+            "msg": one.get("msg"),
             "response_metadata": {"request_id": (one.get("response_metadata") or {}).get("request_id")},
         }
         for one in applied

@@ -39,12 +39,12 @@ def due(alerts, wave, kept, max_failures):
     """Choose what one wave applies in an account.
 
     :param alerts: the C(alerts) of M(leastpriv.iam.observe).
-    :param wave: one of C(waves).
+    :param wave: one of C(waves); what is none has no steps.
     :param kept: the results of the steps that the account has had, in their order.
     :param max_failures: how many failures in a row are too many.
     :returns: the steps that are needed, of alerts without a failure; none of an account that is left alone.
     """
-    if why_it_gave_up(kept, max_failures):
+    if "wave" not in wave or why_it_gave_up(kept, max_failures):
         return []
     stopped = {result["step"]["message_id"] for result in kept if result["failed"]}
     undecided = [alert for alert in alerts if alert["disposition"] is None]
