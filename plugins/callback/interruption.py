@@ -59,7 +59,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import PUB
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working, worker_ids
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
 
@@ -90,6 +90,7 @@ class CallbackModule(CallbackBase):
         self.run: Unfinished | None = None
         self.signal: signal.Signals | None = None
         self.is_unwinding = False
+        self.workers: set[int] = set()
         self.replaced: dict[int, Any] = {}
 
     # --- what the run says --------------------------------------------------------------------------------------------
@@ -158,6 +159,8 @@ class CallbackModule(CallbackBase):
         if self.signal is None or self.is_unwinding:
             return
         self.is_unwinding = True
+        # Ansible ends them itself when it unwinds; while one holds the lock of its queue nobody else may.
+        self.workers = worker_ids()
         raise KeyboardInterrupt if self.signal is signal.SIGINT else SystemExit(128 + self.signal)
 
     # --- at exit ------------------------------------------------------------------------------------------------------
@@ -168,7 +171,7 @@ class CallbackModule(CallbackBase):
         self.is_unwinding = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         # No message may be seen by another run while a module still works on it.
-        stop_working(STOPPING)
+        stop_working(STOPPING, self.workers)
         unsettled = self._settle(self.run)
         if self.run.run is not None:
             self._report(self.run, unsettled)

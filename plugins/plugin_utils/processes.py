@@ -21,11 +21,16 @@ PROC = Path("/proc")
 POLL = 0.02
 # A loaded Python may have been sent a module by a worker that has ended meanwhile.
 LATE = 0.1
+# One that waits for a disk cannot be halted.
+HALTING = 0.5
 
 
-def stop_working(seconds: float) -> None:
-    """End this run's workers and modules: those that do not want to are killed after so many seconds."""
-    while processes := working():
+def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
+    """End this run's workers and modules: those that do not want to are killed after so many seconds.
+
+    `ended`: workers that Ansible has ended itself. What one of them was just starting may not have heard of it.
+    """
+    while processes := working() | _led_by(set(ended)):
         stop(processes, seconds)
         time.sleep(LATE)
 
@@ -33,17 +38,38 @@ def stop_working(seconds: float) -> None:
 def working() -> set[int]:
     """The process ids of this run's workers and of everything that they have started and that is alive.
 
-    The loaded Pythons of the connection leastpriv.iam.warm are left out: they end with the controller.
+    The workers are halted, so that none starts something while it is looked; who is told to end goes on to do so. The
+    loaded Pythons of the connection leastpriv.iam.warm are left out: they end with the controller.
     """
-    workers = {child.pid for child in multiprocessing.active_children() if isinstance(child, WorkerProcess)}
+    workers = worker_ids()
+    _halt(workers)
     loaded = {int(file.read_text() or 0) for file in Path(C.DEFAULT_LOCAL_TMP).glob("warm-*.pid")}
     return (workers | _descendants(workers | loaded)) - loaded
+
+
+def worker_ids() -> set[int]:
+    return {child.pid for child in multiprocessing.active_children() if isinstance(child, WorkerProcess)}
+
+
+def _led_by(leaders: set[int]) -> set[int]:
+    """What is in their process groups; a worker leads one of its own."""
+    return {pid for pid, _parent, group, _state in _processes() if group in leaders}
+
+
+def _halt(processes: set[int]) -> None:
+    _signal_all(processes, signal.SIGSTOP)
+    deadline = time.monotonic() + HALTING
+    while time.monotonic() < deadline and any(
+        pid in processes and state != "T" for pid, _parent, _group, state in _processes()
+    ):
+        time.sleep(POLL / 10)
 
 
 def stop(processes: Iterable[int], seconds: float) -> None:
     """Ask processes to end (SIGTERM), and kill those that are still alive after so many seconds."""
     told = set(processes)
-    _signal_all(told, signal.SIGTERM)
+    for signum in (signal.SIGTERM, signal.SIGCONT):
+        _signal_all(told, signum)
     deadline = time.monotonic() + seconds
     while (alive := alive_of(told)) and time.monotonic() < deadline:
         time.sleep(POLL)
@@ -55,12 +81,12 @@ def stop(processes: Iterable[int], seconds: float) -> None:
 def alive_of(processes: Iterable[int]) -> set[int]:
     """Those of the processes that have not ended."""
     multiprocessing.active_children()  # Collects those of our own that have.
-    return {pid for pid, _parent in _processes()} & set(processes)
+    return {pid for pid, _parent, _group, _state in _processes()} & set(processes)
 
 
 def _descendants(roots: set[int]) -> set[int]:
     children: dict[int, set[int]] = {}
-    for pid, parent in _processes():
+    for pid, parent, _group, _state in _processes():
         children.setdefault(parent, set()).add(pid)
     found: set[int] = set()
     waiting = list(roots)
@@ -71,28 +97,29 @@ def _descendants(roots: set[int]) -> set[int]:
     return found
 
 
-def _processes() -> Iterator[tuple[int, int]]:
-    """Process id and parent of everything that runs and is no zombie."""
+def _processes() -> Iterator[tuple[int, int, int, str]]:
+    """Process id, parent, process group and state of everything that is no zombie."""
     rows = _from_proc() if PROC.joinpath("self", "stat").exists() else _from_ps()
-    return ((pid, parent) for pid, parent, state in rows if state not in "ZX")
+    return (row for row in rows if row[3] not in "ZX")
 
 
-def _from_proc() -> Iterator[tuple[int, int, str]]:
+def _from_proc() -> Iterator[tuple[int, int, int, str]]:
     """https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
     for entry in PROC.iterdir():
         # It can end while it is looked at.
         with suppress(OSError):
             if entry.name.isdigit():
-                state, parent = entry.joinpath("stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
-                yield int(entry.name), int(parent), state
+                state, parent, group = entry.joinpath("stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
+                yield int(entry.name), int(parent), int(group), state
 
 
-def _from_ps() -> Iterator[tuple[int, int, str]]:
+def _from_ps() -> Iterator[tuple[int, int, int, str]]:
     """https://pubs.opengroup.org/onlinepubs/9799919799/utilities/ps.html; Linux containers often have none."""
-    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=False).stdout
+    columns = "pid=,ppid=,pgid=,state="
+    told = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=False).stdout
     for line in told.splitlines():
-        pid, parent, state = line.split()[:3]
-        yield int(pid), int(parent), state[0]
+        pid, parent, group, state = line.split()[:4]
+        yield int(pid), int(parent), int(group), state[0]
 
 
 def _signal_all(processes: Iterable[int], signum: int) -> None:

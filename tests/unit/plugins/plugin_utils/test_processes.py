@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils import processes
@@ -70,6 +72,49 @@ def test_without_proc_ps_is_asked(monkeypatch, started, tmp_path):
     expected = processes.alive_of([process.pid])
     monkeypatch.setattr(processes, "PROC", tmp_path)
     assert processes.alive_of([process.pid]) == expected == {process.pid}
+
+
+def start_without_end(told):
+    while True:
+        told.write(f"{subprocess.Popen(['sleep', '60']).pid}\n")
+        told.flush()
+
+
+@pytest.mark.parametrize("_time", range(5))
+def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path, _time):
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(processes, "WorkerProcess", context.Process)
+    path = tmp_path / "pids"
+    with path.open("w") as told:
+        worker = context.Process(target=start_without_end, args=[told])
+        worker.start()
+    while path.read_text().count("\n") < 20:
+        time.sleep(0.01)
+    processes.stop_working(5)
+    worker.join()
+    # The last one may have been started and not been told of yet.
+    started = [int(pid) for pid in path.read_text().split()]
+    left = {pid for pid in range(min(started), max(started) + 10) if is_sleeping(pid)}
+    processes.stop(left, 0)
+    assert left == set()
+
+
+def test_what_a_worker_that_has_ended_left_behind_is_found_by_its_group():
+    leader = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!"], stdout=subprocess.PIPE, start_new_session=True)
+    left = int(leader.stdout.readline())
+    leader.wait()
+    assert processes.alive_of([leader.pid, left]) == {left}
+    processes.stop_working(5)
+    assert processes.alive_of([left]) == {left}, "it is not known whose it is"
+    processes.stop_working(5, ended=[leader.pid])
+    assert processes.alive_of([left]) == set()
+
+
+def is_sleeping(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0060\x00"
+    except OSError:
+        return False
 
 
 def test_a_controller_without_workers_has_nothing_working():
