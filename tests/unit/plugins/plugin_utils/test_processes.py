@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -74,9 +75,9 @@ def test_without_proc_ps_is_asked(monkeypatch, started, tmp_path):
     assert processes.alive_of([process.pid]) == expected == {process.pid}
 
 
-def start_without_end(told):
+def start_without_end(told, moment):
     while True:
-        told.write(f"{subprocess.Popen(['sleep', '60']).pid}\n")
+        told.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
         told.flush()
 
 
@@ -85,8 +86,10 @@ def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path
     context = multiprocessing.get_context("fork")
     monkeypatch.setattr(processes, "WorkerProcess", context.Process)
     path = tmp_path / "pids"
+    # Other tests have sleepers, too.
+    moment = f"60.{os.getpid():08}{_time}"
     with path.open("w") as told:
-        worker = context.Process(target=start_without_end, args=[told])
+        worker = context.Process(target=start_without_end, args=[told, moment])
         worker.start()
     while path.read_text().count("\n") < 20:
         time.sleep(0.01)
@@ -94,7 +97,7 @@ def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path
     worker.join()
     # The last one may have been started and not been told of yet.
     started = [int(pid) for pid in path.read_text().split()]
-    left = {pid for pid in range(min(started), max(started) + 10) if is_sleeping(pid)}
+    left = {pid for pid in range(min(started), max(started) + 10) if is_sleeping(pid, moment)}
     processes.stop(left, 0)
     assert left == set()
 
@@ -110,9 +113,9 @@ def test_what_a_worker_that_has_ended_left_behind_is_found_by_its_group():
     assert processes.alive_of([left]) == set()
 
 
-def is_sleeping(pid):
+def is_sleeping(pid, moment):
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0060\x00"
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == f"sleep\0{moment}\0".encode()
     except OSError:
         return False
 
