@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, result_of, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, in_short, intents, results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
 
 
@@ -32,18 +32,10 @@ class ActionModule(ActionBase):
                 "kept": {"type": "list", "elements": "dict", "default": []},
             }
         )
-        kept = [*options["kept"], *map(_in_short, options["applied"])]
+        kept = [*options["kept"], *in_short(options["applied"])]
         problem = _write(options)
         # What was done is known to the report even where it could not be written down.
         return {**result, "changed": False, "kept": kept, **({"failed": True, "msg": problem} if problem else {})}
-
-
-def _in_short(applied: Mapping[str, Any]) -> dict[str, Any]:
-    """What the rest of the run needs to know of a module's result."""
-    step = {field: applied["step"][field] for field in ("message_id", "index")}
-    failed = bool(applied.get("failed"))
-    told = {"msg": applied.get("msg")} if failed else {}
-    return {"step": step, "changed": result_of(applied) == "changed", "failed": failed, **told}
 
 
 def _write(options: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASC
 
 def take_short_ways() -> None:
     """Let botocore come to the same results with less work; one that no longer has such a place goes its own way."""
-    for take in (share_client_classes, look_for_old_names_at_once, copy_handlers_at_once, look_for_proxies_at_once):
+    for take in (share_models_and_classes, look_for_old_names_at_once, copy_handlers_at_once, look_for_proxies_at_once):
         with contextlib.suppress(AttributeError):
             take()
 
@@ -106,7 +106,7 @@ def share_assumed_roles(folder: str) -> None:
     botocore.credentials.create_credential_resolver = create_sharing_resolver
 
 
-def share_client_classes() -> None:
+def share_models_and_classes() -> None:
     """Let all clients of a service share what botocore makes of the service's model and of nothing else."""
     creator = botocore.client.ClientCreator
     load_model, create_class = creator._load_service_model, creator._create_client_class

@@ -79,7 +79,7 @@ def test_one_class_for_all_clients_of_a_service_as_long_as_its_model_is_the_same
     creator = botocore.client.ClientCreator
     for name in ("_create_client_class", "_load_service_model"):
         monkeypatch.setattr(creator, name, getattr(creator, name))
-    warm_botocore.share_client_classes()
+    warm_botocore.share_models_and_classes()
     first, second, other = (botocore.session.Session() for _time in range(3))
     second.register_component("data_loader", first.get_component("data_loader"))
     for session in (first, second, other):
