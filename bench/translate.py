@@ -21,7 +21,7 @@ from stack.vendor_scripts import vendor_scripts
 
 init_plugin_loader([str(Path(__file__).parent.parent / "collections")])
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 ACCOUNT = "123456789012"
 COUNT, RUNS, MOST_SECONDS = 1_000, 5, 2.0

@@ -21,7 +21,7 @@ if __name__ == "__main__":
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_needs import SETS, Scope, account_needs
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import SETS, Scope, account_needs
 
 HEAD = """
 | command | in | reads | changes | limited to |

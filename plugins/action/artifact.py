@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import OWN, PUBLIC, write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import OWN, PUBLIC, write_artifact
 
 
 class ActionModule(ActionBase):

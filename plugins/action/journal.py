@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, in_short, intents, results
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, in_short, intents, results
 
 
 class ActionModule(ActionBase):

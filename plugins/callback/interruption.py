@@ -55,13 +55,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     open_queue,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.artifacts import PUBLIC, write_artifact
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_page
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.processes import stop_working, worker_ids
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.unfinished import Unfinished
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes import stop_working, worker_ids
 
 ROLE = "leastpriv.iam.remediate"
 # The tasks whose results say something about the run.

@@ -41,8 +41,8 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.progress import Progress
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable
 
 ROLE = "leastpriv.iam.remediate"
 DEBUG = add_internal_fqcns(("debug",))

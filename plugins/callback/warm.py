@@ -53,7 +53,7 @@ from ansible.plugins.loader import (
 )
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.compiled_templates import CompiledTemplates
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.compiled_templates import CompiledTemplates
 
 try:
     from ansible.template import trust_as_template

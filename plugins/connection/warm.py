@@ -94,8 +94,8 @@ from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls
-from ansible_collections.leastpriv.iam.plugins.plugin_utils import fork_server
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.role_session import sessions_folder
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import fork_server
 
 display = Display()
 
@@ -113,7 +113,7 @@ MODULES = (
     f"{AMAZON}.module_utils.tagging",
 )
 # What is done for botocore, in the loaded Python.
-BOTOCORE = f"{OURS}.plugin_utils.warm_botocore"
+BOTOCORE = f"{OURS}.plugin_utils.warm.botocore_handlers"
 # The modules themselves; all of this collection come on top.
 PROGRAMS = (
     f"{AMAZON}.modules.iam_access_key",

@@ -35,7 +35,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils import account_alerts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import account_alerts
 
 
 def by_account(alerts):

@@ -52,7 +52,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.waves import due
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import due
 
 
 class FilterModule:

@@ -42,8 +42,8 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils import plan as plans
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import plan as plans
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
 
 
 def held_to_plan(alerts, plan):

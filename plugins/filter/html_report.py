@@ -36,8 +36,8 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.html_report import html_report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def html_report_of(report):

@@ -34,7 +34,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import in_short
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import in_short
 
 
 class FilterModule:

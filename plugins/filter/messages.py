@@ -33,7 +33,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 READ = ("alert_id", "account_id", "message_id", "disposition", "reason", "receipts")
 

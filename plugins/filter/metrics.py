@@ -40,8 +40,8 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.metrics import metrics
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def metrics_of(report, calls=()):

@@ -48,8 +48,8 @@ _value:
   type: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.notification import notification
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def notification_of(report, report_file, report_url=""):

@@ -49,8 +49,8 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import to_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import outcomes_of_all
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import outcomes_of_all
 
 
 def outcomes(translated, hostvars, check_mode=False, undo=False):

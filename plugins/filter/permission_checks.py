@@ -48,13 +48,13 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_needs import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import (
     PolicyError,
     account_needs,
     checks,
     runner_needs,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_settings import read_permissions
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import read_permissions
 
 
 def permission_checks(

@@ -60,10 +60,10 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text, to_page
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import make_plan
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import SettingError, read_lifetime
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.who import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import SettingError, read_lifetime
 
 
 def plan(

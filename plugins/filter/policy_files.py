@@ -45,9 +45,9 @@ _value:
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_needs import PolicyError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.permission_settings import check_runner, read_permissions
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.policy_files import policy_files as made_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.files import policy_files as made_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import PolicyError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import check_runner, read_permissions
 
 
 def policy_files(settings: dict[str, Any]) -> dict[str, str]:

@@ -116,8 +116,8 @@ _value:
       type: int
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils import report as reports
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text, to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report as reports
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_page
 
 
 def report(alerts, run_id, started, finished, check_mode, decided=(), **more):

@@ -74,7 +74,7 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.settings import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import (
     SettingError,
     check_allow,
     check_aws_config,

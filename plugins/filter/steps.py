@@ -108,7 +108,7 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 
 def steps(script, account_id, allow=()):

@@ -34,7 +34,7 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.story import story
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import story
 
 
 class FilterModule:

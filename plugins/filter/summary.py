@@ -38,8 +38,8 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def summary_of(report, verbose=False):

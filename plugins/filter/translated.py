@@ -47,9 +47,9 @@ _value:
   type: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_alerts import by_account
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.json_text import from_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate_alerts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import by_account
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate_alerts
 
 
 def translated(alerts, settings=()):

@@ -53,7 +53,7 @@ _value:
       type: int
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.waves import waves
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import waves
 
 
 class FilterModule:

@@ -90,7 +90,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.amazon.aws.plugins.plugin_utils.inventory import AWSInventoryBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_hosts import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import (
     GROUP,
     RESERVED,
     add_accounts_group,
@@ -98,7 +98,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_hosts import
     is_chosen,
     safe_name,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.organization import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.organization import (
     NEEDED,
     RoleNameError,
     known_as,

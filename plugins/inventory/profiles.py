@@ -58,13 +58,13 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.account_hosts import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import (
     GROUP,
     add_accounts_group,
     distinct_names,
     is_chosen,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.role_session import REGIONS, ROLE_ARN
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import REGIONS, ROLE_ARN
 
 SUFFIXES = ("profiles.yml", "profiles.yaml")
 

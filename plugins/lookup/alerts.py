@@ -279,20 +279,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     open_queue,
     resolve_other,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.alert_filters import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap, account_map
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import Held, Reception, held_messages
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.review_cost import review_cost
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import (
     Circumstances,
     judge,
     needs_api,
     read_filters,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_connection import connect, read_credentials
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import Endpoint, read_endpoint
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Held, Reception, held_messages
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import AccountMap, account_map
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.message import Alert
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.redaction import redact
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.remediation_api import Answer, RemediationApi
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.review import review_cost
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import Answer, RemediationApi
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect, read_credentials
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint, read_endpoint
 
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = {

@@ -37,8 +37,8 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_connection import connect
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.api_endpoint import read_endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import read_endpoint
 
 SUBJECT = "API"
 INSECURE = "validate_certs is false: whoever stands between you and the API can dictate the scripts"

@@ -67,9 +67,9 @@ _list:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.inventory_accounts import account_map
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import journaled
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import placed
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import account_map
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import journaled
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import placed
 
 
 class LookupModule(LookupBase):

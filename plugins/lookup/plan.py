@@ -63,8 +63,8 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, plan_of
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import PlanError, check_plan
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, plan_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import PlanError, check_plan
 
 
 class LookupModule(LookupBase):

@@ -56,7 +56,7 @@ _list:
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.past_runs import NotReported, reported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, reported
 
 
 class LookupModule(LookupBase):

@@ -82,7 +82,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.role_session import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import (
     SessionError,
     Wanted,
     environment,

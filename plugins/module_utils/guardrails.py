@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guardrails by id: what each forbids, and whether C(remediate_allow) can open it.
 
-The static ones are checked while a script is translated (plugin_utils/guardrails.py), the live ones while the
-account is observed (module_utils/observation.py). All fail closed.
+The static ones are checked while a script is translated (plugin_utils/script/static_guardrails.py), the live ones
+while the account is observed (module_utils/observation.py). All fail closed.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _value:
   type: bool
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.outcome import is_passing
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_passing
 
 
 class TestModule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import read_journal
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import read_journal
 from stack import kill_run, new_artifacts_folder, run_playbook, seed, send_alert, start_playbook
 
 CREATE, ATTACH = "CreatePolicy", "AttachUserPolicy"

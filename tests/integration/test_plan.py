@@ -9,7 +9,7 @@ import json
 import stat
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import digest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import digest
 from stack import iam_state, run_playbook, seed, send_alert
 from stack.alerts import deny_document, deny_policy_name, deny_script, nested_alert
 from stack.runs import read_report

@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import I
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from stack import iam_state, run_playbook
 from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish

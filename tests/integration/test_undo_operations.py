@@ -20,8 +20,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OP
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents, read_journal, results
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.undo import undo_alerts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents, read_journal, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
 from stack import give_role, iam_state
 from stack.furnishing import furnish
 

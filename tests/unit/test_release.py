@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import yaml
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.version import VERSION
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
 from stack import ROOT
 
 

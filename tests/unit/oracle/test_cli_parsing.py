@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.lexer import Word, lex
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.model import resolve
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.parser import parse
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.service import FLAG, MANY, Operation, Option, iam
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.lexer import Word, lex
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import parse
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import resolve
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.service import FLAG, MANY, Operation, Option, iam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

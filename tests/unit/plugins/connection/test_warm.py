@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.connection.warm import (
     exit_status,
     read_command,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.fork_server import (
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.fork_server import (
     NAME,
     STARTED,
     STATUS,

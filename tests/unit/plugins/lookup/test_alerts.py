@@ -13,7 +13,7 @@ from ansible import template
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.inbox import Inbox
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import Inbox
 from stack.alerts import flat_alert, in_sns_envelope, integration_test, nested_alert
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_PROFILE, VENDOR_PASSWORD
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.journal import append, intents
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents
 
 RUN_ID = "20260101T000000Z-0001"
 ACCOUNTS = [{"name": "prod", "account_id": "123456789012"}]

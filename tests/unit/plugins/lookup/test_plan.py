@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.plan import make_plan
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
 
 RUN_ID = "20260101T000000Z-0001"
 

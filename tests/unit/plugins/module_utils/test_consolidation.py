@@ -8,7 +8,7 @@ import json
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import can_consolidate, consolidated_step
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from stack.alerts import deny_document, deny_script
 
 ACCOUNT = "123456789012"

@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation import O
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import EFFECTS, NEUTRAL, RESTRICT, Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import CHANGES, MODULES, OBSERVED, permissions
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.guardrails import CHECKS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import CHECKS
 
 ROOT = Path(__file__).parents[4]
 READ_ONLY = ("Get", "List", "Simulate", "Generate")

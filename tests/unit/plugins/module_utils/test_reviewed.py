@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import ST
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.translation import translate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from stack.furnishing import WRITTEN, furnish
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "steps"

@@ -1,0 +1,7 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read queue messages as alerts, and select those that a run works on.
+
+May import script. Private to the collection leastpriv.iam: it may change at any time.
+"""

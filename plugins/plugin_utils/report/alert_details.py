@@ -1,0 +1,49 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One alert of a report told at length, for a terminal: what the vendor wants, what we make of it, and why."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, printable, step_line
+
+FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
+MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
+AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
+NOT_TO_COPY = "Vendor's script, NOT to copy: it holds characters that a terminal does not show, spelt out here:"
+
+
+def story(found):
+    """Tell what a run reported of an alert.
+
+    :param found: what C(reported) of plugin_utils/run/past_runs.py returned.
+    :returns: text of several lines; nothing of it can steer a terminal.
+    """
+    alert = found["alert"]
+    word = alert["disposition"]
+    script = alert["script"] or ""
+    parts = [
+        (f"{alert_name(alert)}: {word}, {BY_WORD[word].meaning}", _facts(found)),
+        ("Why:", (alert["reason"] or "").partition("\nby hand: ")[0].split("\n")),
+        ("What to do:", [BY_WORD[word].advice]),
+        (AS_IT_IS if by_hand(script) else NOT_TO_COPY, script.split("\n") if script else []),
+        ("Our translation:", [*map(step_line, alert["steps"])]),
+        ("Left out, since it changes nothing:", alert["notes"]),
+        ("Left to a person, if the script is right:", [line for text in alert["by_hand"] for line in text.split("\n")]),
+    ]
+    shown = (_part(head, lines) for head, lines in parts if lines)
+    return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run had no script of the vendor's."])
+
+
+def _facts(found):
+    alert = found["alert"]
+    account = " ".join(filter(None, (alert["account"], alert["account_id"], alert["account_name"])))
+    told = [("run", f"{found['run_id']}, {MODES[found['mode']]}"), ("account", account)]
+    told += [(name.replace("_", " "), alert[name]) for name in FACTS]
+    return [f"{name:12}{value}" for name, value in told if value]
+
+
+def _part(head, lines):
+    return "\n".join([printable(head), *(f"  {printable(line)}" for line in lines)])

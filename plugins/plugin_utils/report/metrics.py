@@ -1,0 +1,151 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report as metrics.prom, for Prometheus and all that reads what it reads. Pure. docs/metrics.md tells what is in it.
+
+All of it is gauges: a file tells of one run, and nothing goes on counting from one run to the next. Gauges look the
+same in OpenMetrics and in Prometheus' older text format, so that one file serves readers of both.
+Source: https://prometheus.io/docs/specs/om/open_metrics_spec/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
+
+WANTING = [word for word, row in BY_WORD.items() if row.needs_person]
+STATUSES = ("needed", "changed", "unchanged", "failed", "not_run")
+ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+Samples = Iterable[tuple[Mapping[str, str], int]]
+
+
+@dataclass(frozen=True)
+class Run:
+    report: Mapping[str, Any]
+    calls: Sequence[Mapping[str, Any]]
+
+    def seconds(self, field: str) -> int:
+        return int(read_time(self.report[field]).timestamp())
+
+    @property
+    def duration(self) -> int:
+        return max(0, self.seconds("finished") - self.seconds("started"))
+
+    def steps(self) -> dict[str, int]:
+        found = Counter(step["status"] for alert in self.report["alerts"] for step in alert["steps"])
+        return {status: found[status] for status in STATUSES}
+
+    def ages(self) -> dict[str, list[int]]:
+        """How long ago alerts were first seen when the run ended, in seconds, by disposition."""
+        ages: dict[str, list[int]] = {}
+        for alert in self.report["alerts"]:
+            # Some alerts do not tell, and what tells is text of a message.
+            with suppress(TypeError, ValueError, OverflowError):
+                first_seen = int(read_time(alert["first_seen"]).timestamp())
+                ages.setdefault(alert["disposition"], []).append(max(0, self.seconds("finished") - first_seen))
+        return dict(sorted(ages.items()))
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row: a metric, what it tells, and its samples (labels, value) of a run."""
+
+    name: str
+    help: str
+    samples: Callable[[Run], Samples]
+
+    def lines(self, run: Run) -> Iterator[str]:
+        yield f"# TYPE leastpriv_{self.name} gauge"
+        yield f"# HELP leastpriv_{self.name} {self.help}"
+        for labels, value in self.samples(run):
+            every = {"mode": run.report["mode"], **labels}
+            told = ",".join(f'{label}="{text.translate(ESCAPED)}"' for label, text in every.items())
+            yield f"leastpriv_{self.name}{{{told}}} {value}"
+
+
+def one(value: Callable[[Run], int]) -> Callable[[Run], Samples]:
+    return lambda run: [({}, value(run))]
+
+
+def by_disposition(values: Callable[[Run], Mapping[str, int]]) -> Callable[[Run], Samples]:
+    return lambda run: (({"disposition": word}, value) for word, value in values(run).items())
+
+
+def by_operation(field: str) -> Callable[[Run], Samples]:
+    return lambda run: (
+        ({"service": called["service"], "operation": called["operation"]}, called[field]) for called in run.calls
+    )
+
+
+FAMILIES = (
+    Family(
+        "run_info",
+        "The run and its version of Leastpriv, always 1.",
+        lambda run: [({"run_id": run.report["run_id"], "version": VERSION}, 1)],
+    ),
+    Family("run_started_timestamp_seconds", "When it began, Unix time.", one(lambda run: run.seconds("started"))),
+    Family("run_finished_timestamp_seconds", "When it ended, Unix time.", one(lambda run: run.seconds("finished"))),
+    Family("run_duration_seconds", "How long it took.", one(lambda run: run.duration)),
+    Family(
+        "run_interrupted",
+        "1 for a run that something ended before its end, a signal for example.",
+        one(lambda run: int(run.report["interrupted"] is not None)),
+    ),
+    Family(
+        "run_unsettled",
+        "How many reasons kept messages from being deleted or given back.",
+        one(lambda run: len(run.report["unsettled"])),
+    ),
+    Family(
+        "run_opened",
+        "Accounts in which remediate_allow opens a guardrail.",
+        one(lambda run: len(run.report["opened"])),
+    ),
+    Family(
+        "alerts",
+        "Alerts by what became of them.",
+        by_disposition(lambda run: {word: run.report["totals"].get(word, 0) for word in BY_WORD}),
+    ),
+    Family(
+        "alerts_need_person",
+        "Alerts that make the exit status 2, by what became of them.",
+        by_disposition(lambda run: {word: run.report["needs_person"].get(word, 0) for word in WANTING}),
+    ),
+    Family(
+        "alert_oldest_age_seconds",
+        "How long ago the oldest alert was first seen.",
+        by_disposition(lambda run: {word: max(ages) for word, ages in run.ages().items()}),
+    ),
+    Family(
+        "alert_median_age_seconds",
+        "How long ago the middle one of the alerts was first seen.",
+        by_disposition(lambda run: {word: median_low(ages) for word, ages in run.ages().items()}),
+    ),
+    Family(
+        "steps",
+        "Steps of all alerts by what became of them.",
+        lambda run: (({"status": status}, count) for status, count in run.steps().items()),
+    ),
+    Family("api_calls", "Calls to AWS and to the vendor's API, every try.", by_operation("calls")),
+    Family("api_throttles", "Those that were answered with too many requests.", by_operation("throttled")),
+)
+
+
+def metrics(report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The text of metrics.prom.
+
+    :param report: what C(report) of plugin_utils/report/report.py returned.
+    :param calls: what the lookup C(leastpriv.iam.api_calls) returned.
+    :returns: OpenMetrics text. It holds no word of an alert, no name of an account and no secret.
+    """
+    run = Run(report, calls)
+    return "\n".join([*(line for family in FAMILIES for line in family.lines(run)), "# EOF\n"])

@@ -1,0 +1,83 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report as a message for a chat: JSON that Slack's incoming webhooks take, and most of those made like them.
+
+Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Blocks" (how much a block holds). Pure.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
+    alert_name,
+    job_name,
+    printable,
+    verdict,
+)
+
+# A section holds 3,000 characters.
+MOST_TEXT = 2_900
+MOST_LINE = 200
+ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "Undone."}
+
+
+def notification(report_data, report_file, report_url=""):
+    """Tell a run in a few lines.
+
+    :param report_data: what C(report) of plugin_utils/report/report.py returned.
+    :param report_file: where the run's page is.
+    :param report_url: address under which the folder of all runs can be read by people, or empty.
+    :returns: dict of C(text) and C(blocks), the body of the request; holds no secret.
+    """
+    told, run_id = verdict(report_data), report_data["run_id"]
+    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
+    where = f"<{report_url.rstrip('/')}/{run_id}/report.html|report.html>" if report_url else _escaped(report_file)
+    run = _escaped(", ".join(filter(None, (f"Run {run_id}", job_name(report_data)))))
+    sections = [f"{MODES[report_data['mode']]} {totals}.", _wanted(report_data), _unsettled(report_data["unsettled"])]
+    return {
+        "text": f"Leastpriv: {told}. {sections[0]} Run {run_id}.",
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": told, "emoji": False}},
+            *({"type": "section", "text": _markdown(text)} for text in sections if text),
+            {"type": "context", "elements": [_markdown(f"{run}, report: {where}")]},
+        ],
+    }
+
+
+def _wanted(report_data):
+    """A line for each alert that needs a person, as many as there is room for."""
+    wanted = [alert for alert in report_data["alerts"] if alert["disposition"] in report_data["needs_person"]]
+    return _fitting([_alert_line(alert) for alert in wanted])
+
+
+def _alert_line(alert):
+    where = alert["account"] or alert["account_id"] or "no account"
+    return f"{alert_name(alert)} ({where}) {alert['disposition']}: {(alert['reason'] or '').split(chr(10))[0]}"
+
+
+def _unsettled(reasons):
+    return _fitting([f"Messages were left in flight: {reason}" for reason in reasons])
+
+
+def _fitting(lines):
+    escaped = [f"• {_escaped(line)}" for line in lines]
+    shown, room = [], MOST_TEXT
+    for line in escaped:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    if len(shown) < len(lines):
+        shown.append(f"and {len(lines) - len(shown)} more, see the report")
+    return "\n".join(shown)
+
+
+def _escaped(text):
+    shown = printable(text)
+    return (shown if len(shown) <= MOST_LINE else f"{shown[: MOST_LINE - 1]}…").translate(ESCAPES)
+
+
+def _markdown(text):
+    # verbatim: Slack makes no links and no mentions of what only looks like one.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -1,0 +1,284 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run's report: as data for report.json, as text for the terminal."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+
+ALERT_FIELDS = (
+    "alert_id",
+    "message_id",
+    "account_id",
+    "account",
+    "account_name",
+    "policy",
+    "severity",
+    "resource",
+    "resource_id",
+    "first_seen",
+    "last_seen",
+    "disposition",
+    "reason",
+)
+PROTECTED_FIELDS = ("arn", "owner", "reason", "expires")
+STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
+WORDS = [row.word for row in DISPOSITIONS]
+WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
+REASON_WIDTH = 160
+# What can be left to a person to do, and which steps need nobody.
+MANUAL = ("refused", "unsupported", "failed")
+DONE = ("changed", "unchanged")
+# Those of which it matters whether they can be undone.
+CHANGING = ("needed", "changed")
+
+
+def report(
+    alerts,
+    run_id,
+    started,
+    finished,
+    check_mode,
+    tolerate=(),
+    unsettled=(),
+    settings=(),
+    interrupted=None,
+    quarantine_queue=None,
+    unmoved=(),
+    plan=None,
+    undoes=(),
+    awx=None,
+):
+    """The run as data, the content of report.json (docs/report.md holds its schema).
+
+    :param alerts: alerts with their outcome.
+    :param started: ISO 8601 UTC, as is C(finished).
+    :param tolerate: dispositions that the user lets pass without a person looking.
+    :param unsettled: what kept messages from being deleted or given back.
+    :param settings: what C(settings) of the filter of that name returned for each account.
+    :param interrupted: what ended the run before its end, None for a whole one.
+    :param quarantine_queue: where messages were moved to, if there is such a queue; C(unmoved): message ids of alerts
+        that could not be.
+    :param plan: the plan that was applied, if any.
+    :param undoes: ids of the runs that are undone by this one, if it is an undo.
+    :param awx: what AWX tells the job about itself, if it is one.
+    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
+        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(protected) and C(alerts); holds no secret.
+    """
+    moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
+    shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
+    dispositions = [alert["disposition"] for alert in shown]
+    return {
+        "run_id": run_id,
+        "mode": "check" if check_mode else "undo" if undoes else "apply",
+        "started": started,
+        "finished": finished,
+        "interrupted": interrupted,
+        "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
+        "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
+        "unsettled": list(unsettled),
+        "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
+        "plan": _plan(alerts, plan) if plan else None,
+        "undoes": list(undoes),
+        "awx": dict(awx) if awx else None,
+        "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
+        "protected": _protected(settings, started),
+        "alerts": shown,
+    }
+
+
+def _plan(alerts, plan):
+    told = {field: plan[field] for field in ("run_id", "created", "expires")}
+    return {**told, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
+
+
+def _moved(alerts, unmoved):
+    """{message id: what to say} of the alerts that wait in the quarantine queue now."""
+    away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and alert["message_id"] not in unmoved]
+    return {alert["message_id"]: f"Moved to the quarantine queue. {_put_back(alert['alert_id'])}" for alert in away}
+
+
+def _put_back(alert_id=None):
+    # The id goes into a command that people copy.
+    one = f" -e alert_id={alert_id}" if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else ""
+    return f"After a fix: ansible-playbook playbooks/redrive.yml{one}"
+
+
+def _protected(settings, started):
+    """The entries of all accounts, each once, that are in force; those that nobody can read are shown as they are."""
+    given = [entry for one in settings for entry in one["protected"]]
+    entries = [entry for place, entry in enumerate(given) if entry not in given[:place]]
+    with suppress(ProtectionError):
+        entries = in_force(entries, read_time(started))
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(entry):
+    if not isinstance(entry, dict):
+        return {"arn": str(entry), "owner": None, "reason": None, "expires": None}
+    return {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_FIELDS}
+
+
+def _account_then_alert(alert):
+    return str(alert["account"] or alert["account_id"] or ""), str(alert["alert_id"] or "")
+
+
+def _alert(alert, moved):
+    shown = {field: alert.get(field) for field in ALERT_FIELDS}
+    if alert.get("message_id") in moved:
+        shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
+    shown["messages"] = len(alert.get("receipts") or [])
+    shown["script"] = redact(alert["script"]) if alert.get("script") else None
+    shown["notes"] = alert.get("notes") or []
+    shown["steps"] = [_step(step) for step in alert.get("steps") or []]
+    shown["by_hand"] = _by_hand(alert) if alert["disposition"] in MANUAL else []
+    return shown
+
+
+def _step(step):
+    shown = {field: step.get(field) for field in STEP_FIELDS}
+    is_reversible, undo = undo_of(step) if step.get("status") in CHANGING else (True, "")
+    return {**shown, "undo": undo if is_reversible else f"cannot be undone: {undo}"}
+
+
+def _by_hand(alert):
+    """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
+    left = [step["command"] for step in alert.get("steps") or [] if step.get("status") not in DONE]
+    return [command for command in left or alert.get("by_hand") or [] if by_hand(command)]
+
+
+def job_name(report_data):
+    """Which job of AWX a run was, and who launched it; empty for a run of somebody's own."""
+    awx = report_data["awx"] or {}
+    launched_by = f", launched by {awx['awx_user_name']}" if awx.get("awx_user_name") else ""
+    return f"AWX job {awx['awx_job_id']}{launched_by}" if awx.get("awx_job_id") else ""
+
+
+def verdict(report_data):
+    """The one sentence for somebody who asks whether there is something to do."""
+    wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
+    if wanted:
+        return f"{wanted} of {alerts} alert{'s' * (alerts != 1)} need{'s' * (wanted == 1)} a person"
+    if report_data["interrupted"] or report_data["unsettled"]:
+        return report_data["interrupted"] or "Messages were left in flight"
+    return "Nobody needs to look" if alerts else "The queue was empty"
+
+
+def summary(report_data, verbose=False):
+    """The run as text: one line per alert, the totals, and what to do about each kind that is left.
+
+    :param report_data: what C(report) returned.
+    :param verbose: True adds every alert's script and steps.
+    :returns: text of several lines; control characters of the alerts are shown escaped.
+    """
+    alerts = report_data["alerts"]
+    lines = [_headline(report_data), ""]
+    nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
+    lines += _table(alerts) if alerts else [nothing]
+    lines += [line for alert in alerts for line in _details(alert, verbose)]
+    lines += ["", *_advice(report_data)] if alerts else []
+    lines += _next_command(report_data)
+    lines += _opened(report_data["opened"])
+    lines += _quarantine(report_data["quarantine"])
+    lines += _of_plan(report_data["plan"])
+    lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
+    return "\n".join(lines)
+
+
+def _headline(report_data):
+    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
+    undo = f" undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
+    review = " (review: nothing was changed)" if report_data["mode"] == "check" else ""
+    interrupted = f" ({report_data['interrupted']})" if report_data["interrupted"] else ""
+    return f"Run {report_data['run_id']}{undo}{review}{interrupted}: {totals}"
+
+
+def _table(alerts):
+    rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *map(_row, alerts)]
+    account, alert, disposition = (max(len(row[column]) for row in rows) for column in range(3))
+    return [f"{row[0]:{account}}  {row[1]:{alert}}  {row[2]:{disposition}}  {row[3]}".rstrip() for row in rows]
+
+
+def _row(alert):
+    first_line = (alert["reason"] or "").split("\n")[0]
+    clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
+    cells = (alert["account"] or alert["account_id"] or "-", alert_name(alert), alert["disposition"], clipped)
+    return tuple(printable(cell) for cell in cells)
+
+
+def alert_name(alert):
+    """The vendor's id, or what is left to find a message by that has none; untrusted text."""
+    return alert["alert_id"] or f"message {alert['message_id'][:8]}"
+
+
+def _details(alert, verbose):
+    """What one line per alert has no room for: long reasons and carets always, script and steps when asked for."""
+    reason = (alert["reason"] or "").split("\n")
+    lines = [f"    {line}" for line in reason] if len(reason) > 1 or len(reason[0]) > REASON_WIDTH else []
+    if verbose and alert["script"]:
+        lines += ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))]
+    if verbose and alert["steps"]:
+        lines += ["  steps:", *(f"    {step_line(step)}" for step in alert["steps"])]
+    if not lines:
+        return []
+    return ["", f"{printable(alert_name(alert))}:", *(printable(line) for line in lines)]
+
+
+def step_line(step):
+    """A step of a report in one line; untrusted text."""
+    options = ", ".join(f"{option}={value!r}" for option, value in step["args"].items())
+    return f"{step['status'] or 'not observed':12} {cli_name(step['operation'])} -> {step['module']}: {options}"
+
+
+def _advice(report_data):
+    totals = report_data["totals"]
+    lines = ["What to do:"]
+    for row in DISPOSITIONS:
+        if row.word in totals:
+            person = " (needs a person)" if row.word in report_data["needs_person"] else ""
+            lines.append(f"  {totals[row.word]} {row.word}{person}: {row.advice}")
+    return lines
+
+
+def _next_command(report_data):
+    if report_data["mode"] == "apply" or "planned" not in report_data["totals"]:
+        return []
+    return [f"To apply exactly this: ansible-playbook remediate.yml -e remediate_plan={report_data['run_id']}"]
+
+
+def _opened(opened):
+    """One line when scripts may do what guardrails forbid; accounts of which the same is open stand together."""
+    accounts = {}
+    for one in opened:
+        accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
+    told = "; ".join(f"{allow} in {', '.join(names)}" for allow, names in accounts.items())
+    return [f"Opened by remediate_allow: {printable(told)}"] if told else []
+
+
+def _quarantine(quarantine):
+    if not quarantine:
+        return []
+    return [f"{quarantine['alerts']} alerts wait in the quarantine queue {quarantine['queue']}. {_put_back()}"]
+
+
+def _of_plan(plan):
+    if not plan:
+        return []
+    missing = ", ".join(plan["not_received"])
+    gone = f" The queue did not give {missing}: done, deleted, or in the hands of another run." if missing else ""
+    return [printable(f"Held to the plan of run {plan['run_id']}, of {plan['alerts']} alerts.{gone}")]
+
+
+def printable(text):
+    """The text with control characters escaped, so that an alert cannot steer the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))

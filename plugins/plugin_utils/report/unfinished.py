@@ -1,0 +1,91 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run has told about itself so far: which alerts it holds, what became of them, which messages are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK, fate
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
+
+# The facts that the role sets as soon as it knows them.
+RUN_ID = "__remediate_run_id"
+STARTED = "__remediate_started"
+RUN = "__remediate_run"
+RECEIVED = "__remediate_alerts"
+FINISHED = "__remediate_outcomes"
+SETTINGS = "__remediate_settings"
+UNDOES = "__remediate_undoes"
+
+
+@dataclass
+class Unfinished:
+    """The state of one run, from its start to its end. `run` is None before it has a name."""
+
+    run: Mapping[str, Any] | None = None
+    received: dict[str, dict[str, Any]] = field(default_factory=dict)
+    finished: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    settings: list[dict[str, Any]] = field(default_factory=list)
+    undoes: list[str] = field(default_factory=list)
+
+    def learn(self, result: Mapping[str, Any]) -> None:
+        """Take from a task's result what the run says about itself; other results say nothing."""
+        facts = result.get("ansible_facts") or {}
+        if RUN in facts:
+            self.run = {**facts[RUN], "run_id": facts[RUN_ID], "started": facts[STARTED]}
+        self.received.update(_by_message(from_text(facts.get(RECEIVED))))
+        self.finished.update(_by_message(from_text(facts.get(FINISHED))))
+        self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
+        self.undoes += facts.get(UNDOES) or []
+        self.settled.update(result.get("settled") or ())
+
+    def alerts(self, reason: str) -> list[dict[str, Any]]:
+        """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
+        return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
+
+    def wanted(self) -> dict[str, list[str]]:
+        """The receipt handles that are still to be told to the queue, for DELETE and for GIVE_BACK."""
+        wanted: dict[str, list[str]] = {DELETE: [], GIVE_BACK: []}
+        for alert in self.alerts(""):
+            act = fate(alert["disposition"], (self.run or {}).get("check_mode", False))
+            wanted[act] += [
+                receipt["receipt_handle"] for receipt in alert["receipts"] if receipt["message_id"] not in self.settled
+            ]
+        return wanted
+
+    def report(self, finished: str, interrupted: str, unsettled: list[str]) -> dict[str, Any]:
+        """The report of the run as far as it came.
+
+        `finished` is the time of its end, ISO 8601 in UTC; `interrupted` what ended it; `unsettled` what kept messages
+        from being deleted or given back.
+        """
+        run = self.run or {}
+        again = "undo again" if self.undoes else "run again"
+        reason = f"{interrupted} before it was finished. What is applied already is found by the next run: {again}."
+        return report(
+            self.alerts(reason),
+            run["run_id"],
+            run["started"],
+            finished,
+            check_mode=run["check_mode"],
+            tolerate=run["tolerate"],
+            unsettled=unsettled,
+            settings=self.settings,
+            interrupted=interrupted,
+            undoes=self.undoes,
+            awx=run["awx"],
+        )
+
+
+def _by_message(alerts: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:
+    return {alert["message_id"]: alert for alert in alerts or ()}
+
+
+def _decided(alert: dict[str, Any], reason: str) -> dict[str, Any]:
+    return alert if alert["disposition"] else {**alert, "disposition": "failed", "reason": reason}

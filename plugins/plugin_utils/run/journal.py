@@ -1,0 +1,204 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of a run: what is about to be done in AWS before it is done, and what came of it.
+
+A file of JSON lines that many workers append to. The first line tells of the run; every line holds its own SHA-256 and
+that of the line before it, so that a line that was changed, taken out or put in is found.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+
+NAME = "journal.jsonl"
+VERSION = 1
+RUN, INTENT, RESULT = "run", "intent", "result"
+# What of a step is needed to know what was done, and to undo it.
+STEP_FIELDS = (
+    "alert_id",
+    "message_id",
+    "index",
+    "operation",
+    "target",
+    "module",
+    "parameters",
+    "args",
+    "before",
+    "after",
+    "consolidated",
+)
+RESULT_FIELDS = ("alert_id", "message_id", "index", "operation")
+BLOCK = 1 << 16
+
+
+class JournalError(LeastprivError):
+    """A journal cannot be read, or is not what was written; the message names the file and the line."""
+
+
+class EmptyJournal(JournalError):
+    """A journal without a whole line: its run was killed before it did anything."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A journal as it was read.
+
+    :ivar run: the first line: C(run_id), C(started), C(mode), C(user), C(awx), C(undoes).
+    :ivar entries: the lines after it, in order.
+    :ivar is_torn: whether the last line was never finished, since the run was killed; it is left out.
+    """
+
+    run: Mapping[str, Any]
+    entries: Sequence[Mapping[str, Any]]
+    is_torn: bool
+
+
+def intents(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines to write before steps are applied."""
+    return [{"event": INTENT, **{field: step.get(field) for field in STEP_FIELDS}} for step in steps]
+
+
+def results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines to write after them.
+
+    :param applied: the loop results of the modules, each with its C(step).
+    """
+    return [
+        {
+            "event": RESULT,
+            **{field: one["step"].get(field) for field in RESULT_FIELDS},
+            "result": result_of(one),
+            "msg": redact(str(one["msg"])) if one.get("failed") and one.get("msg") else None,
+            "request_id": (one.get("response_metadata") or {}).get("request_id"),
+        }
+        for one in applied
+    ]
+
+
+def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the journal and the rest of the run need to know of the loop results of the modules."""
+    return [
+        {
+            "step": {field: one["step"].get(field) for field in RESULT_FIELDS},
+            "changed": result_of(one) == "changed",
+            "failed": bool(one.get("failed")),
+            "msg": one.get("msg"),
+            "response_metadata": {"request_id": (one.get("response_metadata") or {}).get("request_id")},
+        }
+        for one in applied
+    ]
+
+
+def result_of(applied: Mapping[str, Any]) -> str:
+    """C(failed), C(changed) or C(unchanged)."""
+    if applied.get("failed"):
+        return "failed"
+    return "changed" if applied.get("changed") else "unchanged"
+
+
+def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write lines and wait until the disk has them; all of them are there, or none.
+
+    :param run: what the first line tells, for the first who comes.
+    :raises OSError:
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        last, end = _last_line(file)
+        # What a killed worker left of a line was never acted upon.
+        file.truncate(end)
+        head = [] if last else [{"event": RUN, "version": VERSION, **run}]
+        previous = json.loads(last)["sha256"] if last else None
+        text = b"".join(_chained([*head, *entries], previous))
+        try:
+            if file.write(text) != len(text):
+                raise OSError(28, "No space left on device")
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+    if not last:
+        _sync_folder(path.parent)
+
+
+def _chained(entries: Sequence[Mapping[str, Any]], previous: str | None) -> Iterator[bytes]:
+    for entry in entries:
+        linked = {**entry, "previous": previous}
+        previous = _digest(linked)
+        yield _text({**linked, "sha256": previous}) + b"\n"
+
+
+def _text(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text(entry)).hexdigest()
+
+
+def _last_line(file: Any) -> tuple[bytes, int]:
+    """The last line that is whole, and where it ends."""
+    start, tail = file.seek(0, os.SEEK_END), b""
+    while start > 0 and tail.count(b"\n") < 2:
+        length = min(BLOCK, start)
+        start = file.seek(start - length)
+        tail = file.read(length) + tail
+    whole = tail[: tail.rfind(b"\n") + 1]
+    return whole.rstrip(b"\n").rpartition(b"\n")[2], start + len(whole)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_journal(path: Path) -> Journal:
+    """Read a journal, and make sure that it is as it was written.
+
+    :raises JournalError: for a file that cannot be read, is no journal, or of which a line was changed.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise JournalError(f"Could not read the journal {path}: {error.strerror}.") from None
+    torn = lines.pop()
+    if not lines:
+        raise EmptyJournal(f"The journal {path} holds no whole line: its run was killed before it did anything.")
+    previous, entries = None, []
+    for number, line in enumerate(lines, 1):
+        entries.append(_checked(path, number, line, previous))
+        previous = entries[-1].pop("sha256")
+    if entries[0].get("event") != RUN or entries[0].get("version") != VERSION:
+        raise JournalError(f"{path} does not begin as a journal of this version (the first line tells of the run).")
+    return Journal(entries[0], entries[1:], bool(torn))
+
+
+def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+        digest = entry["sha256"]
+        rest = {field: value for field, value in entry.items() if field != "sha256"}
+        is_whole = digest == _digest(rest) and rest["previous"] == previous
+    except (ValueError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise JournalError(
+            f"Line {number} of the journal {path} is not what the run wrote there, or the line before it is missing. "
+            "Nothing in it can be trusted: restore the file from a copy, or undo by hand what report.json tells."
+        )
+    return entry

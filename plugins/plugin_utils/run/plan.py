@@ -1,0 +1,228 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan: what a review found, for a run that applies exactly that. docs/plan.md holds its schema. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+
+SCHEMA = 1
+REVIEWED = ("planned", "already_remediated")
+# What of a message decides what is done, and whether. When it was sent, and how often, does not.
+MESSAGE_FIELDS = (
+    "account_id",
+    "alert_id",
+    "alert_status",
+    "cloud",
+    "policy",
+    "policy_id",
+    "policy_type",
+    "resource",
+    "resource_id",
+    "severity",
+)
+STEP_FIELDS = ("index", "operation", "target", "module", "args", "status", "before", "after", "fingerprint")
+TEXT, LIST, OBJECT = (str, "a text"), (list, "a list"), (Mapping, "an object")
+PLAN_TYPES = {"run_id": TEXT, "created": TEXT, "expires": TEXT, "digest": TEXT, "alerts": LIST}
+ALERT_TYPES = {"alert_id": TEXT, "message_sha256": TEXT, "script_sha256": TEXT, "steps": LIST}
+STEP_TYPES = {
+    "operation": TEXT,
+    "module": TEXT,
+    "args": OBJECT,
+    "status": TEXT,
+    "before": OBJECT,
+    "fingerprint": TEXT,
+}
+SEALS = ("digest", "signature")
+AGAIN = "Review again (ansible-playbook remediate.yml --check), and apply the plan of that run."
+
+
+class PlanError(LeastprivError):
+    """A plan must not be applied; the text says why. Nothing has been received."""
+
+
+def make_plan(
+    alerts: Iterable[Mapping[str, Any]],
+    run_id: str,
+    created: str,
+    lifetime: timedelta,
+    who: Mapping[str, str | None],
+    key: str = "",
+) -> dict[str, Any]:
+    """Make the plan of a review.
+
+    :param alerts: the alerts with their outcome; those that are not C(REVIEWED) are left out.
+    :param created: ISO 8601 in UTC.
+    :param lifetime: how long it may be applied.
+    :param key: a secret of those who review and those who apply; empty for a plan without a signature.
+    :returns: what plan.json holds; no secret.
+    """
+    expires = utc_text(_read_time("created", created) + lifetime)
+    reviewed = [_alert(alert) for alert in alerts if alert["disposition"] in REVIEWED]
+    plan = {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "created": created,
+        "expires": expires,
+        "who": dict(who),
+        "collection": VERSION,
+        "alerts": sorted(reviewed, key=lambda alert: (alert["account"], alert["alert_id"])),
+    }
+    sealed = {**plan, "digest": digest(plan)}
+    return {**sealed, "signature": signature(plan, key)} if key else sealed
+
+
+def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
+    steps = [_step(step) for step in alert["steps"]]
+    told = {name: alert[name] for name in ("alert_id", "message_id", "account", "account_id", "disposition")}
+    return {
+        **told,
+        "message_sha256": message_sha256(alert),
+        "script": redact(alert["script"]),
+        "script_sha256": _sha256(alert["script"]),
+        "reversible": all(step["reversible"] for step in steps if step["status"] == "needed"),
+        "steps": steps,
+    }
+
+
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
+    is_reversible, undo = undo_of(step)
+    return {**{field: step[field] for field in STEP_FIELDS}, "reversible": is_reversible, "undo": undo}
+
+
+def message_sha256(alert: Mapping[str, Any]) -> str:
+    """Identify what a message says, by the fields that decide."""
+    return _sha256(canonical_json({field: alert[field] for field in MESSAGE_FIELDS}))
+
+
+def digest(plan: Mapping[str, Any]) -> str:
+    """The SHA-256 over all of a plan but its seals, 64 hex digits."""
+    return _sha256(_content(plan))
+
+
+def signature(plan: Mapping[str, Any], key: str) -> str:
+    """The HMAC-SHA-256 (RFC 2104) over all of a plan but its seals, 64 hex digits."""
+    return hmac.new(key.encode(), _content(plan).encode(), hashlib.sha256).hexdigest()
+
+
+def _content(plan: Mapping[str, Any]) -> str:
+    return canonical_json({name: value for name, value in plan.items() if name not in SEALS})
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal JSON values, whatever the order of their keys; ASCII."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """Ansible's own dictionaries and lists may be lazy, and only tell what they hold when they are asked."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def check_plan(plan: Any, now: datetime, key: str = "") -> dict[str, Any]:
+    """Check a plan before anything is received.
+
+    :param plan: what was read; untrusted.
+    :param key: the secret that it must be signed with, if there is one.
+    :returns: the plan.
+    :raises PlanError: for what is no plan of this version, was edited, is not signed with the key, or has expired.
+    """
+    _check_shape(plan)
+    if plan["digest"] != digest(plan):
+        raise PlanError(f"It was edited after the review: its digest is not that of its content. {AGAIN}")
+    _check_signature(plan, key)
+    if now >= _read_time("expires", plan["expires"]):
+        raise PlanError(f"It expired on {plan['expires']}. {AGAIN}")
+    return dict(plan)
+
+
+def _check_shape(plan: Any) -> None:
+    if not isinstance(plan, Mapping):
+        raise PlanError(f"It is no plan: a plan is a JSON object. {AGAIN}")
+    if plan.get("schema") != SCHEMA:
+        raise PlanError(f"It is no plan of schema {SCHEMA}, the only one that this version applies. {AGAIN}")
+    _check_types(plan, PLAN_TYPES, "the plan")
+    for number, alert in enumerate(plan["alerts"], 1):
+        _check_types(alert, ALERT_TYPES, f"alert {number}")
+        for step in alert["steps"]:
+            _check_types(step, STEP_TYPES, f"a step of alert {number}")
+    alert_ids = [alert["alert_id"] for alert in plan["alerts"]]
+    if len({*alert_ids}) != len(alert_ids):
+        raise PlanError(f"An alert stands twice in it. {AGAIN}")
+
+
+def _check_types(part: Any, types: Mapping[str, tuple[type, str]], where: str) -> None:
+    if not isinstance(part, Mapping):
+        raise PlanError(f"It cannot be read: {where} is no object. {AGAIN}")
+    for name, (kind, said) in types.items():
+        if not isinstance(part.get(name), kind):
+            raise PlanError(f"It cannot be read: {name} of {where} is missing, or not {said}. {AGAIN}")
+
+
+def _check_signature(plan: Mapping[str, Any], key: str) -> None:
+    given = str(plan.get("signature")).encode(errors="replace")
+    if key and not hmac.compare_digest(given, signature(plan, key).encode()):
+        raise PlanError(
+            "It is not signed with the key in REMEDIATE_PLAN_KEY. Find out who made it, and review again with that key."
+        )
+
+
+def _read_time(name: str, text: str) -> datetime:
+    try:
+        return read_time(text)
+    except ValueError:
+        raise PlanError(f"It cannot be read: {name} of the plan is no time in ISO 8601. {AGAIN}") from None
+
+
+def held_to_plan(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Leave only what was reviewed to be worked on.
+
+    :param alerts: as the lookup gives them.
+    :param plan: a checked plan; empty when there is none.
+    :returns: the alerts; with a plan each open one has its C(reviewed) steps, or a disposition and why.
+    """
+    if not plan:
+        return list(alerts)
+    reviewed = {alert["alert_id"]: alert for alert in plan["alerts"]}
+    return [alert if alert["disposition"] else _held_to(alert, reviewed.get(alert["alert_id"])) for alert in alerts]
+
+
+def _held_to(alert: Mapping[str, Any], reviewed: Mapping[str, Any] | None) -> dict[str, Any]:
+    if reviewed is None:
+        return {**alert, "disposition": "filtered", "reason": "it is not in the plan that this run applies"}
+    if changed := [what for what, is_same in _compared(alert, reviewed) if not is_same]:
+        what = " and its ".join(changed)
+        reason = f"Changed since it was reviewed: its {what}. Nothing of it was applied; review it again."
+        return {**alert, "disposition": "failed", "reason": reason}
+    return {**alert, "reviewed": reviewed["steps"]}
+
+
+def _compared(alert: Mapping[str, Any], reviewed: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+    return (
+        ("message", message_sha256(alert) == reviewed["message_sha256"]),
+        ("script", _sha256(alert["script"] or "") == reviewed["script_sha256"]),
+    )
+
+
+def not_received(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[str]:
+    """The ids of the plan's alerts that the queue did not give."""
+    came = {alert["alert_id"] for alert in alerts}
+    return [alert["alert_id"] for alert in plan["alerts"] if alert["alert_id"] not in came]

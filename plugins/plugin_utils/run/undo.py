@@ -1,0 +1,108 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run's journal -> alerts whose steps put back what the run has changed, the last first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import module_args
+
+APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "consolidated")
+# What an undo's disposition is called, by what came of its steps.
+UNDONE = {"remediated": "undone", "already_remediated": "already_undone"}
+
+
+def undo_alerts(journal: Journal, alert_ids: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The alerts of a run in the order of undoing, those that were applied last first.
+
+    :param alert_ids: the alerts to undo; empty for all.
+    :returns: alerts with C(alert_id), C(message_id), C(account), C(account_id), C(steps) as M(leastpriv.iam.observe)
+        takes them, C(script) (the same as AWS CLI commands, for people) and C(lost) (what cannot be put back).
+    """
+    by_message: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in reversed(changes(journal)):
+        if not alert_ids or entry["alert_id"] in alert_ids:
+            by_message.setdefault(entry["message_id"], []).append(entry)
+    return [_alert(entries) for entries in by_message.values()]
+
+
+def changes(journal: Journal) -> list[Mapping[str, Any]]:
+    """The intents of steps that have changed something, or may have: a run that was killed did not say."""
+    ended = {_key(entry): entry["result"] for entry in journal.entries if entry["event"] == RESULT}
+    return [
+        entry for entry in journal.entries if entry["event"] == INTENT and ended.get(_key(entry)) != "unchanged"
+    ]
+
+
+def _key(entry):
+    return entry["account_id"], entry["message_id"], entry["index"]
+
+
+def _alert(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    steps, lost = [], []
+    for entry in sorted(entries, key=lambda entry: entry["index"], reverse=True):
+        try:
+            steps += [*_steps(entry)]
+        except Irreversible as irreversible:
+            lost.append(f"{cli_name(entry['operation'])} {entry['target']}".strip() + f": {irreversible}")
+    numbered = [_numbered(step, index) for index, step in enumerate(steps, 1)]
+    whose = {field: entries[0][field] for field in ("alert_id", "message_id", "account", "account_id")}
+    return {**whose, "steps": numbered, "lost": lost, "script": "\n".join(step["command"] for step in steps)}
+
+
+def _steps(entry: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """The steps that undo one; the first of them compares the account with what the step left."""
+    calls = [(entry["operation"], entry["parameters"])] if entry.get("consolidated") else undo_calls(entry)
+    for place, (operation, parameters) in enumerate(calls):
+        row = OPERATIONS[operation]
+        yield {
+            "operation": operation,
+            "target": entry["target"],
+            "parameters": parameters,
+            "module": row.module,
+            "args": module_args(row, parameters),
+            "command": command(operation, parameters),
+            "undoes": {field: entry.get(field) for field in APPLIED_FIELDS},
+            "compares": place == 0 and not entry.get("consolidated"),
+        }
+
+
+def _numbered(step, index):
+    return {**step, "index": index, "wave": f"{index:04d} {step['module']}"}
+
+
+def as_undone(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """An alert's outcome in the words of an undo; what cannot be put back is said last."""
+    disposition = UNDONE.get(outcome["disposition"], outcome["disposition"])
+    if disposition == "already_undone":
+        what = "Everything else" if outcome["lost"] else "Everything"
+        outcome = {**outcome, "reason": f"{what} is as it was before the run."}
+    if not outcome["lost"]:
+        return {**outcome, "disposition": disposition}
+    told = [f"Cannot be undone: {lost}." for lost in outcome["lost"]]
+    if disposition in UNDONE.values():
+        disposition = "not_undoable"
+    return {**outcome, "disposition": disposition, "reason": "\n".join(filter(None, [outcome["reason"], *told]))}
+
+
+def placed(alert: Mapping[str, Any], accounts: AccountMap, limit: Sequence[str]) -> dict[str, Any]:
+    """An alert for the host that stands for its account now; decided already where there is nothing to do there."""
+    account_id, host = alert["account_id"], accounts.host_of(alert["account_id"])
+    whole = {**alert, "account": host or alert["account"], "receipts": [], "notes": [], "by_hand": []}
+    if host is None:
+        why = [problem.reason for problem in accounts.problems_of(account_id)]
+        reason = "; ".join(why) or f"No host of the inventory has the account_id {account_id}."
+        return {**whole, "disposition": "unmapped_account", "reason": reason}
+    if host not in limit:
+        return {**whole, "disposition": "filtered", "reason": f"{host} is outside of --limit."}
+    if not alert["steps"]:
+        return as_undone({**whole, "disposition": "already_remediated", "reason": None})
+    return {**whole, "disposition": None, "reason": None}

@@ -1,0 +1,43 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the doc fragment `api` -> a connection to the vendor's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
+    ApiSettingsError,
+    Credentials,
+    Tokens,
+    check_credentials,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import Timing, Transport
+
+
+def connect(
+    endpoint: Endpoint | None, get_option: Callable[[str], Any], note: Callable[..., Any] = lambda *_call: None
+) -> tuple[Transport, Tokens]:
+    """A connection that has said nothing yet, and the token for it; `note` is told of each call.
+
+    Raises ApiSettingsError where a setting is missing.
+    """
+    if endpoint is None:
+        raise ApiSettingsError(
+            "The remediation API has to be asked, but nothing says where it is: set API_ENDPOINT (api_endpoint) to "
+            "the API's address of your tenant, for example https://api.eu.prismacloud.io."
+        )
+    credentials = read_credentials(get_option)
+    check_credentials(credentials)
+    timing = Timing(timeout=get_option("api_timeout"), retry_seconds=get_option("api_retry_seconds"))
+    verify = (get_option("ca_bundle") or True) if get_option("validate_certs") else False
+    transport = Transport(endpoint, verify, timing, note=note)
+    return transport, Tokens(transport, credentials)
+
+
+def read_credentials(get_option: Callable[[str], Any]) -> Credentials:
+    """The access key or token that the options hold."""
+    return Credentials(*(get_option(name) for name in ("api_username", "api_password", "prisma_id", "auth_key")))

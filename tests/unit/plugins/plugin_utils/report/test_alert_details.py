@@ -1,0 +1,64 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import story
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+
+SCRIPT = "aws iam tag-user --user-name alice \\\n  --tags Key=a,Value=b"
+STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "alice"}, "status": "failed",
+        "command": SCRIPT}  # fmt: skip
+
+
+def told(disposition="failed", **more):
+    alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "account_id": "111122223333",
+             "reason": "AWS said no", "script": SCRIPT, "steps": [STEP], **more}  # fmt: skip
+    times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
+    run = report([{**alert, "disposition": disposition}], "run-1", *times, check_mode=True)
+    return story({**run, "alert": run["alerts"][0]})
+
+
+def test_script_translation_reason_and_what_is_left_are_told():
+    assert told(policy="Least privilege", notes=["a note"]) == """\
+I-1: failed, a step failed
+  run         run-1, a review, nothing was changed
+  account     payments 111122223333
+  policy      Least privilege
+
+Why:
+  AWS said no
+
+What to do:
+  Follow AWS's error, then run again: what was already applied is found and not repeated.
+
+Vendor's script, to copy (never run by Leastpriv):
+  aws iam tag-user --user-name alice \\
+    --tags Key=a,Value=b
+
+Our translation:
+  failed       tag-user -> amazon.aws.iam_user: name='alice'
+
+Left out, since it changes nothing:
+  a note
+
+Left to a person, if the script is right:
+  aws iam tag-user --user-name alice \\
+    --tags Key=a,Value=b"""
+
+
+def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_copying():
+    hostile = "\x1b[2J\x1b]0;title\x07\u202e\r"
+    step = {**STEP, "module": hostile, "args": {hostile: hostile}, "command": hostile}
+    text = told(script=f"aws iam x{hostile}", reason=hostile, policy=hostile, alert_id=hostile, steps=[step])
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "NOT to copy" in text
+    assert "to copy (never run" not in text
+    assert "Left to a person" not in text
+
+
+def test_an_alert_without_a_script_says_so():
+    text = told("unmapped_account", script=None, steps=[])
+    assert text.endswith("The run had no script of the vendor's.")
+    assert "Our translation" not in text

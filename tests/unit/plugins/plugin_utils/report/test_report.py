@@ -1,0 +1,134 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable, report, summary
+
+STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "bob"}, "status": "changed"}
+
+
+def alert(alert_id, disposition, reason="why", account="payments", **more):
+    return {
+        "alert_id": alert_id,
+        "message_id": f"m-{alert_id}",
+        "account": account,
+        "disposition": disposition,
+        "reason": reason,
+        **more,
+    }
+
+
+def made(*alerts, check_mode=False, tolerate=(), **more):
+    return report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, tolerate, **more)
+
+
+def test_totals_count_dispositions_in_their_own_order():
+    run = made(alert("1", "failed"), alert("2", "remediated"), alert("3", "remediated"))
+    assert list(run["totals"].items()) == [("remediated", 2), ("failed", 1)]
+
+
+def test_alerts_are_sorted_by_account_and_id_whatever_is_missing():
+    run = made(alert("2", "remediated"), alert(None, "invalid", account=None), alert("1", "failed"))
+    assert [entry["alert_id"] for entry in run["alerts"]] == [None, "1", "2"]
+
+
+def test_people_are_wanted_unless_the_user_tolerates_it():
+    alerts = alert("1", "refused"), alert("2", "unmapped_account"), alert("3", "filtered")
+    assert made(*alerts)["needs_person"] == {"unmapped_account": 1, "refused": 1}
+    assert made(*alerts, tolerate=["refused", "unmapped_account"])["needs_person"] == {}
+
+
+def test_secrets_of_a_script_are_masked():
+    run = made(alert("1", "refused", script="aws iam create-login-profile --user-name a --password 'hunter2!'"))
+    assert "hunter2" not in json.dumps(run)
+    assert "hunter2" not in summary(run, verbose=True)
+
+
+def test_the_summary_has_one_line_per_alert_and_says_what_to_do():
+    text = summary(made(alert("I-1", "remediated"), alert("I-2", "refused", reason="guardrail no_tags: it sets tags")))
+    lines = text.split("\n")
+    assert lines[0] == "Run run-1: 1 remediated, 1 refused"
+    assert sum("I-2" in line for line in lines) == 1
+    assert any(line.startswith("  1 refused (needs a person): ") for line in lines)
+
+
+def test_the_caret_of_a_reason_is_shown_below_the_table():
+    text = summary(made(alert("I-1", "unsupported", reason="line 1, column 5: no\n  aws ec2\n      ^")))
+    assert "      aws ec2\n          ^" in text
+
+
+def test_verbose_shows_script_and_steps():
+    run = made(alert("I-1", "remediated", script="aws iam tag-user", steps=[STEP]))
+    assert "aws iam tag-user" not in summary(run)
+    assert "changed      tag-user -> amazon.aws.iam_user: name='bob'" in summary(run, verbose=True)
+
+
+def test_an_alert_cannot_steer_the_terminal():
+    hostile = "I-\x1b[2J\r\nfake line"
+    assert "\x1b" not in summary(made(alert(hostile, "refused")))
+    assert printable("\x1b[2J") == "\\x1b[2J"
+
+
+def test_check_mode_and_an_empty_queue_are_said():
+    assert "review: nothing was changed" in summary(made(check_mode=True))
+    assert "The queue was empty." in summary(made())
+
+
+PROTECTED = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "why"}
+
+
+def settled(**settings):
+    account = {"account": "payments", "allow": [], "protected": [], **settings}
+    return report([], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", False, settings=[account])
+
+
+def test_what_is_opened_is_reported_in_one_line():
+    run = settled(allow=["no_tags", "update-role"])
+    assert run["opened"] == [{"account": "payments", "allow": ["no_tags", "update-role"]}]
+    (line,) = [line for line in summary(run).split("\n") if "remediate_allow" in line]
+    assert line == "Opened by remediate_allow: no_tags, update-role in payments"
+    assert "remediate_allow" not in summary(settled())
+
+
+def test_protections_in_force_are_reported_as_given():
+    lapsed = {**PROTECTED, "expires": "2025-12-31"}
+    lasting = {**PROTECTED, "expires": "2026-12-31"}
+    run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting])
+    assert run["protected"] == [{**PROTECTED, "expires": None}, lasting]
+
+
+def test_protections_that_nobody_can_read_are_reported_too():
+    run = settled(protected=[PROTECTED, {"arn": "x"}, "y"])
+    assert [entry["arn"] for entry in run["protected"]] == [PROTECTED["arn"], "x", "y"]
+
+
+def test_what_was_quarantined_is_said_with_the_way_back():
+    moved = alert("I-1", "refused"), alert("$(id)", "invalid", reason=None)
+    run = made(*moved, alert("I-3", "unsupported"), alert("4", "failed"), quarantine_queue="kept", unmoved=["m-I-3"])
+    assert run["quarantine"] == {"queue": "kept", "alerts": 2}
+    command = "After a fix: ansible-playbook playbooks/redrive.yml"
+    assert {entry["alert_id"]: entry["reason"] for entry in run["alerts"]} == {
+        "I-1": f"why\nMoved to the quarantine queue. {command} -e alert_id=I-1",
+        "$(id)": f"Moved to the quarantine queue. {command}",
+        "I-3": "why",
+        "4": "why",
+    }
+    assert f"2 alerts wait in the quarantine queue kept. {command}" in summary(run).split("\n")
+
+
+def test_nothing_is_quarantined_without_a_queue_for_it_nor_in_a_review():
+    for run in (made(alert("I-1", "refused")), made(alert("I-1", "refused"), check_mode=True, quarantine_queue="kept")):
+        assert (run["quarantine"], run["alerts"][0]["reason"]) == (None, "why")
+        assert "quarantine" not in summary(run)
+
+
+def test_a_run_that_was_held_to_a_plan_says_so_and_what_did_not_come():
+    plan = {"run_id": "r-0", "created": "c", "expires": "e", "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-2"}]}
+    run = made(alert("I-1", "remediated"), plan=plan)
+    assert run["plan"] == {"run_id": "r-0", "created": "c", "expires": "e", "alerts": 2, "not_received": ["I-2"]}
+    assert "Held to the plan of run r-0, of 2 alerts. The queue did not give I-2: " in summary(run)
+    assert made(alert("I-1", "remediated"), plan={})["plan"] is None

@@ -1,0 +1,74 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
+
+
+def alert(name, disposition=None):
+    return {
+        "alert_id": f"I-{name}",
+        "message_id": name,
+        "account": "payments",
+        "account_id": "012345678901",
+        "disposition": disposition,
+        "reason": disposition,
+        "receipts": [{"message_id": name, "receipt_handle": f"handle-{name}"}],
+    }
+
+
+@pytest.fixture
+def run():
+    """Three alerts to work on, one of them finished; one that was decided as soon as it was received, and settled."""
+    run = Unfinished()
+    settings = {"artifacts_dir": "/tmp", "awx": {"awx_job_id": "7"}, "check_mode": False, "tolerate": []}
+    named = {"__remediate_run_id": "run-1", "__remediate_started": "2026-01-01T00:00:00Z", "__remediate_run": settings}
+    run.learn({"ansible_facts": named})
+    received = [alert("a"), alert("b"), alert("c"), alert("t", "acknowledged")]
+    run.learn({"ansible_facts": {"__remediate_alerts": received}})
+    run.learn({"deleted": 1, "settled": ["t"]})
+    run.learn({"ansible_facts": {"__remediate_outcomes": [alert("b", "remediated")]}})
+    return run
+
+
+def test_finished_alerts_are_deleted_and_the_others_given_back(run):
+    assert run.wanted() == {DELETE: ["handle-b"], GIVE_BACK: ["handle-a", "handle-c"]}
+
+
+def test_a_review_gives_everything_back(run):
+    run.run["check_mode"] = True
+    assert run.wanted() == {DELETE: [], GIVE_BACK: ["handle-a", "handle-b", "handle-c"]}
+
+
+def test_the_report_keeps_what_was_finished_and_says_what_was_not(run):
+    report = run.report("2026-01-01T00:00:09Z", "Interrupted by SIGTERM", [])
+    assert {one["alert_id"]: one["disposition"] for one in report["alerts"]} == {
+        "I-a": "failed",
+        "I-b": "remediated",
+        "I-c": "failed",
+        "I-t": "acknowledged",
+    }
+    assert report["alerts"][0]["reason"].startswith("Interrupted by SIGTERM before it was finished.")
+    assert (report["run_id"], report["interrupted"]) == ("run-1", "Interrupted by SIGTERM")
+    assert report["awx"] == {"awx_job_id": "7"}
+
+
+def test_results_that_say_nothing_about_the_run_change_nothing(run):
+    before = run.wanted()
+    for result in ({}, {"ansible_facts": None}, {"changed": True, "ansible_facts": {"color": "blue"}}):
+        run.learn(result)
+    assert run.wanted() == before
+
+
+def test_a_run_without_a_name_wants_nothing():
+    assert not any(Unfinished().wanted().values())
+
+
+def test_an_undo_is_reported_as_one(run):
+    run.learn({"ansible_facts": {"__remediate_undoes": ["run-0"]}})
+    report = run.report("2026-01-01T00:01:00Z", "Interrupted by SIGTERM", [])
+    assert (report["mode"], report["undoes"]) == ("undo", ["run-0"])

@@ -1,0 +1,77 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://api.eu.prismacloud.io", "https://api.eu.prismacloud.io"),
+        (" https://API.eu.prismacloud.io/ ", "https://api.eu.prismacloud.io"),
+        ("api.eu.prismacloud.io", "https://api.eu.prismacloud.io"),
+        ("api.prismacloud.cn", "https://api.prismacloud.cn"),
+        ("api.cn", "https://api.prismacloud.cn"),
+        ("api", "https://api.prismacloud.io"),
+        ("api2", "https://api2.prismacloud.io"),
+        ("api.anz", "https://api.anz.prismacloud.io"),
+        ("api2.eu", "https://api2.eu.prismacloud.io"),
+        ("https://proxy.example.com:8443/prisma/", "https://proxy.example.com:8443/prisma"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://10.0.0.1", "https://10.0.0.1"),
+    ],
+)
+def test_addresses(text, url):
+    endpoint = read_endpoint(text)
+    assert (endpoint.url, endpoint.warning) == (url, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("app.eu", "https://api.eu.prismacloud.io"),
+        ("app", "https://api.prismacloud.io"),
+        ("app2.eu.prismacloud.io", "https://api2.eu.prismacloud.io"),
+        ("https://app.prismacloud.io/alerts/overview#x", "https://api.prismacloud.io"),
+        ("app.cn", "https://api.prismacloud.cn"),
+    ],
+)
+def test_console_is_taken_for_its_api_with_a_warning(text, url):
+    endpoint = read_endpoint(text)
+    assert endpoint.url == url
+    assert "names the console app" in endpoint.warning
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("http://api.eu.prismacloud.io", "in the clear"),
+        ("http://10.0.0.1", "in the clear"),
+        ("http://localhost.example.com", "in the clear"),
+        ("ftp://api.eu.prismacloud.io", "only https://"),
+        ("", "no host"),
+        ("https://", "no host"),
+        ("hello world", "no host"),
+        ("prisma", "no full name"),
+        ("{{ x }}", "no host"),
+        ("https://api.eu.prismacloud.io:port", "no URL"),
+        ("https://[::1", "no URL"),
+    ],
+)
+def test_garbage_is_told_with_what_to_write(text, why):
+    with pytest.raises(EndpointError, match="Write the API's address of your tenant") as error:
+        read_endpoint(text)
+    assert why in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["https://me:s3cret@api.eu.prismacloud.io", "https://me:s3cret@host:port"])
+def test_password_in_the_address_is_not_repeated(text):
+    with pytest.raises(EndpointError, match="holds a user name or password") as error:
+        read_endpoint(text)
+    assert "s3cret" not in str(error.value)
