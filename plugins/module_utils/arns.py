@@ -14,6 +14,7 @@ import re
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, read_document
 
 ARN = re.compile(r"arn:(?P<partition>[^:\s\"']*):[^:\s\"']*:[^:\s\"']*:(?P<account>[^:\s\"']*):")
+ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 PARTITION = re.compile(r"aws(-[a-z]+)*")
 
 
@@ -42,4 +43,4 @@ def _searchable(value):
     try:
         return f"{value}\n{json.dumps(read_document(value), ensure_ascii=False)}"
     except PolicyDocumentError:
-        return value
+        return f"{value}\n{ESCAPE.sub(lambda match: chr(int(match[1], 16)), value)}"

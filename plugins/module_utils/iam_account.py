@@ -15,7 +15,7 @@ from contextlib import suppress
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, stored_document
 
 PAGE = 1000
 # Who holds the root user's MFA device: no name of a user begins so.
@@ -65,6 +65,10 @@ def _absent_as_none(read, *args):
         if error.response["Error"]["Code"] == "NoSuchEntity":
             return None
         raise
+    except RecursionError as error:
+        # botocore reads the documents in an answer itself.
+        named = " ".join(map(str, args[1:]))
+        raise PolicyDocumentError(f"a policy document of {named} cannot be read: it is nested too deeply") from error
 
 
 def _pages(client, operation, result, **parameters):
@@ -101,7 +105,8 @@ def _role(client, name):
 
 
 def _role_fact(role):
-    return {**_user_fact(role), "trust": read_document(role["AssumeRolePolicyDocument"])}
+    trust = stored_document(role["AssumeRolePolicyDocument"], f"the trust policy of role {role['RoleName']}")
+    return {**_user_fact(role), "trust": trust}
 
 
 def _role_settings(client, name):
@@ -131,7 +136,11 @@ def _attached(client, kind, name):
 
 def _inline(client, kind, name, policy):
     answer = getattr(client, f"get_{kind}_policy")(**{f"{kind.capitalize()}Name": name, "PolicyName": policy})
-    return read_document(answer["PolicyDocument"])
+    return _inline_document(answer["PolicyDocument"], kind, name, policy)
+
+
+def _inline_document(text, kind, name, policy):
+    return stored_document(text, f"the inline policy {policy} of {kind} {name}")
 
 
 def _inline_names(client, kind, name):
@@ -148,9 +157,7 @@ def _policy(client, arn):
 
 
 def _policy_document(client, arn):
-    version = client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    answer = client.get_policy_version(PolicyArn=arn, VersionId=version)
-    return read_document(answer["PolicyVersion"]["Document"])
+    return _version_document(client, arn, client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"])
 
 
 def _policy_versions(client, arn):
@@ -160,7 +167,12 @@ def _policy_versions(client, arn):
 
 
 def _version_document(client, arn, version):
-    return read_document(client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+    found = client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+    return _managed_document(found["Document"], arn, version)
+
+
+def _managed_document(text, arn, version):
+    return stored_document(text, f"the policy {arn}, version {version},")
 
 
 def _policy_entities(client, arn):
@@ -322,7 +334,9 @@ def _principal_facts(kind, detail):
     inline = {
         entry["PolicyName"]: entry["PolicyDocument"] for entry in detail.get(f"{kind.capitalize()}PolicyList", [])
     }
-    facts = {("inline", kind, name, policy): read_document(text) for policy, text in inline.items()}
+    facts = {
+        ("inline", kind, name, policy): _inline_document(text, kind, name, policy) for policy, text in inline.items()
+    }
     facts["inline_names", kind, name] = list(inline)
     facts["attached", kind, name] = [entry["PolicyArn"] for entry in detail["AttachedManagedPolicies"]]
     if kind == "user":
@@ -333,4 +347,4 @@ def _principal_facts(kind, detail):
 
 def _default_document(policy):
     default = [version for version in policy["PolicyVersionList"] if version["IsDefaultVersion"]]
-    return read_document(default[0]["Document"]) if default else None
+    return _managed_document(default[0]["Document"], policy["Arn"], default[0]["VersionId"]) if default else None

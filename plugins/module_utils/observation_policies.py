@@ -17,6 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import (
     principal,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    Unreadable,
     canonical,
     denies,
     is_deny_only,
@@ -302,11 +303,15 @@ def _inline_named_so(script, kind, name, policy):
 
 def _inline_quota(script, step, kind, name):
     others = set(script.fact("inline_names", kind, name)) - {step["parameters"]["PolicyName"]}
-    documents = [pretty(script.fact("inline", kind, name, other)) for other in sorted(others)]
+    documents = [_text(script.fact("inline", kind, name, other)) for other in sorted(others)]
     quota = INLINE_SIZE_QUOTA[kind]
     if size(step["parameters"]["PolicyDocument"]) + sum(size(document) for document in documents) > quota:
         message = f"Maximum policy size of {quota} bytes exceeded for {kind} {name}"
         raise aws_error(step, "LimitExceeded", message)
+
+
+def _text(document):
+    return document.text if isinstance(document, Unreadable) else pretty(document)
 
 
 def delete_inline_policy(script, step):

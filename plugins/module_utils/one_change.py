@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 
 
@@ -64,6 +65,8 @@ def _planned(module, client, plan):
         return plan(module.params, IamAccount(client))
     except (ClientError, BotoCoreError) as error:
         module.fail_json_aws(error, msg="Failed to read what is there, so nothing was changed")
+    except LeastprivError as error:
+        module.fail_json(msg=f"Failed to read what is there, so nothing was changed: {error}")
 
 
 def attempt(module, client, change):

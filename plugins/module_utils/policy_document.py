@@ -9,7 +9,9 @@ Source: "Grammar of the IAM JSON policy language" in the IAM User Guide. Pure: n
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
 from urllib.parse import unquote
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
@@ -20,10 +22,59 @@ SETS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrinc
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 SID = re.compile(r"[a-zA-Z0-9]*")
 SURROGATE = re.compile("[\ud800-\udfff]")
+# IAM's grammar needs seven levels, and no number in a document that IAM takes is nearly as long.
+MAX_DEPTH = 32
+MAX_DIGITS = 1000
+MAX_SHOWN = 60
 
 
 class PolicyDocumentError(LeastprivError):
     """A text is no IAM policy document; the message says what is wrong with it."""
+
+
+class Unreadable(dict):
+    """Takes the place of a stored document that cannot be read: only a step that looks into it fails.
+
+    :ivar text: the document as it is stored.
+    :ivar why: which document it is, and why it cannot be read.
+    """
+
+    def __init__(self, text, why):
+        super().__init__()
+        self.text = text
+        self.why = why
+
+    def _refuse(self, *ignored):
+        raise PolicyDocumentError(self.why)
+
+    get = items = keys = values = __getitem__ = __iter__ = __contains__ = __len__ = _refuse
+    __hash__ = None
+
+    def __bool__(self):
+        return True
+
+    def __eq__(self, other):
+        return isinstance(other, Unreadable) and self.text == other.text
+
+
+def stored_document(text, name):
+    """Read a document that is stored in IAM.
+
+    :param text: as C(read_document) takes it.
+    :param name: which document it is, for people: C("the inline policy p of user bob").
+    :returns: the document, or C(Unreadable).
+    """
+    try:
+        return read_document(text)
+    except PolicyDocumentError as error:
+        return Unreadable(_as_stored(text), f"{name} cannot be read: {error}")
+
+
+def _as_stored(text):
+    try:
+        return text if isinstance(text, str) else repr(text)
+    except (RecursionError, ValueError):
+        return ""
 
 
 def read_document(text):
@@ -34,8 +85,8 @@ def read_document(text):
     :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones), half of a
         character (nothing can pass it on).
     """
-    if isinstance(text, dict):
-        return read_document(json.dumps(text))
+    if not isinstance(text, str):
+        text = _as_text(text)
     if text.lstrip()[:3].upper() == "%7B":
         text = unquote(text)
     try:
@@ -43,7 +94,7 @@ def read_document(text):
             text,
             object_pairs_hook=_unique_keys,
             parse_float=_exact_float,
-            parse_int=Exact,
+            parse_int=_exact_integer,
             parse_constant=_refuse_constant,
         )
     except RecursionError as error:
@@ -52,16 +103,33 @@ def read_document(text):
         raise PolicyDocumentError(f"it is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise PolicyDocumentError("it is JSON, but no object")
-    if _holds_surrogate(document):
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_depth(document)
+    if SURROGATE.search(json.dumps(document, ensure_ascii=False)):
         raise PolicyDocumentError("it holds a lone surrogate, which is no character")
     return document
 
 
-def _holds_surrogate(document):
+def _as_text(document):
+    """What boto3 has made of a document's JSON, as JSON again."""
     try:
-        return bool(SURROGATE.search(json.dumps(document, ensure_ascii=False)))
-    except RecursionError as error:
-        raise PolicyDocumentError("it is nested too deeply") from error
+        return json.dumps(document)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise PolicyDocumentError("it is nested too deeply, or not JSON") from error
+
+
+def _check_depth(document):
+    level = [document]
+    for _depth in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise PolicyDocumentError(f"it is nested too deeply (more than {MAX_DEPTH} levels)")
+
+
+def _inside(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class Exact(str):
@@ -70,15 +138,34 @@ class Exact(str):
 
 def _exact_float(text):
     # boto3 hands documents over as parsed JSON: 1.50 and 1.5 cannot be told apart there.
-    return Exact(repr(float(text)))
+    value = float(text)
+    if not math.isfinite(value):
+        raise PolicyDocumentError(f"the number {_shown(Exact(text))} is larger than any that a program can hold")
+    return Exact(repr(value))
+
+
+def _exact_integer(text):
+    if len(text) > MAX_DIGITS:
+        raise PolicyDocumentError(f"it holds a number of {len(text)} digits")
+    return Exact(text)
 
 
 def _unique_keys(pairs):
-    keys = [key for key, _value in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise PolicyDocumentError(f"the key {twice[0]!r} stands twice in one object")
-    return dict(pairs)
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        twice = _first_twice([key for key, _value in pairs])
+        raise PolicyDocumentError(f"the key {_shown(twice)} stands twice in one object")
+    return unique
+
+
+def _first_twice(values):
+    return min(value for value, count in Counter(values).items() if count > 1)
+
+
+def _shown(value):
+    """A value of a document for a sentence, shortened."""
+    text = value if isinstance(value, Exact) else repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _refuse_constant(name):
@@ -97,10 +184,10 @@ def check_grammar(document):
     :raises PolicyDocumentError: naming the first thing that IAM would call a MalformedPolicyDocument.
     """
     if document.get("Version", VERSIONS[1]) not in VERSIONS:
-        raise PolicyDocumentError(f"Version is {document['Version']!r}, IAM knows {' and '.join(VERSIONS)}")
+        raise PolicyDocumentError(f"Version is {_shown(document['Version'])}, IAM knows {' and '.join(VERSIONS)}")
     unknown = sorted(set(document) - {"Version", "Id", "Statement"})
     if unknown:
-        raise PolicyDocumentError(f"IAM knows no top-level element {unknown[0]!r}")
+        raise PolicyDocumentError(f"IAM knows no top-level element {_shown(unknown[0])}")
     if not _is_text(document.get("Id", "")):
         raise PolicyDocumentError("Id must be a text")
     if not document.get("Statement"):
@@ -110,9 +197,8 @@ def check_grammar(document):
         if problem:
             raise PolicyDocumentError(f"statement {number}: {problem}")
     sids = [statement["Sid"] for statement in statements(document) if statement.get("Sid")]
-    twice = [sid for sid in sids if sids.count(sid) > 1]
-    if twice:
-        raise PolicyDocumentError(f"the Sid {twice[0]!r} stands twice in it")
+    if len({*sids}) < len(sids):
+        raise PolicyDocumentError(f"the Sid {_shown(_first_twice(sids))} stands twice in it")
 
 
 def _statement_problem(statement):
@@ -120,9 +206,9 @@ def _statement_problem(statement):
         return "it is no object"
     unknown = sorted(set(statement) - STATEMENT_KEYS)
     if unknown:
-        return f"an identity-based policy knows no element {unknown[0]!r}"
+        return f"an identity-based policy knows no element {_shown(unknown[0])}"
     if statement.get("Effect") not in ("Allow", "Deny"):
-        return f"Effect is {statement.get('Effect')!r}; IAM takes exactly 'Allow' or 'Deny'"
+        return f"Effect is {_shown(statement.get('Effect'))}; IAM takes exactly 'Allow' or 'Deny'"
     return (
         _one_of_problem(statement, "Action", "NotAction")
         or _one_of_problem(statement, "Resource", "NotResource")
@@ -145,7 +231,7 @@ def _one_of_problem(statement, one, other):
 def _action_problem(statement):
     actions = _as_list(statement.get("Action", statement.get("NotAction")))
     wrong = [action for action in actions if not ACTION.fullmatch(action)]
-    return f"{wrong[0]!r} is no action (service:Name)" if wrong else None
+    return f"{_shown(wrong[0])} is no action (service:Name)" if wrong else None
 
 
 def _is_text(value):
@@ -232,6 +318,8 @@ def canonical_text(value):
 
 
 def _tagged(value):
+    if isinstance(value, Unreadable):
+        return {"unreadable": value.text}
     if isinstance(value, Exact):
         return {"number": str(value)}
     if isinstance(value, dict):

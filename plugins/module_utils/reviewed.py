@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import canonical_text
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import Unreadable, canonical_text
 
 # Facts about the whole account, of which a step needs one entry: that one is in its before, or decides its status.
 ACCOUNT_WIDE = ("policy_names", "summary", "virtual_mfa_devices")
@@ -32,7 +32,7 @@ def fingerprint(before, relied_on):
 def _fact(value):
     if isinstance(value, (list, tuple)):
         return sorted(canonical_text(one) for one in value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not isinstance(value, Unreadable):
         return {key: inner for key, inner in value.items() if key not in BESIDE_THE_POINT}
     return value
 

@@ -142,6 +142,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import
     principal_of,
     unconsolidated_step,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import (
+    attempt,
+    for_each_alert,
+    unexpected,
+    writable,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
@@ -183,7 +189,16 @@ class Batch:
 
     def observe_alert(self, alert):
         """Observe one alert's steps in order; the first that cannot be applied decides the alert."""
-        return _held_to_plan(self._observe_alert(alert), alert.get("reviewed"))
+        before = dict(self._pending), dict(self._writers), dict(self._consolidated)
+        is_applied = False
+        try:
+            seen = writable(_held_to_plan(self._observe_alert(alert), alert.get("reviewed")))
+            is_applied = seen["disposition"] is None
+        finally:
+            # Nothing of it will be applied: no other alert is to find it in its way.
+            if not is_applied:
+                self._pending, self._writers, self._consolidated = before
+        return seen
 
     def _observe_alert(self, alert):
         seen, is_full = self._observe_steps(alert, alert["steps"])
@@ -355,13 +370,27 @@ def observe_alerts(module, alerts, caller):
     account_id = module.params["account_id"]
     protection = Protection(module.params["protected_principals"], caller, datetime.now(timezone.utc))
     account = IamAccount(module.client("iam"))
-    touched = {principal(step) for alert in alerts for step in alert["steps"]} - {None}
-    if len(touched) >= PRELOAD_FROM:
+    if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
     partition = caller.split(":")[1]
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
     batch = Batch(account, account_id, partition, allow, protection, module.params["on_quota"])
-    return limit_changes([batch.observe_alert(alert) for alert in alerts], module.params["max_changes"])
+    seen = for_each_alert("observing the account", alerts, batch.observe_alert, _lost)
+    return limit_changes(seen, module.params["max_changes"])
+
+
+def _principals(alerts):
+    named = for_each_alert("reading its principals", alerts, _principals_of, lambda alert, reason: set())
+    return set().union(*named) - {None}
+
+
+def _principals_of(alert):
+    return {principal(step) for step in alert["steps"]}
+
+
+def _lost(alert, reason):
+    bare = {"message_id": alert["message_id"], "disposition": "failed", "reason": reason, "steps": []}
+    return attempt("keeping its steps", lambda: writable(give_up([alert], "failed", reason)[0]), lambda _reason: bare)
 
 
 def limit_changes(alerts, most):
@@ -384,13 +413,18 @@ def _held_back(alert):
 
 
 def _preload(module, account):
-    """Read everything at once; where that is not allowed, principals are read one by one as they come."""
+    """Read everything at once; where that is not possible, principals are read one by one as they come."""
     try:
         account.preload()
     except ClientError as error:
         if "AccessDenied" not in error.response["Error"]["Code"]:
             raise
         module.warn(f"Observing is slower without iam:GetAccountAuthorizationDetails: {error}")
+    except BotoCoreError:
+        raise
+    except Exception as error:
+        # Something in the account that botocore itself cannot read, of a principal that may be nobody's concern here.
+        module.warn(f"Observing is slower: {unexpected('reading the account at once', error)}")
 
 
 def give_up(alerts, disposition, reason):
@@ -408,6 +442,11 @@ def give_up(alerts, disposition, reason):
 
 def differences(alerts):
     """What Ansible's diff mode shows: one entry per needed step."""
+    shown = for_each_alert("showing its differences", alerts, _differences, lambda alert, reason: [])
+    return [difference for of_alert in shown for difference in of_alert]
+
+
+def _differences(alert):
     return [
         {
             "before_header": step["label"],
@@ -415,7 +454,6 @@ def differences(alerts):
             "before": _shown(step["before"]),
             "after": _shown(step["after"]),
         }
-        for alert in alerts
         for step in alert["steps"]
         if step["status"] == "needed"
     ]

@@ -23,6 +23,7 @@ Fault = tuple[Path, str]
 # of all scripts are its Unicode \w, and the separators (Z) are these.
 _SEPARATORS = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _UNICODE_WORD = (r"\p{L}\p{Z}\p{N}_", rf"\w{_SEPARATORS}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # Left where a script should have had a value. Policy variables such as ${aws:username} have a colon, ${*} has no name.
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_./-]*\}|\A<[^<>]+>\Z")
 
@@ -63,6 +64,8 @@ def _check_text(value: str, described: Shape, _shapes: Shapes, path: Path) -> It
     sized_wrongly = list(_check_range(len(value), described, path, "characters"))
     if sized_wrongly:
         yield from sized_wrongly
+    elif _SURROGATE.search(value):
+        yield path, "holds a lone surrogate, which is no character"
     elif _TEMPLATE.search(value):
         yield path, "holds a placeholder that was never filled in"
     elif "enum" in described and value not in described["enum"]:

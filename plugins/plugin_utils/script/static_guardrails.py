@@ -16,6 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     read_document,
 )
 
+DOCUMENTS = {"AssumeRolePolicyDocument", "PolicyDocument"}
 # Parameters whose value is one ARN: there, unlike in a document, a wildcard or a variable means nothing to IAM.
 ONE_ARN = re.compile(r".*Arn|PermissionsBoundary")
 
@@ -36,24 +37,40 @@ def refusals(call, row, account_id, allow):
     return found + _right_account(call, account_id)
 
 
+def unreadable_documents(call, row, allow):
+    """The policy documents of a call that IAM would not take, or not read as we do.
+
+    :returns: list of (what is wrong, the name of the parameter).
+    """
+    is_guarded = "deny_only" in row.guards and not is_open("deny_only", call.operation, allow)
+    found = []
+    for parameter in sorted(DOCUMENTS & set(call.parameters)):
+        try:
+            document = _script_document(call.parameters[parameter])
+            if is_guarded and parameter == "PolicyDocument":
+                check_grammar(document)
+        except PolicyDocumentError as error:
+            found.append((str(error), parameter))
+    return found
+
+
 def _deny_only(rule, call):
     parameter = "PolicyDocument"
     try:
         document = _script_document(call.parameters[parameter])
-    except PolicyDocumentError as error:
-        return [(Refusal(rule, f"its policy document cannot be read as IAM would: {error}"), parameter)]
-    if not is_deny_only(document):
-        return [(Refusal(rule, "its policy document allows something"), parameter)]
-    return []
+    except PolicyDocumentError:
+        document = {}
+    # Without statements it is among the unreadable documents, which are never applied.
+    if not document.get("Statement") or is_deny_only(document):
+        return []
+    return [(Refusal(rule, "its policy document allows something"), parameter)]
 
 
 def _script_document(text):
     # IAM's own answers are URL-encoded; what it is sent is not.
     if text.lstrip()[:1] == "%":
         raise PolicyDocumentError("it is URL-encoded")
-    document = read_document(text)
-    check_grammar(document)
-    return document
+    return read_document(text)
 
 
 def _no_activation(rule, call):

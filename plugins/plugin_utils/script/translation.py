@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
@@ -16,7 +17,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, describe, line_and_column
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import secret_spans
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import resolve
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import refusals
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import (
+    refusals,
+    unreadable_documents,
+)
 
 # What the vendor puts where a script would stand, and what it means.
 PLACEHOLDERS = {
@@ -76,7 +80,7 @@ def translate(script, account_id, allow=()):
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in call.notes]
     if problems:
-        left = _left_to_do(changing)
+        left = _left_to_do(changing, allow)
         reason = "\n".join([describe(text, _in_order(problems)), *map(by_hand, left)])
         return {**_result(_worst(problems), reason, notes), "by_hand": left}
     return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
@@ -90,29 +94,28 @@ def translate_alerts(alerts, settings=()):
     :returns: these alerts, each with what C(translate) says. One that cannot even be tried has failed.
     """
     allowed = {account["account"]: account["allow"] for account in settings}
-    return [
-        {**alert, **_translate_alert(alert, allowed.get(alert["account"], ()))}
-        for alert in alerts
-        if alert["disposition"] is None
-    ]
+    undecided = [alert for alert in alerts if alert["disposition"] is None]
+
+    def translated(alert):
+        allow = allowed.get(alert["account"], ())
+        return {**alert, **writable(translate(alert["script"], alert["account_id"], allow))}
+
+    return for_each_alert("translating its script", undecided, translated, _lost)
 
 
-def _translate_alert(alert, allow):
-    try:
-        return translate(alert["script"], alert["account_id"], allow)
-    # One alert's script must never keep the others from being worked on.
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        return _result("failed", f"Translating its script broke off ({told}). Please report it with the script.", [])
+def _lost(alert, reason):
+    return {**alert, **_result("failed", reason, [])}
 
 
 def _result(disposition, reason, notes, steps=()):
     return {"disposition": disposition, "reason": reason, "notes": notes, "by_hand": [], "steps": list(steps)}
 
 
-def _left_to_do(changing):
+def _left_to_do(changing, allow):
     """The commands that can be read, all of them: where one cannot be translated, none of the script was applied."""
-    return [call.text for call in changing if not call.problems and by_hand(call.text)]
+    sound = [call for call in changing if not call.problems]
+    taken = [call for call in sound if not unreadable_documents(call, OPERATIONS.get(call.operation, UNKNOWN), allow)]
+    return [call.text for call in taken if by_hand(call.text)]
 
 
 def _no_script(text):
@@ -141,6 +144,7 @@ def _call_problems(call, account_id, allow):
     if missing:
         return [_problem(call, "unsupported", f"without --{cli_name(missing[0])} it works on the caller itself", None)]
     return [
+        *(_unreadable(call, *one) for one in unreadable_documents(call, row, allow)),
         *(_inexpressible(call, row, name) for name in inexpressible(row, call.parameters)),
         *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow)),
     ]
@@ -153,6 +157,11 @@ def _decided_by_name(call, row):
 
 def _guarded(call, refusal, parameter):
     return _problem(call, "refused", str(refusal), parameter, how_to_open(refusal.rule, call.operation))
+
+
+def _unreadable(call, error, parameter):
+    message = f"--{cli_name(parameter)} is not a policy document that IAM takes: {error}"
+    return _problem(call, "unsupported", message, parameter, "Correct the script of the vendor's policy.")
 
 
 def _inexpressible(call, row, parameter):

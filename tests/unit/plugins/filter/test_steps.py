@@ -85,9 +85,7 @@ def create(document, name="p"):
 REFUSED = [
     ("deny_only", create(ALLOW)),
     ("deny_only", create(DENY.replace("Deny", "deny"))),
-    ("deny_only", create('{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}')),
     ("deny_only", create('{"Statement":{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}}')),
-    ("deny_only", create("no document")),
     ("deny_only", f"aws iam put-role-policy --role-name ci --policy-name p --policy-document '{ALLOW}'"),
     ("no_activation", "aws iam update-access-key --user-name a --access-key-id AKIAEXAMPLE000000000 --status Active"),
     ("right_account", f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT[::-1]}:policy/p"),
@@ -107,6 +105,59 @@ def test_static_guardrails_refuse_the_whole_script(rule, script):
     assert result["disposition"] == "refused"
     assert f"guardrail {rule}" in result["reason"]
     assert result["steps"] == []
+
+
+def a_deny(value):
+    statement = (
+        f'"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{{"NumericEquals":{{"s3:max-keys":{value}}}}}'
+    )
+    return f'{{"Version":"2012-10-17","Statement":[{{{statement}}}]}}'
+
+
+UNREADABLE = {
+    "infinite": (a_deny("1e999"), "the number 1e999"),
+    "not a number": (a_deny("NaN"), "NaN is no JSON"),
+    "5,000 digits": (a_deny("1" * 5_000), "a number of 5000 digits"),
+    "deep": (a_deny("[" * 400 + "]" * 400), "nested too deeply"),
+    "very deep": (a_deny("[" * 50_000), "nested too deeply"),
+    "half a character": (a_deny(r'"\ud800"'), "lone surrogate"),
+    "an empty object": ("{}", "no Statement"),
+    "a list": ("[]", "no object"),
+    "a key twice": ('{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}', "stands twice"),
+    "prose": ("no document", "not JSON"),
+    "a file": ("./deny.json", "not JSON"),
+    "encoded": ("%7B%7D", "URL-encoded"),
+    "an odd Sid": ('{"Statement":[{"Sid":"a-b","Effect":"Deny","Action":"*","Resource":"*"}]}', "Sid must be"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_document_that_cannot_be_read_is_unsupported_with_its_place(name):
+    document, says = UNREADABLE[name]
+    result = steps(f"{create(DENY, 'fine')} &&\n{create(document)}")
+    assert result["disposition"] == "unsupported"
+    assert (
+        f"line 2, column {create('').index(chr(39)) + 1}: --policy-document is not a policy document"
+        in result["reason"]
+    )
+    assert says in result["reason"]
+    assert "remediate_allow" not in result["reason"], "no guardrail is to be opened for a typing error"
+    assert result["by_hand"] == [create(DENY, "fine")], "what IAM does not take is not to be run by hand either"
+
+
+def test_an_empty_document_is_unsupported():
+    result = steps(create(""))
+    assert (result["disposition"], "--policy-document must be" in result["reason"]) == ("unsupported", True)
+
+
+@pytest.mark.parametrize("name", ["infinite", "5,000 digits", "deep", "half a character", "prose"])
+def test_an_open_guardrail_makes_no_document_readable(name):
+    for command in (
+        "create-policy --policy-name p --policy-document",
+        "update-assume-role-policy --role-name r --policy-document",
+    ):
+        result = steps(f"aws iam {command} '{UNREADABLE[name][0]}'", allow=["deny_only", "keep_trust"])
+        assert result["disposition"] == "unsupported"
 
 
 @pytest.mark.parametrize("rule", NEVER_OPEN)

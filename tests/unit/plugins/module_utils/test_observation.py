@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
@@ -13,6 +14,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import I
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import OBSERVERS, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import Conflict, Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError, pretty
+from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import fingerprint
 from stack.furnishing import SAML_METADATA, THUMBPRINT, furnish_credentials, furnish_providers
 
 ACCOUNT = "payments"
@@ -500,6 +503,69 @@ def test_preloading_gives_the_facts_that_single_reads_give(stack, iam, kind):
     preloaded = IamAccount(iam)
     preloaded.preload()
     assert [preloaded.fact(*key) for key in keys] == [IamAccount(iam).fact(*key) for key in keys]
+
+
+BROKEN = '{"Statement": [{"Effect": "Deny", "Condition": {"NumericEquals": {"s3:max-keys": 1e999}}}]}'
+
+
+class BrokenIam:
+    """IAM in which some stored documents cannot be read, as botocore gives them."""
+
+    def __init__(self, iam, document):
+        self._iam, self._document = iam, document
+
+    def __getattr__(self, name):
+        return getattr(self._iam, name)
+
+    def get_user_policy(self, **named):
+        return {**self._iam.get_user_policy(**named), "PolicyDocument": self._document}
+
+    def get_role(self, **named):
+        answer = self._iam.get_role(**named)
+        return {"Role": {**answer["Role"], "AssumeRolePolicyDocument": self._document}}
+
+    def get_paginator(self, operation):
+        pages = list(
+            self._iam.get_paginator(operation).paginate(Filter=["User", "Role", "Group", "LocalManagedPolicy"])
+        )
+        for page in pages:
+            for user in page["UserDetailList"]:
+                for policy in user.get("UserPolicyList", []):
+                    policy["PolicyDocument"] = self._document
+            for role in page["RoleDetailList"]:
+                role["AssumeRolePolicyDocument"] = self._document
+        return SimpleNamespace(paginate=lambda **_parameters: pages)
+
+
+@pytest.mark.parametrize("document", [BROKEN, {"Statement": float("inf")}, "", {"a": 10**5000}])
+def test_a_stored_document_that_cannot_be_read_stops_only_what_needs_it(stack, iam, document):
+    account = IamAccount(BrokenIam(iam, document))
+    account.preload()
+    script = Script(account, stack.account_id(ACCOUNT), "aws", ["keep_deny"], {})
+    for operation, parameters in (
+        ("AttachUserPolicy", {**BOB, **DENIES}),
+        ("DetachUserPolicy", {**BOB, **ALLOWS}),
+        ("PutUserPolicy", {**BOB, "PolicyName": "new", "PolicyDocument": DENY}),
+        ("TagRole", {**CI, **RED}),
+        ("DetachRolePolicy", {**CI, **DENIES}),
+    ):
+        step = a_step(stack, operation, parameters)
+        assert observe(script, step).status in ("needed", "unchanged"), operation
+        assert fingerprint({}, script.relied_on)
+    for operation, parameters, named in (
+        ("DeleteUserPolicy", {**BOB, "PolicyName": "kept"}, "the inline policy kept of user bob"),
+        ("PutUserPolicy", {**BOB, "PolicyName": "kept", "PolicyDocument": DENY}, "the inline policy kept of user bob"),
+        ("UpdateAssumeRolePolicy", {**CI, "PolicyDocument": DENY}, "the trust policy of role ci"),
+    ):
+        with pytest.raises(PolicyDocumentError, match=f"^{named} cannot be read: "):
+            observe(script, a_step(stack, operation, parameters))
+
+
+@pytest.mark.parametrize("key", [("inline", "user", "bob", "kept"), ("role", "ci")])
+def test_single_reads_name_the_document_too(iam, key):
+    found = IamAccount(BrokenIam(iam, BROKEN)).fact(*key)
+    with pytest.raises(PolicyDocumentError, match="cannot be read: the number 1e999"):
+        pretty(found["trust"] if key[0] == "role" else found)
 
 
 def test_every_observer_is_used_and_has_a_case_here():

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     PolicyDocumentError,
     canonical,
+    canonical_text,
     check_grammar,
     denies,
     is_deny_only,
@@ -17,6 +18,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     read_document,
     same_document,
     size,
+    statements,
+    stored_document,
 )
 
 DENY = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
@@ -25,6 +28,13 @@ ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 
 def document(*statements, **changes):
     return {"Version": "2012-10-17", "Statement": list(statements), **changes}
+
+
+def nested(levels):
+    value = {}
+    for _level in range(levels):
+        value = {"a": value}
+    return value
 
 
 @pytest.mark.parametrize(
@@ -36,13 +46,50 @@ def document(*statements, **changes):
         ('{"Statement": 1, "Statement": 2}', "stands twice"),
         ('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "'Effect' stands twice"),
         ('{"Statement": NaN}', "NaN is no JSON"),
+        ('{"NumericEquals": {"s3:max-keys": 1e999}}', "the number 1e999 is larger than any"),
+        ('{"NumericEquals": {"s3:max-keys": -1e999}}', "the number -1e999 is larger than any"),
+        ('{"a": ' + "1" * 5_000 + "}", "a number of 5000 digits"),
+        ('{"a": 1' + "0" * 5_000 + ".5}", "is larger than any"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"a": ' * 40 + "1" + "}" * 40, "nested too deeply"),
+        ('{"a": ' + "[" * 400 + "]" * 400 + "}", "nested too deeply"),
         ('{"Statement": "\\ud800"}', "lone surrogate"),
     ],
 )
 def test_unreadable_documents_say_why(text, says):
     with pytest.raises(PolicyDocumentError, match=says):
         read_document(text)
+
+
+@pytest.mark.parametrize(
+    "given", [{"a": float("inf")}, {"a": float("nan")}, {"a": 10**5000}, {"a": b""}, None, ["x"], nested(2_000)]
+)
+def test_what_boto3_has_made_of_a_document_is_read_as_strictly(given):
+    with pytest.raises(PolicyDocumentError):
+        read_document(given)
+
+
+def test_many_keys_are_read_in_a_moment(at_most):
+    keys = ", ".join(f'"k{number}": 1' for number in range(50_000))
+    with at_most(2):
+        assert len(read_document(f"{{{keys}}}")) == 50_000
+
+
+def test_a_value_in_an_error_is_shortened():
+    with pytest.raises(PolicyDocumentError) as error:
+        check_grammar({"Version": "x" * 100_000})
+    assert len(str(error.value)) < 200
+
+
+def test_a_stored_document_that_cannot_be_read_stops_only_who_looks_into_it():
+    stored = stored_document('{"a": 1e999}', "the inline policy p of user bob")
+    assert stored
+    assert stored == stored_document('{"a": 1e999}', "the same again")
+    assert stored != stored_document('{"b": 1e999}', "the inline policy p of user bob")
+    for look in (pretty, canonical, denies, is_deny_only, check_grammar, statements, list, len):
+        with pytest.raises(PolicyDocumentError, match=r"^the inline policy p of user bob cannot be read: the number"):
+            look(stored)
+    assert canonical_text([stored]) != canonical_text([stored_document('{"b": 1e999}', "another")])
 
 
 def test_documents_that_iam_encoded_are_read():

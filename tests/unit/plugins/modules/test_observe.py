@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+
 import pytest
-from ansible_collections.leastpriv.iam.plugins.modules.observe import differences, limit_changes
+from ansible_collections.leastpriv.iam.plugins.modules.observe import differences, limit_changes, observe_alerts
 
 
 def observed(number, disposition=None, status="needed"):
@@ -50,3 +53,73 @@ def test_each_side_of_a_difference_is_text_that_compares_line_by_line(part, show
     needed = {"label": "I-1 do", "status": "needed", "before": {}, "after": part}
     (told,) = differences([{"steps": [needed, {"status": "unchanged"}]}])
     assert told == {"before_header": "I-1 do", "after_header": "I-1 do", "before": "", "after": shown}
+
+
+def test_differences_that_cannot_be_shown_cost_one_alert_alone():
+    odd = {"label": "I-1 do", "status": "needed", "before": {}, "after": {"document": "no document"}}
+    fine = {"label": "I-2 do", "status": "needed", "before": {}, "after": {"trust": "{}"}}
+    assert [told["after_header"] for told in differences([{"steps": [odd]}, {"steps": [fine]}])] == ["I-2 do"]
+
+
+POLICY = "arn:aws:iam::123456789012:policy/p"
+
+
+class Iam:
+    """Nothing but users, each with a list of attached policies that is a little odd."""
+
+    def get_user(self, UserName):
+        arn = f"arn:aws:iam::123456789012:user/{UserName}"
+        return {"User": {"Arn": arn, "Path": "/", "UserName": UserName}}
+
+    def get_policy(self, PolicyArn):
+        return {"Policy": {"DefaultVersionId": "v1"}}
+
+    def get_policy_version(self, PolicyArn, VersionId):
+        return {"PolicyVersion": {"Document": {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}}}
+
+    def get_paginator(self, operation):
+        return SimpleNamespace(paginate=lambda **_named: [{"AttachedPolicies": []}])
+
+
+def attaching(alert_id, user, **changes):
+    parameters = {"UserName": user, "PolicyArn": POLICY}
+    step = {"operation": "AttachUserPolicy", "parameters": parameters, "module": "m", "args": {}, "target": user}
+    return {"message_id": alert_id, "alert_id": alert_id, "steps": [{**step, "index": 1, "command": "c", **changes}]}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        attaching("I-ODD", "ann", operation="NoSuchOperation"),
+        attaching("I-ODD", ["ann"]),
+        attaching("I-ODD", "ann", parameters=None),
+        attaching("I-ODD", "ann", args={"x": math.inf}),
+        attaching("I-ODD", "ann", args={"x": object()}),
+        {"message_id": "I-ODD", "alert_id": "I-ODD", "steps": 5},
+        {"message_id": "I-ODD", "alert_id": "I-ODD"},
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_alert_that_cannot_be_observed_costs_nothing_but_itself(odd, place):
+    others = [attaching("I-1", "ann"), attaching("I-2", "bob")]
+    params = {"account_id": "123456789012", "allow": [], "max_changes": None, "on_quota": "fail", "undo": False}
+    module = SimpleNamespace(params={**params, "protected_principals": []}, client=lambda service: Iam())
+    caller = "arn:aws:sts::123456789012:assumed-role/Runner/x"
+    alone = observe_alerts(module, others, caller)
+    assert [seen["disposition"] for seen in alone] == [None, None]
+    batch = observe_alerts(module, [*others[:place], odd, *others[place:]], caller)
+    lost = batch.pop(place)
+    assert (lost["message_id"], lost["disposition"]) == ("I-ODD", "failed")
+    assert lost["reason"].startswith("Unexpected error while observing the account: ")
+    assert batch == alone
+
+
+def test_what_a_lost_alert_was_about_to_write_stands_in_no_other_alerts_way():
+    params = {"account_id": "123456789012", "allow": [], "max_changes": None, "on_quota": "fail", "undo": False}
+    module = SimpleNamespace(params={**params, "protected_principals": []}, client=lambda service: Iam())
+    caller = "arn:aws:sts::123456789012:assumed-role/Runner/x"
+    (step,) = attaching("I-1", "ann")["steps"]
+    detach = {**step, "operation": "DetachUserPolicy"}
+    lost = {**attaching("I-1", "ann"), "steps": [step, {**step, "operation": "NoSuchOperation", "index": 2}]}
+    other = {"message_id": "I-2", "alert_id": "I-2", "steps": [detach]}
+    assert observe_alerts(module, [lost, other], caller)[1] == observe_alerts(module, [other], caller)[0]
