@@ -56,6 +56,9 @@ class Unreadable(dict):
     def __eq__(self, other):
         return isinstance(other, Unreadable) and self.text == other.text
 
+    def __ne__(self, other):
+        return not self == other
+
 
 def stored_document(text, name):
     """Read a document that is stored in IAM.
