@@ -187,14 +187,14 @@ def _leftovers(script, kind, name):
     for family, words in LEFTOVERS[kind].items():
         yield script.fact(family, name), words
     if kind == "group":
-        yield _members(script, name), "must remove users from group first"
+        yield members_of(script, name), "must remove users from group first"
     if kind == "role":
         yield _profiles_of(script, name), "must remove roles from instance profile first"
     yield script.fact("attached", kind, name), "must detach all policies first"
     yield script.fact("inline_names", kind, name), "must delete policies first"
 
 
-def _members(script, group):
+def members_of(script, group):
     moved = {user for (user,) in script.overlaid("groups_of")}
     live = {arn.split("/")[-1] for arn in script.fact("members", group) or []}
     return live - moved | {user for user in moved if group in (script.fact("groups_of", user) or [])}

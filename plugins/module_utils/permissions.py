@@ -37,6 +37,7 @@ HELD = {
     "ServiceSpecificCredential": "ListServiceSpecificCredentials",
     "SigningCertificate": "ListSigningCertificates",
 }
+ROLE_POLICIES = ("ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", *DOCUMENT)
 GROUP_POLICIES = ("ListAttachedGroupPolicies", "ListGroupPolicies", "GetGroupPolicy", *DOCUMENT)
 
 # What an observer of module_utils/observation.py reads.
@@ -56,7 +57,7 @@ OBSERVED = {
     "create_service_linked_role": ("ListRoles",),
     "create_user": PRINCIPAL,
     "delete_alias": ("ListAccountAliases",),
-    "delete_boundary": PRINCIPAL,
+    "delete_boundary": (*PRINCIPAL, *DOCUMENT),
     "delete_credential": ("GetUser", "{held}"),
     "delete_inline_policy": (*PRINCIPAL, "Get{noun}Policy", "List{noun}Policies"),
     "delete_login_profile": ("GetUser", "GetLoginProfile"),
@@ -74,7 +75,7 @@ OBSERVED = {
     "put_inline_policy": (*PRINCIPAL, "Get{noun}Policy", "List{noun}Policies"),
     "remove_client_id": OIDC,
     "remove_member": ("GetGroup", "GetUser", "ListGroupsForUser", *GROUP_POLICIES),
-    "remove_role_from_profile": (*PROFILE, "GetRole"),
+    "remove_role_from_profile": (*PROFILE, "GetRole", *ROLE_POLICIES),
     "rename": ("{carrier}",),
     "set_default_policy_version": (*VERSIONS, *REACHED, *ATTACHED),
     "set_outbound_federation": ("GetOutboundWebIdentityFederationInfo",),
@@ -86,7 +87,7 @@ OBSERVED = {
     "update_role": ("GetRole",),
     "update_saml_metadata": SAML,
     "update_thumbprints": OIDC,
-    "update_trust": ("GetRole",),
+    "update_trust": ("GetRole", *ROLE_POLICIES),
 }
 LEFTOVERS = {
     "Group": ("GetGroup",),

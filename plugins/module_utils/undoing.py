@@ -13,6 +13,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation import o
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import Conflict
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import canonical, read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.taken import more_than, taken_by
 
 # What undoes a restriction widens access by nature, and a person asked for it: the guardrails of scripts do not apply.
 ALLOWED_TO_UNDO = sorted(set(RULES) - set(NEVER_OPEN))
@@ -43,7 +44,29 @@ def observe_undo(script, step):
         raise Drift(f"it is not as the run left it: {conflict}") from conflict
     if left.status != "unchanged":
         raise Drift(_differing(applied, left.before))
+    _no_more_than_taken(before_it, step)
     return found
+
+
+def _no_more_than_taken(script, step):
+    """What is put back by its name must not have become more powerful.
+
+    :raises Drift: it has, or nothing says what it was.
+    """
+    applied = step["undoes"]
+    live = taken_by(script, applied)
+    if live is None:
+        return
+    if applied.get("taken") is None:
+        raise Drift(
+            "the run's journal does not record what this would give back (an earlier version wrote it), so whether "
+            f"that has changed since is unknown. Check it, then run by hand: {step['command']}"
+        )
+    if more := more_than(applied["taken"], live):
+        raise Drift(
+            f"since {cli_name(applied['operation'])}, {'; '.join(more)}. {cli_name(step['operation'])} could give more "
+            "access than there was before the run. Decide by hand"
+        )
 
 
 def _differing(applied, live):

@@ -116,8 +116,8 @@ alerts:
       type: str
     steps:
       description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
-        C(args) completed by what its module needs to know of the account, and C(fingerprint), the SHA-256 of the state
-        of the account that it depends on.
+        C(args) completed by what its module needs to know of the account, C(fingerprint), the SHA-256 of the state
+        of the account that it depends on, and C(taken), digests of what a needed step takes away by reference.
       type: list
       elements: dict
 changed:
@@ -160,6 +160,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
 from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
+from ansible_collections.leastpriv.iam.plugins.module_utils.taken import taken_by
 from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import (
     ALLOWED_TO_UNDO,
     Drift,
@@ -271,6 +272,7 @@ class Batch:
             step = self._completed(script, step)
             found = self._observed(script, step, alert_id)
             args = {**step["args"], **_live_args(script, step)}
+            taken = _taken(script, step, found)
         except Refusal as refusal:
             return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
         except Drift as drift:
@@ -282,7 +284,7 @@ class Batch:
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
         depends_on = fingerprint(found.before, script.relied_on)
-        seen = {"args": args, "before": found.before, "after": found.after, "fingerprint": depends_on}
+        seen = {"args": args, "before": found.before, "after": found.after, "fingerprint": depends_on, "taken": taken}
         return {**step, **seen}, found.status, None
 
     def _check_partition(self, step):
@@ -300,6 +302,11 @@ class Batch:
         if writer != alert_id and wanted != wants:
             raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
         self._writers[found.writes] = writer, wants
+
+
+def _taken(script, step, found):
+    """What an undo will compare; a fork, since a plan's fingerprint is of what the step itself relies on."""
+    return taken_by(script.fork(), {**step, "before": found.before}) if found.status == "needed" else None
 
 
 def _takes_apart(step):

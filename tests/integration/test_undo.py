@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import own_sid
 from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 
 ACCOUNTS = ("payments", "sandbox")
@@ -131,6 +132,35 @@ def test_what_is_lost_is_told_and_all_else_put_back(stack):
 ALLOWING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 
 
+def allow_all(iam, arn):
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=ALLOWING.replace("s3:*", "*"), SetAsDefault=True)
+
+
+@pytest.mark.parametrize("is_changed", [True, False], ids=["more powerful by now", "as it was"])
+@pytest.mark.parametrize("command", ["detach-user-policy", "remove-user-from-group"])
+def test_what_was_taken_away_is_given_back_only_as_it_was(stack, command, is_changed):
+    seed(stack, "payments", users=["alice"])
+    iam = stack.client("iam", "payments")
+    arn = iam.create_policy(PolicyName="open", PolicyDocument=ALLOWING)["Policy"]["Arn"]
+    iam.create_group(GroupName="staff")
+    iam.attach_group_policy(GroupName="staff", PolicyArn=arn)
+    iam.add_user_to_group(GroupName="staff", UserName="alice")
+    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    before = iam_state(stack, "payments")
+    what = {"detach-user-policy": f"--policy-arn {arn}", "remove-user-from-group": "--group-name staff"}[command]
+    send(stack, "I-1", "payments", "alice", f"aws iam {command} --user-name alice {what}")
+    run = run_playbook(stack)
+    assert run.dispositions == {"I-1": "remediated"}, run.stdout
+    if is_changed:
+        allow_all(iam, arn)
+        before = iam_state(stack, "payments")
+    undone = undo(stack, run.artifacts, "-e", "alert_id=I-1")
+    ends = {True: (2, {"I-1": "refused"}), False: (0, {"I-1": "undone"})}
+    assert (undone.rc, undone.dispositions) == ends[is_changed], undone.stdout
+    assert iam_state(stack, "payments") == before
+    assert (f"policy {arn} was changed" in (undone.alerts["I-1"]["reason"] or "")) is is_changed
+
+
 @pytest.mark.parametrize("is_applied", [True, False], ids=["after the change", "before the change"])
 def test_a_killed_run_is_undone(stack, is_applied):
     seed(stack, "payments", users=["alice"])
@@ -182,7 +212,7 @@ def test_of_one_policy_for_all_alerts_each_takes_its_own_statements_back(stack):
     first = undo(stack, run.artifacts, "-e", "alert_id=I-1")
     assert (first.rc, first.dispositions) == (0, {"I-1": "undone"}), first.stdout
     policy = iam.get_user_policy(UserName="alice", PolicyName="leastpriv-restrictions")["PolicyDocument"]
-    assert {statement["Sid"] for statement in policy["Statement"]} == {"I2n1"}
+    assert {statement["Sid"] for statement in policy["Statement"]} == {f"{own_sid('I-2')}n1"}
     both = undo(stack, run.artifacts, "-e", f"run_id={run.report['run_id']}")
     assert (both.rc, both.dispositions) == (0, {"I-1": "already_undone", "I-2": "undone"}), both.stdout
     assert iam_state(stack, "payments") == before

@@ -36,6 +36,7 @@ STEP_FIELDS = (
     "args",
     "before",
     "after",
+    "taken",
     "consolidated",
 )
 RESULT_FIELDS = ("alert_id", "message_id", "index", "operation")

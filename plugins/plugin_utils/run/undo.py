@@ -15,7 +15,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import I
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import module_args
 
-APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "consolidated")
+APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
 # What an undo's disposition is called, by what came of its steps.
 UNDONE = {"remediated": "undone", "already_remediated": "already_undone"}
 
