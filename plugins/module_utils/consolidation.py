@@ -9,13 +9,22 @@ asks for it, the statements go into one inline policy of the principal instead, 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import pretty, read_document, statements
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    canonical,
+    pretty,
+    read_document,
+    statements,
+)
 
 POLICY_NAME = "leastpriv-restrictions"
 VERSION = "2012-10-17"
+# A user's inline policies share 2,048 characters, and a Sid takes letters and digits alone.
+MAX_PREFIX, DIGEST_LENGTH = 12, 16
 ATTACHING = {"AttachUserPolicy": "user", "AttachRolePolicy": "role", "AttachGroupPolicy": "group"}
 
 
@@ -69,7 +78,9 @@ def unconsolidated_step(step, live):
     :returns: (the step, the alert's statements as they were applied, and as they are).
     """
     applied = step["undoes"]
-    mine, others = _split(live, applied["alert_id"])
+    alert_id, put = applied["alert_id"], read_document(applied["after"]["document"])
+    sid = own_sid(alert_id) if _split(put, own_sid(alert_id))[0] else _earlier_sid(alert_id)
+    mine, others = _split(live, sid)
     left = {"Version": VERSION, "Statement": others} if others else None
     kind, name, document = *_principal_of_put(applied), left and _text(left)
     named = {f"{kind.capitalize()}Name": name, "PolicyName": POLICY_NAME}
@@ -79,8 +90,7 @@ def unconsolidated_step(step, live):
         "parameters": {**named, **({"PolicyDocument": document} if left else {})},
         "args": {**args, **({"policy_json": document, "state": "present"} if left else {"state": "absent"})},
     }
-    was = _split(read_document(applied["after"]["document"]), applied["alert_id"])[0]
-    return {**step, **changed}, was, mine
+    return {**step, **changed}, _split(put, sid)[0], mine
 
 
 def _principal_of_put(step):
@@ -88,10 +98,20 @@ def _principal_of_put(step):
     return kind, step["parameters"][f"{kind.capitalize()}Name"]
 
 
-def _split(document, alert_id):
-    """The statements of an alert, and all others."""
-    # A Sid takes letters and digits alone.
-    own = re.compile(re.sub(r"[^A-Za-z0-9]", "", alert_id) + "n[0-9]+")
+def own_sid(alert_id):
+    """What the Sids of an alert's statements begin with; no other alert's do, whatever characters their ids hold."""
+    digest = base64.b32encode(hashlib.sha256(alert_id.encode(errors="surrogatepass")).digest()).decode()
+    return f"{_earlier_sid(alert_id)[:MAX_PREFIX]}x{digest[:DIGEST_LENGTH]}"
+
+
+def _earlier_sid(alert_id):
+    """What they began with in version 1.0: one text for I-12 and I-1-2."""
+    return re.sub(r"[^A-Za-z0-9]", "", alert_id)
+
+
+def _split(document, sid):
+    """The statements whose Sid is of an alert, and all others."""
+    own = re.compile(re.escape(sid) + "n[0-9]+")
     found = statements(document) if document else []
     mine = [one for one in found if own.fullmatch(str(one.get("Sid")))]
     return mine, [one for one in found if one not in mine]
@@ -107,12 +127,19 @@ def _principal(step):
 
 
 def _merged(steps, alert_id, live):
-    own = re.sub(r"[^A-Za-z0-9]", "", alert_id)
-    kept = [one for one in _split(live, alert_id)[1] if one.get("Effect") == "Deny"]
+    kept = [one for one in _split(live, own_sid(alert_id))[1] if one.get("Effect") == "Deny"]
     documents = [read_document(step["parameters"]["PolicyDocument"]) for step in _creating(steps)]
     added = [statement for document in documents for statement in statements(document)]
-    named = [{**statement, "Sid": f"{own}n{number}"} for number, statement in enumerate(added, 1)]
-    return _text({"Version": VERSION, "Statement": [*kept, *named]})
+    # Another alert's may have that Sid: they stay as they are, and where they say the same nothing is added.
+    earlier = _split({"Statement": kept}, _earlier_sid(alert_id))[0]
+    named = [{**one, "Sid": f"{own_sid(alert_id)}n{number}"} for number, one in enumerate(added, 1)]
+    return _text({"Version": VERSION, "Statement": kept if _say_the_same(earlier, added) else [*kept, *named]})
+
+
+def _say_the_same(some, others):
+    """Whether two lists of statements deny the same, whatever their Sids."""
+    one, other = (canonical({"Statement": [{**statement, "Sid": ""} for statement in each]}) for each in (some, others))
+    return one == other
 
 
 def _text(document):
