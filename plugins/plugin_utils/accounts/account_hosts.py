@@ -9,6 +9,7 @@ function, and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -35,12 +36,18 @@ def safe_name(name: str) -> str:
 def distinct_names(wanted: Sequence[tuple[str, str]], taken: Iterable[str] = RESERVED) -> list[str]:
     """Safe names for (name, id), in order; those that would not be the only ones of that name end with the id.
 
-    A host that took another's name would take its place, and its alerts.
+    A host that took another's name would take its place, and its alerts. Two names of one id end with a digest, too.
     """
     short = [safe_name(name) for name, _id in wanted]
     long = [safe_name(f"{name}_{suffix}") for name, suffix in wanted]
+    longest = [f"{longer}_{_digest(name)}" for longer, (name, _id) in zip(long, wanted, strict=True)]
     uses = Counter([*short, *long, *taken])
-    return [name if uses[name] == 1 else longer for name, longer in zip(short, long, strict=True)]
+    choices = zip(short, long, longest, strict=True)
+    return [next((name for name in names[:2] if uses[name] == 1), names[2]) for names in choices]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def is_chosen(known_as: Iterable[str], include: Sequence[str], exclude: Sequence[str]) -> bool:
