@@ -419,6 +419,7 @@ class LookupModule(AWSLookupBase):
             text = f"{type(error).__name__}: {error}"
             for secret in read_credentials(self.get_option).secrets:
                 text = text.replace(secret, "********")
+            text = redact(text)
             raise AnsibleLookupError(
                 f"Receiving the alerts failed in a way nobody has foreseen ({text}). Messages that were received are "
                 "visible again. Please report this as a bug of leastpriv.iam."
@@ -437,7 +438,7 @@ def as_result(held: Held, alert: Alert, circumstances: Circumstances, keeps_bodi
     return {
         **told,
         # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
-        "script": alert.script and redact(alert.script),
+        **{name: told[name] and redact(told[name]) for name in ("script", "description", "reason")},
         "message_id": held.newest.message.message_id,
         "receipts": [receipt(message, keeps_bodies) for message in held.messages],
         "receive_count": held.receive_count,

@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact_all
 
 ALERT_FIELDS = (
     "alert_id",
@@ -86,7 +86,7 @@ def report(
         "interrupted": interrupted,
         "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
         "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
-        "unsettled": list(unsettled),
+        "unsettled": redact_all(list(unsettled)),
         "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
         "plan": _plan(alerts, plan) if plan else None,
         "undoes": list(undoes),
@@ -138,11 +138,12 @@ def _alert(alert, moved):
     if alert.get("message_id") in moved:
         shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
     shown["messages"] = len(alert.get("receipts") or [])
-    shown["script"] = redact(alert["script"]) if alert.get("script") else None
+    shown["script"] = alert.get("script") or None
     shown["notes"] = alert.get("notes") or []
     shown["steps"] = [_step(step) for step in alert.get("steps") or []]
     shown["by_hand"] = _by_hand(alert) if alert["disposition"] in MANUAL else []
-    return shown
+    # Errors of AWS and of the API are among it, and documents of the account.
+    return redact_all(shown)
 
 
 def _step(step):

@@ -8,11 +8,10 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
 # Errors of IAM that pass by themselves.
-PASSING = frozenset(
-    ("ConcurrentModification", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "NoSuchEntity")
-)
+PASSING = frozenset(("ConcurrentModification", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "NoSuchEntity"))
 
 
 def is_passing(result):
@@ -31,10 +30,15 @@ def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     :returns: the alerts of all accounts, as C(outcomes) gives them.
     """
     return [
-        as_undone(outcome) if undo else outcome
+        _masked(as_undone(outcome) if undo else outcome)
         for account, entry in translated.items()
         for outcome in outcomes(alerts_of(entry), **_left_by(hostvars[account]), check_mode=check_mode)
     ]
+
+
+def _masked(outcome):
+    """An outcome whose reason can be shown anywhere: errors of AWS repeat what they were sent."""
+    return {**outcome, "reason": redact(outcome["reason"])} if outcome["reason"] else outcome
 
 
 def _left_by(facts):

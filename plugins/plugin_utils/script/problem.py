@@ -57,7 +57,7 @@ def describe(text: str, problems: Iterable[Problem]) -> str:
 
 def _tell(masked: str, problem: Problem) -> Iterator[str]:
     line, column = line_and_column(masked, problem.offset)
-    yield f"line {line}, column {column}: {printable(problem.message)}"
+    yield f"line {line}, column {column}: {printable(redact(problem.message))}"
     shown, before, marked = _window(masked, problem)
     if shown:
         yield f"  | {shown}"

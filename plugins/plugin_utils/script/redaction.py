@@ -1,10 +1,11 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Masks secrets in a script's text, whether or not the text is a script at all.
+"""Mask secrets in a text: a script, an error of AWS or of the API, a document, or what is neither of them.
 
-The secret options are the members that botocore's IAM model marks as sensitive, and everything named alike; a unit
-test holds the two together, so that this needs no model and cannot fail.
+A value is secret by the name that stands before it (here) or by what it looks like (secret_shapes). The secret options
+are the members that botocore's IAM model marks as sensitive, and everything named alike; a unit test holds the two
+together, so that this needs no model and cannot fail.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.secret_shapes import (
+    has_token,
+    is_access_key_id,
+    shaped_spans,
+)
 
 # Names, as they end after normalisation (lower case, no - or _).
 SECRET_ENDS = (
@@ -23,10 +31,17 @@ SECRET_ENDS = (
     "secretstring",
     "secretkey",
     "secretaccesskey",
-    "sessiontoken",
-    "securitytoken",
-    "accesstoken",
-    "authtoken",
+    "token",
+    "accesskey",
+    "accountkey",
+    "apikey",
+    "authkey",
+    "encryptionkey",
+    "masterkey",
+    "sharedkey",
+    "signingkey",
+    "storagekey",
+    "bearer",
     "authenticationcode",
     "authenticationcode1",
     "authenticationcode2",
@@ -63,16 +78,37 @@ _JOINER = re.compile(r"&&|\|\|?|[&;]|and")
 # A shell word, read as far as it can be: quotes may be open, and only white space outside of them ends it.
 _WORD = re.compile(r"""(?:'[^']*'?|"(?:\\.?|[^"\\])*"?|\\.?|[^\s'"\\])+""", re.DOTALL)
 _QUOTING = re.compile(r"""\\\r?\n|[\\'"$]""")
-# One of these is in every key: most texts have none, and need no closer look.
-_ROOTS = ("passw", "passphrase", "private", "secret", "token", "code")
-_KEY = r"[A-Za-z_-]{0,40}(?:password|passwd|passphrase|private[_-]?key|secret(?:[_-]?(?:access)?[_-]?key|[_-]?string)?"
-_KEY += r"|(?:session|security|access|auth)[_-]?token|authentication[_-]?code[_-]?[12]?|token[_-]?code)"
-_JSON_MEMBER = re.compile(
-    rf"""(?<!\\)(?P<open>\\{{0,8}}["'])(?P<key>{_KEY})(?P=open)\s*:\s*(?P<quote>\\{{0,8}}["'])(?P<value>.*?)(?:(?<!\\)(?P=quote)|\Z)""",
+# Headers of HTTP, whose value goes on to the end of the line.
+_HEADER = re.compile(
+    r"(?:proxy-)?authorization|(?:set-)?cookie2?|[a-z]+-token|api-?key"
+    r"|x-[a-z0-9-]*(?:auth|token|key|secret|signature|credential|password|session|cookie)",
+    re.IGNORECASE,
+)
+# A place in a list, and what is wrong with a token, are not tokens.
+_NO_TOKEN = re.compile(r"(?:next|starting|continuation|page|pagination|expired|invalid|missing|malformed|revoked)token")
+_WORKING_FOLDERS = ("PWD", "OLDPWD")
+_LAST_PART = re.compile(r"(?i:(?:^|[_.-])(?:pass|pwd|pat|pin|otp|jwt|auth)$)|[a-z](?:Pass|Pwd|Jwt)$")
+# One of these is in the name of every secret: a text without them needs no closer look.
+_ROOTS = ("pass", "private", "secret", "token", "code", "key", "pwd", "pat", "pin", "otp", "jwt", "auth", "bearer")
+_HEADER_ROOTS = ("x-", "cookie")
+_JSON_KEY = re.compile(r"""(?<!\\)(?P<open>\\{0,8}["'])(?P<key>[\w.-]{1,64})(?P=open)\s*:\s*(?:\[\s*)?""")
+_JSON_VALUE = re.compile(
+    r"""(?P<quote>\\{0,8}["'])(?P<value>.*?)(?:(?<!\\)(?P=quote)|\Z)|(?P<bare>(?!true|false|null|None)[^\s,{}\[\]"']+)""",
     re.DOTALL | re.IGNORECASE,
 )
-_SHORTHAND_MEMBER = re.compile(
-    rf"""(?<![\w:/.-])(?P<key>{_KEY})\s*=\s*(?P<value>"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s,}}\]'"]+)""", re.IGNORECASE
+_KEY = re.compile(
+    r"(?:(?<![\w:/.-])|(?<=\$env:))(?P<key>[A-Za-z_][\w.-]{0,63})[ \t]{0,8}(?P<by>\+?=|:[=?+-]?(?!/))[ \t]{0,8}"
+)
+_MEMBER_VALUE = re.compile(r"""(?!true\b|false\b|null\b)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s,}\]'"]+)""", re.DOTALL)
+_QUERY_VALUE = re.compile(r"""[^\s&"'<>\\]+""")
+_LINE = re.compile(r"(?!(?:true|false|null)\b)[^\r\n]+")
+_QUOTE = re.compile(r"""\\{0,8}["']""")
+_LAST_QUOTE = re.compile(r"""\\{0,8}["']\Z""")
+_BEGINS_LINE = re.compile(r"(?:^|\n)[ \t]{0,32}(?:- )?\Z")
+_SET_ROOTS = ("set ", "set\\", "set\t", "set\n", "setx", "setenv")
+_SET = re.compile(
+    r"(?<![\w-])set(?:x|env)?[\s\\]{1,8}(?:--?[\w-]{1,40}(?:=\S{1,80}|[ ][^\s-]\S{0,80})?[\s\\]{1,8}){0,3}"
+    r"(?P<key>[^\s=]{1,200})[\s\\]{1,8}"
 )
 
 
@@ -90,25 +126,50 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 
     Never raises. Where it is not sure it takes too much: all words after a secret option up to the next option.
     """
-    merged: list[tuple[int, int]] = []
-    found = [*_after_options(text)]
+    return [*_merged_spans(text)]
+
+
+# A script is looked at several times while it is translated.
+@lru_cache(maxsize=8)
+def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
     lowered = text.lower()
-    if any(root in lowered for root in _ROOTS):
-        found += [*_members(text, _JSON_MEMBER), *_members(text, _SHORTHAND_MEMBER)]
+    found = [*shaped_spans(text, lowered), *_cut_in_pieces(text), *(_after_options(text) if "-" in text else ())]
+    if any(root in lowered for root in (*_ROOTS, *_HEADER_ROOTS)):
+        found += [*_json_members(text), *_assignments(text)]
+    if any(word in lowered for word in _SET_ROOTS):
+        found += _settings(text)
+    merged: list[tuple[int, int]] = []
     for start, end in sorted(found):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
+        elif start < end:
             merged.append((start, end))
-    return merged
+    return tuple(merged)
 
 
-@lru_cache(maxsize=1024)
+def redact_all(value: Any) -> Any:
+    """The same with every text in it redacted, in lists and dictionaries at any depth; names count as in a text."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, (list, tuple)):
+        return [redact_all(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        redact(str(key)): re.sub(r"\S", "*", one)
+        if isinstance(one, str) and is_secret_name(str(key))
+        else redact_all(one)
+        for key, one in value.items()
+    }
+
+
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether an option, member or variable of this name carries a secret; an option's name begins with C(--)."""
-    if name in HARMLESS:
+    plain = re.sub(r"[-_]", "", name).lower()
+    if name in HARMLESS or name in _WORKING_FOLDERS or _NO_TOKEN.search(plain):
         return False
-    if re.sub(r"[-_]", "", name).lower().endswith(SECRET_ENDS):
+    if plain.endswith(SECRET_ENDS) or _LAST_PART.search(name) or _HEADER.fullmatch(name):
         return True
     return name.startswith("--") and bool(_abbreviates_secret(name) or _MISSPELT.search(name.lower()))
 
@@ -136,7 +197,70 @@ def _after_options(text: str) -> Iterator[tuple[int, int]]:
             secret = False
 
 
-def _members(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    for match in pattern.finditer(text):
-        if is_secret_name(match["key"]):
-            yield match.span("value")
+def _json_members(text: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    for match in _JSON_KEY.finditer(text):
+        value = match.end() > done and is_secret_name(match["key"]) and _JSON_VALUE.match(text, match.end())
+        if value and not is_access_key_id(value.group()):
+            done = value.end()
+            yield value.span("value" if value["quote"] else "bare")
+
+
+def _assignments(text: str) -> Iterator[tuple[int, int]]:
+    """NAME=value of a shell, name=value among others, name: value of YAML, of a header, or in prose."""
+    done = 0
+    for match in _KEY.finditer(text):
+        if match.end() > done and is_secret_name(match["key"]):
+            start, end = _assigned(text, match)
+            if not is_access_key_id(text[start:end]):
+                done = end
+                yield start, end
+
+
+def _assigned(text: str, match: re.Match[str]) -> tuple[int, int]:
+    if _HEADER.fullmatch(match["key"]) and (match["by"] == ":" or "auth" in match["key"].lower()):
+        return _header(text, match)
+    value = _value_pattern(text, match).match(text, match.end())
+    return value.span() if value else (match.end(), match.end())
+
+
+def _value_pattern(text: str, match: re.Match[str]) -> re.Pattern[str]:
+    before = text[match.start() - 1 : match.start()] if match.start() else ""
+    if match["by"].endswith("=") and before in ("", *" \t\n;|("):
+        return _WORD
+    if before in ("?", "&"):
+        return _QUERY_VALUE
+    is_line = match["by"] == ":" and _BEGINS_LINE.search(text, max(0, match.start() - 40), match.start())
+    return _LINE if is_line else _MEMBER_VALUE
+
+
+def _header(text: str, match: re.Match[str]) -> tuple[int, int]:
+    """The value of a header: to the quote that closes it, or to the end of the line."""
+    opened = _QUOTE.match(text, match.end())
+    start = opened.end() if opened else match.end()
+    around = opened or _LAST_QUOTE.search(text, max(0, match.start() - 9), match.start())
+    end = text.find(around.group() if around else "\n", start)
+    while around and len(around.group()) == 1 and end > 0 and text[end - 1] == "\\":
+        end = text.find(around.group(), end + 1)
+    return start, len(text) if end < 0 else end
+
+
+def _settings(text: str) -> Iterator[tuple[int, int]]:
+    """C(aws configure set NAME VALUE) and everything else that sets one word to the next."""
+    done = 0
+    for match in _SET.finditer(text):
+        name = re.split("[./:]", match["key"].strip("\"'"))[-1]
+        value = match.end() > done and is_secret_name(name) and _WORD.match(text, match.end())
+        if value:
+            done = value.end()
+            yield value.span()
+
+
+def _cut_in_pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Words that hold a secret only after a shell has taken their quotes away."""
+    if not has_token(_QUOTING.sub("", text)):
+        return
+    for match in _WORD.finditer(text):
+        word = _QUOTING.sub("", match.group())
+        if word != match.group() and has_token(word) and not has_token(match.group()):
+            yield match.span()

@@ -15,7 +15,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OP
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible, module_args
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, describe, line_and_column
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import secret_spans
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact, secret_spans
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import resolve
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import (
     refusals,
@@ -104,7 +104,7 @@ def translate_alerts(alerts, settings=()):
 
 
 def _lost(alert, reason):
-    return {**alert, **_result("failed", reason, [])}
+    return {**alert, **_result("failed", redact(reason), [])}
 
 
 def _result(disposition, reason, notes, steps=()):
@@ -185,10 +185,31 @@ def _script_problems(text, changing, problems):
         )
     if not problems and not changing:
         found.append(Problem("unsupported", "the script changes nothing: it only reads", 0, len(text), None))
-    spans = secret_spans(text)
-    if spans and not problems:
-        found.append(Problem("refused", "it carries a secret", spans[0][0], 1, "No script with a secret is applied."))
+    place = _first_secret(text, changing)
+    if place is not None and not problems:
+        found.append(Problem("refused", "it carries a secret", place, 1, "No script with a secret is applied."))
     return found
+
+
+def _first_secret(text, changing):
+    """Where a secret stands, in the text or in what a shell would make of it; None where there is none."""
+    spans = secret_spans(text)
+    if spans:
+        return spans[0][0]
+    hidden = (
+        call.offset
+        for call in changing
+        for value in _texts(call.parameters)
+        if value not in text and secret_spans(value)
+    )
+    return next(hidden, None)
+
+
+def _texts(value):
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _texts(one)]
 
 
 def _step(text, call, index):

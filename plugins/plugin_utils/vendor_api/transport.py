@@ -25,6 +25,7 @@ with suppress(ImportError):  # Transport reports it.
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import one_line, quoted
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint
 
 TOO_MANY_REQUESTS = 429
@@ -139,10 +140,10 @@ class Transport:
         return outcome
 
     def scrubbed(self, text: str) -> str:
-        """Text without any of the secrets."""
+        """Text without any of the secrets, and without what looks like one."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "********")
-        return text
+        return redact(text)
 
     def explained(self, response: Response) -> str:
         """What the API itself says in an answer that is no success: one short line, or nothing."""

@@ -6,9 +6,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable, report, summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import outcomes_of_all
 
 STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "bob"}, "status": "changed"}
+
+FACTS = {"__remediate_settings": {"max_failures": 5}}
 
 
 def alert(alert_id, disposition, reason="why", account="payments", **more):
@@ -46,6 +53,28 @@ def test_secrets_of_a_script_are_masked():
     run = made(alert("1", "refused", script="aws iam create-login-profile --user-name a --password 'hunter2!'"))
     assert "hunter2" not in json.dumps(run)
     assert "hunter2" not in summary(run, verbose=True)
+
+
+SECRETS = {
+    "password": "the call with --password hunter2 failed",
+    "header": "400: x-redlock-auth: hunter2",
+    "url": "could not reach https://ann:hunter2@proxy.example",
+    "token": "invalid parameter ghp" + "_hunter2hunter2hunter2hunter2hunter2hunter",
+    "document": '{"password": "hunter2"}',
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_secrets_in_errors_and_documents_are_masked_wherever_a_run_is_told(text):
+    """report.json, the terminal, the page and the notification; what the quarantine queue is told; the journal."""
+    step = {**STEP, "args": {"name": "bob", "description": text}, "before": {"a": [text]}, "after": {text: text}}
+    untrusted = {"script": f"aws x {text}", "notes": [text], "resource": text, "policy": text}
+    run = made(alert("1", "failed", reason=text, steps=[step], **untrusted), unsettled=[text])
+    shown = json.dumps(run), summary(run, verbose=True), html_report(run), json.dumps(notification(run, "report.html"))
+    (outcome,) = outcomes_of_all({"payments": {"alerts": [alert("1", "failed", reason=text)]}}, {"payments": FACTS})
+    written = results([{"step": {}, "failed": True, "msg": text}])
+    assert [told for told in (*shown, str(outcome), str(written)) if "hunter2" in told] == []
+    assert "*******" in run["alerts"][0]["reason"]
 
 
 def test_the_summary_has_one_line_per_alert_and_says_what_to_do():
