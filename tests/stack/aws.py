@@ -60,6 +60,7 @@ class Aws:
         self.calls: list[dict[str, Any]] = []
         self.faults = Faults()
         self.sessions = Sessions()
+        self.called: set[str] = set()
         self.lock = threading.RLock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -68,6 +69,7 @@ class Aws:
         call = _read_call(environ)
         if call["account"] is None:
             return refuse(start_response, call, "InvalidClientTokenId", 403, "The security token is invalid.")
+        self.called.add(call["account"])
         if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.forward(environ, start_response, call)
         self.calls.append(call)
@@ -134,11 +136,13 @@ class Aws:
         self.faults.clear()
         self.sessions.set(None)
         with self.lock:
-            for account in list(iam_backends.values()):
-                for backend in list(account.values()):
+            # Only accounts that were called can hold anything: hundreds exist after some tests, and each reset costs.
+            for account_id in sorted(self.called):
+                for backend in list(iam_backends[account_id].values()):
                     sessions = {key: value for key, value in backend.access_keys.items() if value.user_name is None}
                     backend.reset()
                     backend.access_keys.update(sessions)
+            self.called.clear()
             for account in [*sqs_backends.values(), *s3_backends.values(), *organizations_backends.values()]:
                 account.reset()
             # moto remembers everything that it ever made: gigabytes, over all tests.

@@ -9,7 +9,6 @@ the server's process only.
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 from collections.abc import Callable, Iterable
@@ -110,9 +109,9 @@ def _load_aws_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
 
 
 def _copy_for(account_id: str, policy: ManagedPolicy) -> ManagedPolicy:
-    # An account counts its own attachments; the documents are one for all, or a reset would take a second.
-    own = copy.copy(policy)
-    own.account_id = account_id
+    # An account counts its own attachments; the documents are shared. `copy.copy` takes several times as long.
+    own = object.__new__(type(policy))
+    own.__dict__.update(policy.__dict__, account_id=account_id)
     return own
 
 
