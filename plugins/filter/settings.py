@@ -35,7 +35,7 @@ options:
     default: []
   max_changes:
     description:
-      - How many alerts may change something, from 0.
+      - How many principals and settings of the account may change, from 0.
     type: int
     required: true
   max_failures:

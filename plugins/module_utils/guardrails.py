@@ -16,6 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import Leastp
 # id -> what it forbids, in words that follow "guardrail <id>: "
 RULES = {
     "deny_only": "a policy document may only deny",
+    "account_lockout": "a change of the whole account may not lock out people whom it does not name",
     "account_settings": "a setting of the whole account may only become stricter",
     "attach_deny_only": "only a policy that holds nothing but Deny statements may be attached",
     "default_deny_only": "only a version that holds nothing but Deny statements may become a policy's default",

@@ -34,6 +34,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.protection import pr
 
 # Steps whose effect reaches everything that the policy is attached to.
 POLICY_WIDE = ("CreatePolicyVersion", "SetDefaultPolicyVersion")
+MAX_NAMED = 5
 
 
 def observe(script, step):
@@ -60,6 +61,18 @@ def touched(script, step):
     groups = [name for kind, name in (named if wide else named[:1]) if kind == "group"]
     members = {arn for group in groups for arn in script.fact("members", group) or []}
     return found + [(*principal_of_arn(arn), arn) for arn in sorted(members)]
+
+
+def note_reach(step, principals):
+    """Whose access a step changes that names none of them, in a list of one note or none.
+
+    :param principals: what C(touched) returned for it.
+    """
+    if step["operation"] not in POLICY_WIDE or not principals:
+        return []
+    named = [f"{kind} {name}" for kind, name, _arn in principals]
+    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return [f"The policy is in use: this changes the access of {', '.join(named[:MAX_NAMED])}{more}."]
 
 
 OBSERVERS = {

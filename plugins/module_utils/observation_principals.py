@@ -17,7 +17,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import (
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import canonical, pretty, read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    allows_everything,
+    canonical,
+    is_deny_only,
+    pretty,
+    read_document,
+)
 
 # --- users, groups and roles ---
 
@@ -29,7 +35,18 @@ def put_boundary(script, step):
         script.guard("keep_boundary", step, f"it replaces the permissions boundary {found['boundary']}")
     if found["boundary"] != arn and script.fact("policy_document", arn) is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist.")
+    if found["boundary"] is None:
+        script.note(_note_boundary(f"{kind} {name}", arn, script.fact("policy_document", arn)))
     return changed_fact(script, found, {"boundary": arn}, kind, name)
+
+
+def _note_boundary(whose, arn, document):
+    """What a boundary does to a principal that had none, an administrator for example."""
+    if is_deny_only(document):
+        return f"The boundary {arn} allows nothing: {whose} loses every permission, even as an administrator."
+    if allows_everything(document):
+        return f"The boundary {arn} allows everything: it does not restrict {whose}."
+    return f"The boundary {arn} limits {whose}, even as an administrator, to what it allows. It grants nothing."
 
 
 def delete_boundary(script, step):

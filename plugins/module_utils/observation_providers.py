@@ -67,6 +67,9 @@ def remove_client_id(script, step):
     if found is None:
         return compared({}, {}, key)
     client_ids = [one for one in found["client_ids"] if one != step["parameters"]["ClientID"]]
+    if found["client_ids"] and not client_ids:
+        # Without an audience no token is accepted: the same as deleting the provider.
+        script.guard("no_deletion", step, f"it removes the last client id of {key[1]}, which ends every sign-in by it")
     return changed_fact(script, found, {"client_ids": client_ids}, *key)
 
 

@@ -22,15 +22,67 @@ PASSWORD_DEFAULTS = {
 }
 
 
+# AWS's own policy also requires three of four kinds of characters. So many of a single kind are worth more than its 8.
+KINDS = ("RequireSymbols", "RequireNumbers", "RequireUppercaseCharacters", "RequireLowercaseCharacters")
+KINDS_BY_DEFAULT = 3
+LONG_ENOUGH = 12
+# With fewer, passwords expire before users who sign in once a month see a warning.
+LEAST_PASSWORD_DAYS = 30
+
+
 def update_password_policy(script, step):
     live = script.fact("password_policy")
     before = {field: live.get(field, default) for field, default in PASSWORD_DEFAULTS.items()} if live else {}
     after = {**PASSWORD_DEFAULTS, **step["parameters"]}
-    weaker = _weaker_fields({**PASSWORD_DEFAULTS, **NO_PASSWORD_POLICY, **before}, after)
+    in_force = {**PASSWORD_DEFAULTS, **NO_PASSWORD_POLICY, **before}
+    weaker = _weaker_fields(in_force, after) + ([] if live else _weaker_than_default(after))
     if weaker:
         script.guard("password_policy", step, f"it weakens {' and '.join(weaker)}")
+    for detail in _lockouts(in_force, after):
+        script.guard("account_lockout", step, detail)
+    for note in _password_notes(in_force, after, bool(live)):
+        script.note(note)
     script.will_be(after, "password_policy")
     return compared(before, after, ("password_policy",))
+
+
+def _weaker_than_default(after):
+    """AWS's own policy knows a rule that no field holds."""
+    if _kinds(after) >= KINDS_BY_DEFAULT or after["MinimumPasswordLength"] >= LONG_ENOUGH:
+        return []
+    return [f"the mix of characters (it requires {_kinds(after)} of 4 kinds, AWS's own policy {KINDS_BY_DEFAULT})"]
+
+
+def _kinds(policy):
+    return sum(policy[kind] for kind in KINDS)
+
+
+def _lockouts(before, after):
+    """How a password policy would shut out users who cannot know of it."""
+    was, days = before["MaxPasswordAge"], after["MaxPasswordAge"]
+    is_shorter = bool(days) and (not was or days < was)
+    if after["HardExpiry"] and not before["HardExpiry"]:
+        yield "it turns on hard expiry: whoever's password has expired needs an administrator to sign in again"
+    elif after["HardExpiry"] and is_shorter:
+        yield f"hard expiry is on, and it ends every password that is older than {days} days at once"
+    if is_shorter and days < LEAST_PASSWORD_DAYS:
+        yield f"it ends every password after {days} days, fewer than {LEAST_PASSWORD_DAYS}"
+
+
+def _password_notes(before, after, has_policy):
+    """What the fields say that neither weaken nor lock out."""
+    may, could = after["AllowUsersToChangePassword"], before["AllowUsersToChangePassword"]
+    if may and not could:
+        yield "Grants: every IAM user of the account may change their own password, which was off."
+    if could and not may:
+        yield "Takes away: IAM users may no longer change their own passwords unless a policy allows them to."
+    if not has_policy and _kinds(after) < KINDS_BY_DEFAULT:
+        yield (
+            f"Replaces AWS's own password policy, which requires {KINDS_BY_DEFAULT} of 4 kinds of characters. "
+            f"This one requires {_kinds(after)}, but {after['MinimumPasswordLength']} characters."
+        )
+    if after["MaxPasswordAge"] and after["MaxPasswordAge"] < (before["MaxPasswordAge"] or float("inf")):
+        yield f"Passwords of all IAM users that are older than {after['MaxPasswordAge']} days expire at once."
 
 
 def _weaker_fields(before, after):
@@ -73,6 +125,8 @@ def set_token_version(script, step):
     wanted = step["parameters"]["GlobalEndpointTokenVersion"]
     summary = script.fact("summary")
     live = f"v{summary.get('GlobalEndpointTokenVersion', 1)}Token"
+    if (live, wanted) == ("v2Token", "v1Token"):
+        _reaches_all(script, step, "new tokens of the global STS endpoint are no longer valid in opt-in regions")
     script.will_be({**summary, "GlobalEndpointTokenVersion": int(wanted[1])}, "summary")
     return compared({"sts_token_version": live}, {"sts_token_version": wanted}, ("sts_token_version",))
 
@@ -80,6 +134,15 @@ def set_token_version(script, step):
 def set_outbound_federation(script, step):
     wanted = step["operation"].startswith("Enable")
     live = script.fact("outbound_federation")
+    if live and not wanted:
+        _reaches_all(script, step, "its identities can no longer sign in to outside services with tokens of AWS")
     script.will_be(wanted, "outbound_federation")
     key = "outbound_web_identity_federation"
     return compared({key: live}, {key: wanted}, (key,))
+
+
+def _reaches_all(script, step, effect):
+    """A restriction of everybody in the account reaches the protected principals too, though it names nobody."""
+    if script.protects:
+        script.guard("account_lockout", step, f"it reaches protected principals too: {effect}")
+    script.note(f"Changes the whole account: {effect}.")

@@ -71,23 +71,29 @@ class Script:
     :param partition: C(aws), C(aws-cn), C(aws-us-gov), ...
     :param allow: the user's C(remediate_allow).
     :param pending: attachments that earlier alerts of this run will have made, key -> count.
+    :param protects: whether the user protects any principal of this account.
     """
 
-    def __init__(self, account, account_id, partition, allow, pending):
+    def __init__(self, account, account_id, partition, allow, pending, protects=False):
         self._account = account
         self._overlay = {}
         self._former_names = {}
         self._relied_on = {}
+        self._premises = set()
+        self._written = {}
         self._account_id = account_id
         self._partition = partition
         self._allow = allow
         self.pending = pending
+        self.protects = protects
+        self.notes = []
 
     def fork(self):
         """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
         twin = copy.copy(self)
         twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
         twin._relied_on, twin.pending = {}, dict(self.pending)
+        twin._premises, twin._written, twin.notes = set(), {}, []
         return twin
 
     def fact(self, *key):
@@ -100,19 +106,44 @@ class Script:
         if key in self._overlay:
             return self._overlay[key]
         former = self._former_key(key)
-        return self._found(former) if former != key else self._account.fact(*key)
+        if former != key:
+            return self._found(former)
+        self._premises.add(key)
+        return self._account.fact(*key)
+
+    def peek(self, *key):
+        """A fact that is only shown: the step does not depend on it."""
+        premises = set(self._premises)
+        found = self._found(key)
+        self._premises = premises
+        return found
 
     def next_step(self):
-        """Forget what the step before relied on."""
-        self._relied_on = {}
+        """Forget what the step before relied on, wrote and noted."""
+        self._relied_on, self._premises, self._written, self.notes = {}, set(), {}, []
 
     @property
     def relied_on(self):
         """The facts that the present step has asked for, by their keys, as they were before it."""
         return dict(self._relied_on)
 
+    @property
+    def premises(self):
+        """The keys of the facts of the live account that the present step relies on and does not write."""
+        return self._premises - set(self._written)
+
+    @property
+    def written(self):
+        """The facts that the present step writes: key -> (what it was, None where nobody asked; what it will be)."""
+        return dict(self._written)
+
+    def note(self, text):
+        """Say in plain words what the present step grants or changes beyond its letter."""
+        self.notes.append(text)
+
     def will_be(self, value, *key):
         self._overlay[key] = value
+        self._written[key] = self._relied_on.get(key), value
 
     def will_be_named(self, kind, name, former):
         """From here on what IAM knows under the former name is found under the new one."""
@@ -141,9 +172,13 @@ class Script:
 
     def attached_to(self, arn):
         """The (kind, name) of every principal that a managed policy is attached to or bounds."""
+        premises = set(self._premises)
         entities = {*(self.fact("policy_entities", arn) or []), *self.overlaid("attached")}
         bounded = {(kind, name) for kind in ("user", "role") for (name,) in self.overlaid(kind)}
-        return sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
+        found = sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
+        # Whoever else of this run attaches the policy relies on its document: what else is attached does not matter.
+        self._premises = premises
+        return found
 
     def _has_policy(self, kind, name, arn):
         principal_fact = self.fact(kind, name)

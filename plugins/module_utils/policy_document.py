@@ -267,6 +267,14 @@ def is_deny_only(document):
     return bool(found) and all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in found)
 
 
+def allows_everything(document):
+    """True when a statement allows every action on every resource without a condition, and no statement denies."""
+    found = [one for one in statements(document) if isinstance(one, dict)]
+    allowing = [one for one in found if one.get("Effect") == "Allow" and not one.get("Condition")]
+    unlimited = [one for one in allowing if all("*" in _as_list(one.get(key)) for key in ("Action", "Resource"))]
+    return bool(unlimited) and not denies(document)
+
+
 def denies(document):
     """The canonical texts of the statements that deny (letter case aside: a doubtful one counts).
 

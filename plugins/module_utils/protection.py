@@ -38,6 +38,12 @@ class Protection:
         self._caller_arn = caller_arn
         self._caller = _caller_principal(caller_arn)
 
+    @property
+    def protects_any(self):
+        """Whether an entry that is in force can match a principal of the caller's account."""
+        account_id = self._caller_arn.split(":")[4]
+        return any(_may_be_in(account_id, entry["arn"]) for entry in self._entries)
+
     def check(self, kind, name, arn):
         """Refuse to touch a principal that is protected.
 
@@ -64,6 +70,11 @@ def _matches(arn, pattern):
     """C(*) is any text and C(?) any character; everything else, brackets too, stands for itself."""
     meant = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(meant, arn, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _may_be_in(account_id, pattern):
+    parts = pattern.split(":", 5)
+    return len(parts) < 6 or parts[4] == account_id or not re.fullmatch("[0-9]{12}", parts[4])
 
 
 def _is_in_force(number, entry, now):

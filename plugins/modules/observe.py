@@ -40,7 +40,8 @@ options:
     default: []
   max_changes:
     description:
-      - How many alerts may change something, in the order given; those beyond are V(refused). No limit by default.
+      - How many principals and settings of the account the alerts may change together. An alert that does not fit any
+        more is V(refused) as a whole; those after it are taken as far as they fit. No limit by default.
     type: int
   on_quota:
     description:
@@ -114,6 +115,10 @@ alerts:
     reason:
       description: Why, for a person.
       type: str
+    notes:
+      description: What the steps grant or change beyond their letter, for a person.
+      type: list
+      elements: str
     steps:
       description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
         C(args) completed by what its module needs to know of the account, C(fingerprint), the SHA-256 of the state
@@ -135,6 +140,8 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.blast_radius import BlastRadius, changes_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.claims import Claims, claim_of, normalised
 from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import (
     POLICY_NAME,
     can_consolidate,
@@ -150,7 +157,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import (
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation import observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation import note_reach, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import AttachmentQuota, Conflict, Script, principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
@@ -178,27 +185,42 @@ DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 class Batch:
     """The alerts of one account and what they share: facts, protection, and what each of them will write."""
 
-    def __init__(self, account, account_id, partition, allow, protection, on_quota="fail"):
+    def __init__(self, account, account_id, partition, allow, protection, on_quota="fail", max_changes=None):
         self._account = account
         self._place = account_id, partition, allow
         self._partition = partition
         self._protection = protection
         self._on_quota = on_quota
+        self._blast_radius = BlastRadius(max_changes)
         self._pending = {}
-        self._writers = {}
+        self._claims = Claims()
         self._consolidated = {}
+        self._attempt = None
 
     def observe_alert(self, alert):
         """Observe one alert's steps in order; the first that cannot be applied decides the alert."""
-        before = dict(self._pending), dict(self._writers), dict(self._consolidated)
+        consolidated = dict(self._consolidated)
         is_applied = False
         try:
             seen = writable(_held_to_plan(self._observe_alert(alert), alert.get("reviewed")))
+            seen = self._within_blast_radius(seen)
             is_applied = seen["disposition"] is None
         finally:
             # Nothing of it will be applied: no other alert is to find it in its way.
             if not is_applied:
-                self._pending, self._writers, self._consolidated = before
+                self._consolidated = consolidated
+        if is_applied:
+            self._claims.take(self._attempt.claims)
+            self._pending = self._attempt.script.pending
+        return seen
+
+    def _within_blast_radius(self, seen):
+        if seen["disposition"] is not None:
+            return seen
+        try:
+            self._blast_radius.take(self._attempt.changes or {("alert", seen["message_id"])})
+        except Refusal as refusal:
+            return _held_back({**seen, "disposition": "refused", "reason": str(refusal)})
         return seen
 
     def _observe_alert(self, alert):
@@ -209,11 +231,12 @@ class Batch:
             seen.update(disposition="already_remediated", reason="Every step was already true.")
         if seen["disposition"] == "refused":
             seen["reason"] = "\n".join([seen["reason"], *_left_to_do(seen["steps"])])
-        return seen
+        return {**seen, "notes": list(dict.fromkeys(self._attempt.notes))}
 
     def _observe_steps(self, alert, steps):
         """What is seen of the steps, and whether a principal that can take no further policy stopped them."""
-        script = Script(self._account, *self._place, self._pending)
+        script = Script(self._account, *self._place, dict(self._pending), self._protection.protects_any)
+        self._attempt = Attempt(script)
         seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
         is_full = False
         for step in steps:
@@ -259,9 +282,11 @@ class Batch:
         principals = touched(script, step)
         found = observe_undo(script, step) if "undoes" in step else observe(script, step)
         if found.status == "needed":
+            self._attempt.notes += [*script.notes, *note_reach(step, principals)]
             for kind, name, arn in principals:
                 self._protection.check(kind, name, arn)
-            self._claim(found, step, alert_id)
+            self._claim(script, found, step, alert_id)
+            self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
             self._consolidated[principal(step)] = script.fact("inline", *principal(step), POLICY_NAME)
         return found
@@ -294,14 +319,23 @@ class Batch:
             detail = f"it names the partition {foreign[0]}, and the account is in {self._partition}"
             raise Refusal("right_account", detail)
 
-    def _claim(self, found, step, alert_id):
-        """Two alerts of one run that want to write different things in one place: the later one waits."""
+    def _claim(self, script, found, step, alert_id):
+        """Make sure that the step neither reverts nor hollows out what another alert of the run does."""
         # Consolidated alerts agree: each adds to what the one before it will have put there.
-        wants = "consolidated" if step.get("consolidated") or _takes_apart(step) else (step["operation"], found.after)
-        writer, wanted = self._writers.get(found.writes, (alert_id, wants))
-        if writer != alert_id and wanted != wants:
-            raise Conflict(f"alert {writer} of this run changes the same thing in another way; run again after it")
-        self._writers[found.writes] = writer, wants
+        shared = "consolidated" if step.get("consolidated") or _takes_apart(step) else None
+        claim = claim_of(script, step, found, alert_id, shared)
+        self._claims.check(claim)
+        self._attempt.claims.append(claim)
+
+
+class Attempt:
+    """What the steps of one alert would do, as far as they are observed."""
+
+    def __init__(self, script):
+        self.script = script
+        self.claims = []
+        self.changes = set()
+        self.notes = []
 
 
 def _taken(script, step, found):
@@ -381,9 +415,9 @@ def observe_alerts(module, alerts, caller):
         _preload(module, account)
     partition = caller.split(":")[1]
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
-    batch = Batch(account, account_id, partition, allow, protection, module.params["on_quota"])
-    seen = for_each_alert("observing the account", alerts, batch.observe_alert, _lost)
-    return limit_changes(seen, module.params["max_changes"])
+    limits = module.params["on_quota"], module.params["max_changes"]
+    batch = Batch(account, account_id, partition, allow, protection, *limits)
+    return for_each_alert("observing the account", alerts, batch.observe_alert, _lost)
 
 
 def _principals(alerts):
@@ -398,20 +432,6 @@ def _principals_of(alert):
 def _lost(alert, reason):
     bare = {"message_id": alert["message_id"], "disposition": "failed", "reason": reason, "steps": []}
     return attempt("keeping its steps", lambda: writable(give_up([alert], "failed", reason)[0]), lambda _reason: bare)
-
-
-def limit_changes(alerts, most):
-    """Refuse the alerts that would change more than one run may; what is true already does not count.
-
-    :param alerts: as observed, in order.
-    :param most: how many of them may change something, or None.
-    """
-    changing = [alert["message_id"] for alert in alerts if alert["disposition"] is None]
-    beyond = set(changing[most:]) if most is not None else set()
-    refusal = Refusal("blast_radius", f"{len(changing)} alerts of this account change something, {most} may in one run")
-    reason = f"{refusal}. {how_to_open(refusal.rule, None)}"
-    refused = {"disposition": "refused", "reason": reason}
-    return [_held_back({**alert, **refused}) if alert["message_id"] in beyond else alert for alert in alerts]
 
 
 def _held_back(alert):

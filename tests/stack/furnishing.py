@@ -86,7 +86,10 @@ def _instance_profiles(iam: Any) -> None:
 
 def furnish_providers(iam: Any) -> None:
     iam.create_open_id_connect_provider(
-        Url="https://token.example.com", ClientIDList=["sts.amazonaws.com"], ThumbprintList=[THUMBPRINT], Tags=TAGS
+        Url="https://token.example.com",
+        ClientIDList=["sts.amazonaws.com", "tools"],
+        ThumbprintList=[THUMBPRINT],
+        Tags=TAGS,
     )
     iam.create_saml_provider(Name="idp", SAMLMetadataDocument=SAML_METADATA, Tags=TAGS)
 

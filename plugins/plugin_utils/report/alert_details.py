@@ -30,7 +30,7 @@ def story(found):
         ("What to do:", [BY_WORD[word].advice]),
         (AS_IT_IS if by_hand(script) else NOT_TO_COPY, script.split("\n") if script else []),
         ("Our translation:", [*map(step_line, alert["steps"])]),
-        ("Left out, since it changes nothing:", alert["notes"]),
+        ("Notes:", alert["notes"]),
         ("Left to a person, if the script is right:", [line for text in alert["by_hand"] for line in text.split("\n")]),
     ]
     shown = (_part(head, lines) for head, lines in parts if lines)

@@ -36,6 +36,7 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
+MAX_NAMED = 5
 # What can be left to a person to do, and which steps need nobody.
 MANUAL = ("refused", "unsupported", "failed")
 DONE = ("changed", "unchanged")
@@ -187,6 +188,7 @@ def summary(report_data, verbose=False):
     nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
     lines += _table(alerts) if alerts else [nothing]
     lines += [line for alert in alerts for line in _details(alert, verbose)]
+    lines += _notes(alerts) if verbose or report_data["mode"] == "check" else []
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
     lines += _opened(report_data["opened"])
@@ -233,6 +235,21 @@ def _details(alert, verbose):
     if not lines:
         return []
     return ["", f"{printable(alert_name(alert))}:", *(printable(line) for line in lines)]
+
+
+def _notes(alerts):
+    """What the scripts grant or change beyond their letter, each note once with the alerts that it is about."""
+    noted = {}
+    for alert in alerts:
+        for note in alert["notes"]:
+            noted.setdefault(note, []).append(alert_name(alert))
+    lines = [f"  {printable(_some(names))}: {printable(note)}" for note, names in noted.items()]
+    return ["", "Notes:", *lines] if lines else []
+
+
+def _some(names):
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def step_line(step):

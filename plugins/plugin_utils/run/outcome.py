@@ -92,7 +92,8 @@ def _outcome(alert, seen, results, again, problem, check_mode):
     if message_id not in seen:
         return {**alert, "disposition": "failed", "reason": problem or "The account's play did not get to it."}
     observed = seen[message_id]
-    alert = {**alert, "steps": observed["steps"], "disposition": observed["disposition"], "reason": observed["reason"]}
+    alert = {**alert, **{field: observed[field] for field in ("steps", "disposition", "reason")}}
+    alert["notes"] = [*alert.get("notes", []), *observed.get("notes", [])]
     if alert["disposition"] is not None:
         return alert
     if check_mode:

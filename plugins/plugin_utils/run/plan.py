@@ -90,6 +90,7 @@ def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **told,
         "message_sha256": message_sha256(alert),
+        "notes": alert.get("notes") or [],
         "script": redact(alert["script"]),
         "script_sha256": _sha256(alert["script"]),
         "reversible": all(step["reversible"] for step in steps if step["status"] == "needed"),

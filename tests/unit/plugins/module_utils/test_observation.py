@@ -215,7 +215,7 @@ UNCHANGED = [
     ("UntagPolicy", {**MISSING, "TagKeys": ["team"]}),
     (
         "CreateOpenIDConnectProvider",
-        {"Url": "https://token.example.com", "ClientIDList": ["sts.amazonaws.com"], **RED},
+        {"Url": "https://token.example.com", "ClientIDList": ["tools", "sts.amazonaws.com"], **RED},
     ),
     ("AddClientIDToOpenIDConnectProvider", {**OIDC, "ClientID": "sts.amazonaws.com"}),
     ("RemoveClientIDFromOpenIDConnectProvider", {**OIDC, "ClientID": "other"}),
@@ -390,6 +390,111 @@ def test_a_default_version_that_allows_is_refused_unless_opened(stack, iam):
             observe(a_script(stack, iam, allow=allow), step)
         assert refusal.value.rule == rule
     assert observe(a_script(stack, iam, allow=["set-default-policy-version"]), step).status == "needed"
+
+
+def test_the_last_client_id_of_a_provider_is_kept_as_the_provider_is(stack, iam):
+    script = a_script(stack, iam)
+    first, last = (
+        a_step(stack, "RemoveClientIDFromOpenIDConnectProvider", {**OIDC, "ClientID": one})
+        for one in ("tools", "sts.amazonaws.com")
+    )
+    assert observe(script, first).status == "needed"
+    with pytest.raises(Refusal, match="guardrail no_deletion: it removes the last client id"):
+        observe(script, last)
+    opened = a_script(stack, iam, allow=["no_deletion"])
+    assert [observe(opened, step).status for step in (first, last)] == ["needed", "needed"]
+
+
+LONG = {"MinimumPasswordLength": 14}
+MIXED = {"RequireNumbers": True, "RequireSymbols": True, "RequireUppercaseCharacters": True}
+# The account's password policy (None: AWS's own), the script's, and what is said of it: a rule, or a note.
+PASSWORD_POLICIES = [
+    ("hard expiry is turned on", LONG, {**LONG, "HardExpiry": True}, "account_lockout: it turns on hard expiry"),
+    ("hard expiry comes with the first policy", None, {**LONG, "HardExpiry": True}, "account_lockout"),
+    (
+        "an age comes under hard expiry",
+        {**LONG, "HardExpiry": True},
+        {**LONG, "HardExpiry": True, "MaxPasswordAge": 90},
+        "account_lockout: hard expiry is on",
+    ),
+    (
+        "an age gets shorter under hard expiry",
+        {**LONG, "HardExpiry": True, "MaxPasswordAge": 90},
+        {**LONG, "HardExpiry": True, "MaxPasswordAge": 89},
+        "account_lockout: hard expiry is on",
+    ),
+    ("a day", LONG, {**LONG, "MaxPasswordAge": 1}, "account_lockout: it ends every password after 1 days"),
+    ("a day with hard expiry", LONG, {**LONG, "MaxPasswordAge": 1, "HardExpiry": True}, "account_lockout"),
+    ("four weeks", None, {**LONG, "MaxPasswordAge": 29}, "account_lockout"),
+    ("a day, in place of 90", {**LONG, "MaxPasswordAge": 90}, {**LONG, "MaxPasswordAge": 1}, "account_lockout"),
+    ("30 days", None, {**LONG, "MaxPasswordAge": 30}, "older than 30 days expire at once"),
+    (
+        "a short age stays",
+        {**LONG, "MaxPasswordAge": 7, "HardExpiry": True},
+        {**LONG, "MaxPasswordAge": 7, "HardExpiry": True, **MIXED},
+        None,
+    ),
+    ("no mix", None, {"MinimumPasswordLength": 8}, "password_policy: it weakens the mix of characters"),
+    ("a mix of two", None, {**MIXED, "MinimumPasswordLength": 11, "RequireNumbers": False}, "password_policy"),
+    ("a mix of three", None, {"MinimumPasswordLength": 8, **MIXED}, None),
+    ("no mix, but long", None, LONG, "This one requires 0, but 14 characters"),
+    ("a policy in place of one without a mix", LONG, {**LONG, "MinimumPasswordLength": 15}, None),
+    ("users may change theirs", LONG, {**LONG, "AllowUsersToChangePassword": True}, "Grants: every IAM user"),
+    ("users may change theirs for the first time", None, {**LONG, "AllowUsersToChangePassword": True}, "Grants: every"),
+    ("users may no longer", {**LONG, "AllowUsersToChangePassword": True}, {**LONG, **MIXED}, "Takes away: IAM users"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("live", "wanted", "says"), [pytest.param(*one[1:], id=one[0]) for one in PASSWORD_POLICIES])
+def test_a_password_policy_locks_nobody_out_and_says_what_it_grants(stack, iam, live, wanted, says):
+    if live:
+        iam.update_account_password_policy(**live)
+    script, step = a_script(stack, iam), a_step(stack, "UpdateAccountPasswordPolicy", wanted)
+    if says and says.startswith(("account_lockout", "password_policy")):
+        with pytest.raises(Refusal, match=f"guardrail {says}") as refusal:
+            observe(script, step)
+        script = a_script(stack, iam, allow=[refusal.value.rule])
+        says = ""
+    assert observe(script, step).status == "needed"
+    assert (says is None and script.notes == []) or says in " ".join(script.notes), script.notes
+
+
+ACCOUNT_WIDE = [
+    ("SetSecurityTokenServicePreferences", {"GlobalEndpointTokenVersion": "v1Token"}),
+    ("DisableOutboundWebIdentityFederation", {}),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameters"), ACCOUNT_WIDE)
+def test_a_restriction_of_everybody_spares_protected_principals(stack, iam, operation, parameters):
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    iam.enable_outbound_web_identity_federation()
+    step = a_step(stack, operation, parameters)
+    place = IamAccount(iam), stack.account_id(ACCOUNT), "aws"
+    with pytest.raises(Refusal, match="guardrail account_lockout: it reaches protected principals too"):
+        observe(Script(*place, [], {}, protects=True), step)
+    assert observe(Script(*place, ["account_lockout"], {}, protects=True), step).status == "needed"
+    script = a_script(stack, iam)
+    assert observe(script, step).status == "needed"
+    assert script.notes[0].startswith("Changes the whole account: ")
+
+
+OVER_TLS = {"Bool": {"aws:SecureTransport": "true"}}
+BOUNDARIES = [
+    (DENY, "allows nothing: user bob loses every permission, even as an administrator"),
+    (ALLOW, "limits user bob, even as an administrator, to what it allows"),
+    (ALLOW.replace("s3:*", "*"), "allows everything: it does not restrict user bob"),
+    (ALLOW.replace("s3:*", "*").replace("}]", f', "Condition": {json.dumps(OVER_TLS)}}}]'), "limits user bob"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "says"), BOUNDARIES)
+def test_the_review_says_what_a_new_boundary_does(stack, iam, document, says):
+    iam.create_policy(PolicyName="bounds", PolicyDocument=document)
+    script = a_script(stack, iam)
+    observe(script, a_step(stack, "PutUserPermissionsBoundary", {**BOB, "PermissionsBoundary": "{arn}/bounds"}))
+    (note,) = script.notes
+    assert says in note
 
 
 def test_the_sixth_version_is_refused_and_the_oldest_is_kept(stack, iam):

@@ -40,7 +40,7 @@ Vendor's script, to copy (never run by Leastpriv):
 Our translation:
   failed       tag-user -> amazon.aws.iam_user: name='alice'
 
-Left out, since it changes nothing:
+Notes:
   a note
 
 Left to a person, if the script is right:
