@@ -12,7 +12,6 @@ from stack import escalations, iam_state, run_playbook, seed, send_alert
 # One of each kind, static and live; the whole corpus is in tests/unit/guardrails.
 ESCALATIONS = (
     "an Allow behind a Deny",
-    "half of a character, which no module could pass on",
     "create one that denies, attach one of a similar name",
     "detach AWS's quarantine of a leaked key",
     "replace an inline Deny by its name in another letter case",
