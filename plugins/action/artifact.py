@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import OWN, PUBLIC, write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 
 class ActionModule(ActionBase):
@@ -18,6 +19,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Write the files. Raises AnsibleActionFail as documented in M(leastpriv.iam.artifact)."""
+        end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(
             argument_spec={

@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, in_short, intents, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 
 class ActionModule(ActionBase):
@@ -21,6 +22,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Write the lines, see M(leastpriv.iam.journal); a result that has failed says why they could not be."""
+        end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(
             argument_spec={

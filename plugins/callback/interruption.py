@@ -61,6 +61,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_workers_with_controller
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes import stop_working, worker_ids
 
 ROLE = "leastpriv.iam.remediate"
@@ -123,6 +124,7 @@ class CallbackModule(CallbackBase):
 
     def _begin(self) -> None:
         self.run = Unfinished()
+        end_workers_with_controller()
         for signum in SIGNALS:
             # nohup, and shells for what they run in the background, let signals be ignored.
             if signal.getsignal(signum) is not signal.SIG_IGN:

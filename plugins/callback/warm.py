@@ -18,6 +18,8 @@ description:
     loop. Only ansible-core 2.19 and newer allow for that.
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. Only ansible-core 2.19 and newer allow for that.
+  - From the first play or task of a run that uses this collection, Ansible's workers end when the controller ends, also
+    if that is killed. Runs that do not use it are left alone.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:
@@ -54,12 +56,17 @@ from ansible.plugins.loader import (
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.compiled_templates import CompiledTemplates
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
+    end_with_parent,
+    end_workers_with_controller,
+)
 
 try:
     from ansible.template import trust_as_template
 except ImportError:  # Before ansible-core 2.19.
     trust_as_template = None
 
+COLLECTION = "leastpriv.iam."
 CONNECTION = "leastpriv.iam.warm"
 # The first of Ansible's own filters and tests that is looked for loads them all.
 PLUGINS = (
@@ -92,6 +99,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         if play.connection != CONNECTION:
             return
+        end_workers_with_controller()
         # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
         with contextlib.suppress(NotWarm, OSError):
             connect(sys.executable, os.getpid()).close()
@@ -117,13 +125,23 @@ class CallbackModule(CallbackBase):
             Templar(DataLoader()).template(trust_as_template(TEMPLATE))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if uses_collection(task):
+            end_workers_with_controller()
         # What runs once is compiled once by its only worker.
         if self.templates and not task.run_once:
             self.templates.prepare(task)
 
 
+def uses_collection(task: Any) -> bool:
+    """Whether a task is one of this collection's modules, or belongs to a role of it."""
+    role = getattr(task, "_role", None)
+    names = [getattr(task, "action", None), role and role.get_name()]
+    return any(str(name).startswith(COLLECTION) for name in names)
+
+
 def pack(modules: Iterable[str]) -> None:
     """Put modules where Ansible looks for those that it has packed. Whatever goes wrong, it packs them itself."""
+    end_with_parent()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
     # Whatever it makes, it ends soon.

@@ -21,8 +21,8 @@ description:
   - Calls to AWS are counted by service and operation, for P(leastpriv.iam.api_calls#lookup).
   - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
     temporary folder, which only its user can read, until the run ends.
-  - The process ends with the run of Ansible, also when that is killed. A module whose task is cancelled or timed out is
-    ended.
+  - The process and the modules that it runs end with the run of Ansible, also when that is killed, and so do Ansible's
+    workers. A module whose task is cancelled or timed out is ended.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
@@ -96,6 +96,7 @@ from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import fork_server
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 display = Display()
 
@@ -152,6 +153,10 @@ class NotWarm(Exception):
 
 
 class Connection(LocalConnection):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        end_worker_with_controller()
+
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a module in the loaded Python, and everything else as the local connection does."""
         if controller_has_ended():
@@ -233,8 +238,14 @@ def connect(interpreter: str, controller: int | None = None) -> socket.socket:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another worker may have been first.
-            server = _connected(path) or _started(interpreter, path, controller or os.getppid())
+            server = _connected(path) or _started(interpreter, path, controller or parent_id())
     return server
+
+
+def parent_id() -> int:
+    """The process that this one was started by, even if that has ended: getppid() would then give another one."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent else os.getppid()
 
 
 def _connected(path: Path) -> socket.socket | None:

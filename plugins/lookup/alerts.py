@@ -293,6 +293,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction imp
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import Answer, RemediationApi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect, read_credentials
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint, read_endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = {
@@ -316,6 +317,7 @@ class SettingError(LeastprivError):
 class LookupModule(AWSLookupBase):
     def run(self, terms: Sequence[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         """Receive, judge, ask for scripts: one dictionary per alert. Raises AnsibleLookupError as documented."""
+        end_worker_with_controller()
         with self._explaining():
             super().run(terms, variables, **{name: value for name, value in kwargs.items() if value not in ("", None)})
             self._check_options(terms)

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from . import settings
 from .process import ROOT, Stack
-from .runs import Run, cli, kill_run, new_artifacts_folder, read_report, run_playbook, start_playbook, wait_until
+from .runs import (
+    Run,
+    cli,
+    kill_controller,
+    kill_run,
+    new_artifacts_folder,
+    read_report,
+    run_playbook,
+    start_playbook,
+    wait_until,
+)
 from .seed import give_role, seed, send_alert
 from .snapshot import attached, iam_state
 
@@ -19,6 +29,7 @@ __all__ = [
     "cli",
     "give_role",
     "iam_state",
+    "kill_controller",
     "kill_run",
     "new_artifacts_folder",
     "read_report",

@@ -21,6 +21,8 @@ from typing import Any
 from .process import ROOT, Stack
 
 MARK = "LEASTPRIV_STACK_RUN"
+# How long what a run has started may outlive its controller. It takes less than one on a machine that has the time.
+END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,19 @@ def kill_run(process: Playbook) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     process.communicate()
+
+
+def kill_controller(process: Playbook, whole_group: bool = False) -> list[int]:
+    """SIGKILL the controller of a started run, or its process group, and collect it.
+
+    Gives the processes of the run that outlived it for longer than END_SECONDS; they are killed, too.
+    """
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not process.processes(), END_SECONDS)
+    left = process.processes()
+    kill_run(process)
+    return left
 
 
 def wait_until(is_true: Callable[[], Any], timeout: float = 180.0) -> bool:

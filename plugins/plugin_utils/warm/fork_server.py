@@ -5,7 +5,7 @@
 
 The connection plugin leastpriv.iam.warm starts this file as a program of the module's own interpreter; it imports
 nothing of the collection. It is one thread that never talks to AWS, so that a child inherits no lock, no socket, no
-client and no credential. It ends when the controller does.
+client and no credential. It ends when the controller does, and kills what still runs then.
 
 A run is one connection to the socket: the plugin sends the pipes for the module's output and a request (two lengths; a
 JSON object with `environment`, `directory`, `umask`; the payload as Ansible built it). Back come STARTED, just before
@@ -26,6 +26,7 @@ import io
 import json
 import os
 import re
+import select
 import selectors
 import shutil
 import signal
@@ -50,6 +51,8 @@ STARTED = b"+"
 LOST_OUTPUT = 120
 # The plugin sends all of a request at once; one that stands still must not stop the others.
 SLOWEST_REQUEST = 10.0
+# How often to look whether the controller has ended, where nothing reports it.
+LOOK_SECONDS = 0.5
 PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
 # Ansible writes these itself: they say that more of them is elsewhere.
 WRITTEN_PACKAGES = ("ansible", "ansible.module_utils")
@@ -317,7 +320,7 @@ def close_all(descriptors: Iterable[int]) -> None:
 
 
 class ForkServer:
-    """Runs modules, each in a child of its own, until the controller has ended; what runs then is left to finish."""
+    """Runs modules, each in a child of its own, until the controller has ended; what runs then is killed."""
 
     def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source]) -> None:
         self._listener = listener
@@ -327,11 +330,17 @@ class ForkServer:
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
+        try:
+            self._serve()
+        finally:
+            kill_groups(self._running)
+
+    def _serve(self) -> None:
         self._watch(self._listener, self._accept)
         self._watch_children()
         is_watched = self._watch_controller()
         while is_watched or is_alive(self._controller):
-            for key, _events in self._selector.select(None if is_watched else 1.0):
+            for key, _events in self._selector.select(None if is_watched else LOOK_SECONDS):
                 if key.data is None:
                     return
                 key.data(key.fileobj)
@@ -409,6 +418,44 @@ class ForkServer:
                 connection.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
 
 
+def kill_groups(leaders: Iterable[int]) -> None:
+    """Kill modules and what they have started. One that has just been forked does not lead a group yet."""
+    for leader in leaders:
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(leader, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def ended_with(controller: int, sessions: str) -> Iterator[None]:
+    """End this process, which has nothing to finish yet, if the controller ends during the block."""
+
+    def look(*_signal: Any) -> None:
+        if has_ended(controller):
+            shutil.rmtree(sessions, ignore_errors=True)
+            os._exit(1)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def has_ended(controller: int) -> bool:
+    """Also of one that its parent has not collected yet, where the system can report that."""
+    try:
+        descriptor = os.pidfd_open(controller)
+    except (AttributeError, OSError):
+        return not is_alive(controller)
+    try:
+        return bool(select.select([descriptor], [], [], 0)[0])
+    finally:
+        os.close(descriptor)
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -474,7 +521,8 @@ def main() -> None:
     gc.disable()
     # The folder of this file holds modules with names like those of Python's own.
     del sys.path[0]
-    sources = load(settings["roots"], settings["modules"], settings["programs"])
+    with ended_with(settings["controller"], settings["sessions"]):
+        sources = load(settings["roots"], settings["modules"], settings["programs"])
     # Nobody's profile, region or endpoint is looked at before a module runs with its own.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]

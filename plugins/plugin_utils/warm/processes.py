@@ -44,7 +44,7 @@ def working() -> set[int]:
     workers = worker_ids()
     _halt(workers)
     loaded = {int(file.read_text() or 0) for file in Path(C.DEFAULT_LOCAL_TMP).glob("warm-*.pid")}
-    return (workers | _descendants(workers | loaded)) - loaded
+    return (workers | descendants(workers | loaded)) - loaded
 
 
 def worker_ids() -> set[int]:
@@ -84,7 +84,8 @@ def alive_of(processes: Iterable[int]) -> set[int]:
     return {pid for pid, _parent, _group, _state in _processes()} & set(processes)
 
 
-def _descendants(roots: set[int]) -> set[int]:
+def descendants(roots: set[int]) -> set[int]:
+    """The process ids of all that these processes have started, directly or not, and that is alive."""
     children: dict[int, set[int]] = {}
     for pid, parent, _group, _state in _processes():
         children.setdefault(parent, set()).add(pid)

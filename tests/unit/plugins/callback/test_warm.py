@@ -36,6 +36,7 @@ def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
     monkeypatch.setattr(warm.os, "register_at_fork", lambda after_in_child: registered.append(after_in_child))
     templates = SimpleNamespace(install=lambda: made.append(1), prepare=made.append)
     monkeypatch.setattr(warm, "CompiledTemplates", lambda: templates)
+    monkeypatch.setattr(warm, "end_workers_with_controller", lambda: made.append("workers"))
     callback = warm.CallbackModule()
     callback.v2_playbook_on_task_start(SimpleNamespace(run_once=False), False)
     for connection in ("local", warm.CONNECTION, warm.CONNECTION):
@@ -44,7 +45,25 @@ def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
     tasks = [SimpleNamespace(run_once=once) for once in (False, True)]
     for task in tasks:
         callback.v2_playbook_on_task_start(task, False)
-    assert made == ([1, tasks[0]] if warm.trust_as_template else [])
+    assert [thing for thing in made if thing == "workers"] == ["workers"] * 2
+    assert [thing for thing in made if thing != "workers"] == ([1, tasks[0]] if warm.trust_as_template else [])
+
+
+@pytest.mark.parametrize(
+    ("action", "role", "expected"),
+    [
+        ("leastpriv.iam.redrive", None, [1]),
+        ("ansible.builtin.set_fact", warm.ROLE, [1]),
+        ("ansible.builtin.set_fact", None, []),
+        ("leastpriv.other.redrive", "leastpriv.other.remediate", []),
+    ],
+)
+def test_only_runs_that_use_the_collection_are_touched(monkeypatch, action, role, expected):
+    touched = []
+    monkeypatch.setattr(warm, "end_workers_with_controller", lambda: touched.append(1))
+    task = SimpleNamespace(action=action, run_once=False, _role=role and SimpleNamespace(get_name=lambda: role))
+    warm.CallbackModule().v2_playbook_on_task_start(task, False)
+    assert touched == expected
 
 
 def test_what_is_packed_and_loaded_is_there():

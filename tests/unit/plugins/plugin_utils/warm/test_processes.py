@@ -62,7 +62,7 @@ def test_grandchildren_are_found(started):
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     grandchild = int(parent.stdout.readline())
-    assert processes._descendants({parent.pid}) == {grandchild}
+    assert processes.descendants({parent.pid}) == {grandchild}
     processes.stop({parent.pid, grandchild}, 5)
     parent.communicate()
     assert processes.alive_of([grandchild]) == set()

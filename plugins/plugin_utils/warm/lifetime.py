@@ -1,0 +1,97 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ends the processes of a run when its controller has ended, however it ended.
+
+Ansible ends its workers itself, unless it is killed. A worker that is left behind waits for ever: it writes its result
+to a pipe whose reading end it holds itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import select
+import signal
+import threading
+import time
+from contextlib import suppress
+from multiprocessing import util
+
+from ansible.executor.process.worker import WorkerProcess
+
+from .processes import descendants
+
+THREAD = "leastpriv-lifetime"
+# https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+PR_SET_PDEATHSIG = 1
+# Where the system cannot report the end of a process that is not a child (macOS, Linux before 5.3, a strict seccomp).
+POLL_SECONDS = 0.5
+# A process may start another one while both are looked for.
+MAX_ROUNDS = 10
+
+_registered: set[int] = set()
+
+
+def end_workers_with_controller() -> None:
+    """Called in the controller: each worker that it starts from now on ends with it."""
+    if os.getpid() not in _registered:
+        _registered.add(os.getpid())
+        # Public, unlike a change to ansible-core's worker; and only multiprocessing's own children run it.
+        util.register_after_fork(end_worker_with_controller, lambda function: function())
+
+
+def end_worker_with_controller() -> None:
+    """Called in a worker: it ends with its controller. Does nothing in any other process."""
+    if isinstance(multiprocessing.current_process(), WorkerProcess):
+        end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Kill this child of multiprocessing, and all that it has started, when its parent ends."""
+    parent = multiprocessing.parent_process()
+    # A thread, since PR_SET_PDEATHSIG would end one process and not what that has started, does not exist on macOS, and
+    # reports the end of the thread that forked, too.
+    if parent is not None and all(thread.name != THREAD for thread in threading.enumerate()):
+        _continue_after_parent()
+        threading.Thread(target=_end_after, args=[parent.pid], daemon=True, name=THREAD).start()
+
+
+def _continue_after_parent() -> None:
+    """A worker that the controller has halted to look at it would otherwise stay so. Harmless when it comes early."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
+
+
+def _end_after(parent: int) -> None:
+    try:
+        wait_for_end(parent)
+        kill_descendants()
+    finally:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_end(parent: int) -> None:
+    """Return when the parent of this process has ended. `parent` is its process id."""
+    with suppress(AttributeError, OSError):
+        descriptor = os.pidfd_open(parent)
+        # Its id may belong to another process by now.
+        if os.getppid() == parent:
+            end = select.poll()
+            end.register(descriptor, select.POLLIN)
+            end.poll()
+        return
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+
+
+def kill_descendants() -> None:
+    """Kill all that this process has started, and what that has started."""
+    for _round in range(MAX_ROUNDS):
+        if not (found := descendants({os.getpid()})):
+            return
+        for pid in found:
+            # What runs as another user (become) cannot be ended by this one.
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
