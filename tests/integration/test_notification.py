@@ -45,6 +45,11 @@ def answer_drop_by_drop(request):
         request.wfile.write(b"x")
 
 
+def answer_with_continues(request):
+    while not request.server.ended.wait(0.3):
+        request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 @contextmanager
 def listener(answer):
     """A webhook on loopback; gives its address and the (path, body) of each request."""
@@ -104,9 +109,10 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
     [
         (answer_error, "the webhook answered with status 500"),
         (answer_elsewhere, "the webhook answered with status 302"),
-        (answer_never, "the webhook did not answer"),
-        (answer_drop_by_drop, "the webhook did not answer"),
-        (None, "the webhook did not answer"),
+        (answer_never, "the webhook did not answer within 1 s"),
+        (answer_drop_by_drop, "the webhook did not answer within 1 s"),
+        (answer_with_continues, "the webhook did not answer within 1 s"),
+        (None, "the webhook could not be reached (Connection refused)"),
     ],
 )
 def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, told):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP as the vendor's API is spoken to: verified TLS, time-outs, bounded retries, no redirect to strangers.
+"""HTTP as the vendor's API is spoken to: verified TLS, deadlines, bounded retries, no redirect to strangers.
 
 Retrying is a loop of its own and not urllib3's Retry, which caps neither Retry-After nor the time of all retries
 together, and sleeps by the real clock.
@@ -20,22 +20,26 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-with suppress(ImportError):  # Transport reports it.
+with suppress(ImportError):  # Exchanges reports it.
     import requests
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import one_line, quoted
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.exchange import (
+    AnswerTooLargeError,
+    Deadline,
+    DeadlineError,
+    Exchanges,
+)
 
 TOO_MANY_REQUESTS = 429
 RETRIED = (TOO_MANY_REQUESTS, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 ANSWER_LIMIT = 64 * 1024 * 1024
 
-_CHUNK = 65536
 _MAX_REDIRECTS = 3
-_CONNECT_SECONDS = 10.0
 _QUOTE_LENGTH = 200
 
 # requests' exceptions by name, the most special first in each one's MRO: what happened, and whether to try again.
@@ -44,6 +48,7 @@ _FAILURES = {
     "ProxyError": ("the proxy did not let it through{cause}; check HTTPS_PROXY and NO_PROXY", True),
     "ConnectTimeout": ("there was no connection in time; check API_ENDPOINT, the network and HTTPS_PROXY", True),
     "ReadTimeout": ("there was no answer in time; run again later, or raise api_timeout", True),
+    "DeadlineError": ("there was no whole answer in time; run again later, or raise api_timeout", True),
     "ConnectionError": ("the connection failed{cause}; check API_ENDPOINT, the network and HTTPS_PROXY", True),
     "ChunkedEncodingError": ("the connection broke within the answer; run again later", True),
     "ContentDecodingError": ("the answer cannot be decompressed; check what stands between you and the API", True),
@@ -78,7 +83,10 @@ class Response:
 
 @dataclass(frozen=True)
 class Timing:
-    """Time-outs and patience, in seconds; clock, sleep and chance are parameters so that tests need no waiting."""
+    """Deadlines and patience, in seconds; clock, sleep and chance are parameters so that tests need no waiting.
+
+    `timeout` is for one try of a call with all its redirects, from the look-up of the host's name to the last byte.
+    """
 
     timeout: float = 30.0
     retry_seconds: float = 120.0
@@ -106,18 +114,8 @@ class Transport:
     note: Callable[[str, bool], None] = lambda _operation, _is_throttled: None
 
     def __post_init__(self) -> None:
-        if "requests" not in globals():
-            raise ApiError(
-                "The Python library requests, which the remediation API is asked with, is missing: "
-                "install it for the Python that runs ansible-playbook."
-            )
-        self._session = requests.Session()
         # Loopback never needs a proxy, and a proxy must not see plain http.
-        self._session.trust_env = not self.endpoint.is_loopback
-        # An auth of our own keeps requests from sending a password out of ~/.netrc.
-        self._session.auth = lambda request: request
-        # Even with allow_redirects=False requests reads a redirect's body whole and stumbles over a broken Location.
-        self._session.get_redirect_target = lambda _answer: None
+        self._exchanges = Exchanges(trusts_environment=not self.endpoint.is_loopback)
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Response:
         """Make a call, and again while it fails in passing (429, 5xx, time-outs, broken connections).
@@ -152,9 +150,10 @@ class Transport:
 
     def _try(self, method: str, path: str, headers: Mapping[str, str] | None, body: Any) -> Response | ApiError:
         url = f"{self.endpoint.url}{path}"
+        deadline = Deadline(self.timing.timeout)
         try:
             for _hop in range(_MAX_REDIRECTS + 1):
-                response = self._once(method, url, headers, body)
+                response = self._once(deadline, method, url, headers, body)
                 if response.status not in REDIRECTS:
                     return response
                 url = self._redirected(url, response)
@@ -162,32 +161,21 @@ class Transport:
             return error
         return self._error(method, path, "it redirects in a circle; check API_ENDPOINT", is_final=True)
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str] | None, body: Any) -> Response:
+    def _once(
+        self, deadline: Deadline, method: str, url: str, headers: Mapping[str, str] | None, body: Any
+    ) -> Response:
         with self._explaining(method, url):
-            answer = self._session.request(
+            answer = self._exchanges.send(
+                deadline,
+                ANSWER_LIMIT,
                 method,
                 url,
                 headers={"Accept": "application/json", "User-Agent": "leastpriv.iam", **(headers or {})},
                 json=body,
-                timeout=(min(_CONNECT_SECONDS, self.timing.timeout), self.timing.timeout),
                 # Given with each request: REQUESTS_CA_BUNDLE would override the session's own verify=False.
                 verify=self.verify,
-                allow_redirects=False,
-                stream=True,
             )
-            with answer:
-                return Response(answer.status_code, answer.headers, self._read(answer, method, url))
-
-    def _read(self, answer: requests.Response, method: str, url: str) -> bytes:
-        """Read at most ANSWER_LIMIT bytes, and not for ever where a byte drops in now and then."""
-        started, body = self.timing.monotonic(), bytearray()
-        for chunk in answer.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > ANSWER_LIMIT:
-                raise self._error(method, url, f"its answer is larger than {ANSWER_LIMIT} bytes; lower api_batch_size")
-            if self.timing.monotonic() - started > 4 * self.timing.timeout:
-                raise self._error(method, url, "its answer does not come to an end; run again later", is_final=True)
-        return bytes(body)
+            return Response(answer.status, answer.headers, answer.body)
 
     def _redirected(self, url: str, response: Response) -> str:
         target = _joined(url, response.headers.get("Location", ""))
@@ -205,10 +193,12 @@ class Transport:
         """Turn what requests raises into an ApiError, without its text: a bad header's text holds the token."""
         try:
             yield
-        except (requests.RequestException, UnicodeError, OSError) as error:
+        except AnswerTooLargeError as error:
+            raise self._error(method, url, f"{error}; lower api_batch_size") from None
+        except (requests.RequestException, DeadlineError, UnicodeError, OSError) as error:
             known = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _FAILURES)
             what, is_passing = _FAILURES[next(known, "RequestException")]
-            why = what.format(cause=_cause(error), name=type(error).__name__)
+            why = what.format(cause=cause_of(error), name=type(error).__name__)
             raise self._error(method, url, why, is_final=True, is_passing=is_passing) from None
 
     def _error(self, method: str, url: str, why: str, is_final: bool = False, is_passing: bool = False) -> ApiError:
@@ -255,7 +245,7 @@ def _origin(url: str) -> tuple[str, str, int]:
     return split.scheme, split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """The operating system's or OpenSSL's own words, taken out of urllib3's nested text."""
     text = str(error)
     match = re.search(r"certificate verify failed: ([^(\]]+)", text) or re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)

@@ -434,9 +434,10 @@ def test_netrc_is_never_used(stack, connect, monkeypatch, tmp_path):
     netrc.write_text("default login me password s3cret\n")
     monkeypatch.setenv("NETRC", str(netrc))
     transport = Transport(Endpoint(stack.api_url))
-    transport._session.trust_env = True
+    session = transport._exchanges.session
+    session.trust_env = True
     seen = {}
-    transport._session.hooks["response"].append(lambda answer, **_kw: seen.update(answer.request.headers))
+    session.hooks["response"].append(lambda answer, **_kw: seen.update(answer.request.headers))
     transport.call("GET", "/x")
     assert "Authorization" not in seen
 

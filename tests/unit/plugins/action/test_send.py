@@ -1,0 +1,138 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is sent to a webhook or a gateway, and what is told when that fails; over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import action_loader, connection_loader
+
+SECRET = "hunter2hunter2"
+
+
+@contextmanager
+def listener(status=200, headers=(), piece=b"", pause=0.0):
+    """A server that notes each request, and answers with pieces of a body for ever if there are any."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            length = int(self.headers["Content-Length"])
+            received.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            while piece and not over.wait(pause):
+                try:
+                    self.wfile.write(piece)
+                except OSError:
+                    return
+
+        do_PUT = do_POST
+
+        def log_message(self, *ignored):
+            pass
+
+    received, over = [], threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}", received
+        over.set()
+        server.shutdown()
+
+
+def send(url, **options):
+    """What the action gives."""
+    task = Task.load(
+        {"leastpriv.iam.send": {"url": url, "body": "x", "content_type": "text/plain", "deadline": 1, **options}}
+    )
+    connection = connection_loader.get("ansible.builtin.local", PlayContext())
+    return action_loader.get("leastpriv.iam.send", task, connection, None, None, None, None).run(task_vars={})
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_text_arrives_with_its_type(method):
+    with listener(204) as (place, received):
+        result = send(
+            f"http://{place}/a", method=method, body='{"a": "ü"}', content_type="application/json", deadline=30
+        )
+    assert (result["delivered"], result["status"], result["problem"], result["changed"]) == (True, 204, "", False)
+    ((command, path, headers, body),) = received
+    assert (command, path, headers["Content-Type"], body) == (method, "/a", "application/json", '{"a": "ü"}'.encode())
+    assert "Authorization" not in headers
+
+
+def test_credentials_of_the_address_are_used():
+    with listener() as (place, received):
+        assert send(f"http://ann:p%40ss@{place}/", deadline=30)["delivered"]
+    assert received[0][2]["Authorization"] == "Basic YW5uOnBAc3M="
+
+
+@pytest.mark.parametrize("status", [302, 307, 404, 500])
+def test_a_status_that_is_no_success_is_told_and_nothing_is_followed_or_repeated(status):
+    with listener(status, [("Location", "/elsewhere")]) as (place, received):
+        result = send(f"http://{place}/{SECRET}", deadline=30)
+    assert (result["delivered"], result["status"], result["problem"]) == (
+        False,
+        status,
+        f"answered with status {status}",
+    )
+    assert len(received) == 1
+
+
+def test_an_answer_without_an_end_is_cut_off_at_the_deadline():
+    with listener(piece=b"x", pause=0.05) as (place, _received):
+        started = time.monotonic()
+        result = send(f"http://{place}/")
+        assert time.monotonic() - started < 6
+    assert (result["delivered"], result["problem"]) == (False, "did not answer within 1 s")
+
+
+def test_a_large_answer_is_not_read():
+    with listener(piece=b"x" * 65536) as (place, _received):
+        assert send(f"http://{place}/", deadline=30)["problem"] == "gave an answer of more than 1048576 bytes"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://127.0.0.1:9/{SECRET}",
+        f"http://{SECRET}.invalid/",
+        f"https://127.0.0.1:9/{SECRET}",
+        f"{SECRET}",
+        f"ftp://{SECRET}/",
+        f"http://[{SECRET}",
+        f"http://127.0.0.1:port{SECRET}/",
+        f"http://ann:{SECRET}@127.0.0.1:9/",
+        "http://",
+    ],
+)
+def test_an_address_that_cannot_be_reached_is_told_without_the_address(url):
+    result = send(url, deadline=30)
+    assert not result["delivered"]
+    assert result["problem"].startswith("could not be reached (")
+    assert SECRET not in str(result)
+
+
+def test_the_ca_bundle_of_the_environment_counts_and_an_empty_one_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    with listener() as (place, _received):
+        assert send(f"https://{place}/")["problem"] == "could not be reached (OSError)"
+        monkeypatch.setenv("CURL_CA_BUNDLE", "")
+        assert "OSError" not in send(f"https://{place}/")["problem"]
+
+
+def test_an_option_that_cannot_be_read_is_an_error():
+    with pytest.raises(AnsibleError, match="deadline"):
+        send("http://127.0.0.1:9/", deadline="soon")
