@@ -14,8 +14,8 @@ READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-# A stack and an ansible-playbook for each half of the files: mostly they wait for each other.
-PARALLEL := -n 2 --dist loadfile
+# A stack for each half of the tests. What must stay together is a group: see tests/conftest.py.
+PARALLEL := -n 2 --dist loadgroup
 
 # What `make bench` measures. With 1,000 alerts the documented script alone takes twenty minutes for each world.
 SIZES := 1 10 100
@@ -35,10 +35,11 @@ PYTHON ?= python3
 # Found on the caller's PATH, not on the one above: .venv's own Python must not be asked to replace itself.
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
-.PHONY: help setup demo show test lint sanity programs unit integration bench calls matrix scaling docs changelog clean
+.PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
+.PHONY: matrix scaling docs changelog clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 	@printf '\n  PYTHON=python3.13 chooses the Python (3.11 or later) that .venv is made with.\n'
 	@printf '  PYTEST="-k word -x" is given to pytest; KEEP=1 leaves the stack of the demo running.\n'
 	@printf '  SIZES="10 100 1000" WORLDS="plain latency policies" REPEAT=3 choose what bench measures.\n'
@@ -61,9 +62,19 @@ demo: setup ## Remediate a dozen alerts in three emulated accounts, from the que
 show: setup ## Show what a run made of one alert, and why: make show ALERT=I-1234567
 	@$(BIN)/ansible-playbook playbooks/show.yml
 
-test: setup programs lint sanity ## Everything: lint, sanity, unit and integration tests
-	$(call headline,unit and integration tests)
-	@$(BIN)/python -m pytest -q $(PARALLEL) $(PYTEST)
+test: setup programs ## Everything: lint, sanity, unit and integration tests
+	@exec 9>&1 && OUTPUT=9 $(MAKE) --no-print-directory --jobs=2 --output-sync=target pytest checks
+
+test-exhaustive: export LEASTPRIV_EXHAUSTIVE := 1
+test-exhaustive: test ## The same with every row and the large counts: before a release
+
+# Its dots are shown as they come; what lint and sanity say beside it is shown when each of them has ended.
+pytest: setup
+	@printf '\n=== unit and integration tests\n' >&$${OUTPUT:-1}
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(PYTEST) >&$${OUTPUT:-1}
+
+checks: setup
+	@nice $(MAKE) --no-print-directory lint sanity
 
 lint: setup ## ruff, yamllint, ansible-lint
 	$(call headline,ruff)
@@ -81,7 +92,7 @@ programs: ## Install Debian's Chromium and Java where there are none, for the te
 	@tests/programs/install
 
 unit: setup ## Unit tests only
-	@$(BIN)/python -m pytest -q tests/unit $(PYTEST)
+	@$(BIN)/python -m pytest -q $(PARALLEL) tests/unit $(PYTEST)
 
 integration: setup programs ## Integration tests only: the real ansible-playbook against the stack
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/integration $(PYTEST)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,10 +20,38 @@ ROOT = Path(__file__).resolve().parent.parent
 # Ansible reads its settings at import: a developer's own ansible.cfg must not reach the tests.
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
+# Children inherit what a shell, nohup or a service manager ignores or blocks, and no signal would then end a run.
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
 from ansible.plugins.loader import init_plugin_loader
+from scale import EXHAUSTIVE
 from stack import Stack
 
 init_plugin_loader([str(ROOT / "collections")])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "exhaustive: one of many alike; only in `make test-exhaustive`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is exhaustive, and keep together, for pytest-xdist, the tests that share more than the stack."""
+    left_out = [item for item in items if item.get_closest_marker("exhaustive") and not EXHAUSTIVE]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+    for item in items:
+        if "integration" not in item.path.parts or _shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(definition[-1].scope == "module" for definition in definitions)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ NOT_ANSIBLES = "tests/unit/oracle"
 NOT_NEEDED = re.compile(r"(ansible-core|ansible-lint|axe-playwright-python|playwright|ruff|yamllint)\b")
 # ansible-core 2.17 and 2.18 want an older one than the others.
 NOT_PINNED = re.compile(r"resolvelib\b")
-PARALLEL = ("-n", "2", "--dist", "loadfile")
+PARALLEL = ("-n", "2", "--dist", "loadgroup")
 ENVIRONMENTS = ROOT / ".cache" / "matrix"
 PAGE = "compatibility.md"
 HEAD = "| ansible-core | amazon.aws | Python | result | on |\n|---|---|---|---|---|"
@@ -123,7 +123,8 @@ def pins(file: str, without: re.Pattern[str]) -> list[str]:
 def test(python: Path, title: str) -> str:
     """The last line of pytest, told in words of a table."""
     print(f"\n=== {title}", flush=True)
-    environ = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "LEASTPRIV_EXHAUSTIVE": "1"}
     tests = ["tests/unit", f"--ignore={NOT_ANSIBLES}", *(f"tests/integration/{name}" for name in INTEGRATION)]
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", *PARALLEL, *tests],
