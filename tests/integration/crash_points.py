@@ -26,6 +26,7 @@ class CrashPoint:
     """`when` names the instant. `call` is what the run is stopped at, before it is carried out or after.
 
     `in_flight` messages of three are hidden then; one of them is the vendor's integration test, which is settled first.
+    `is_repeat`: a run that is killed at another point is in the same state, or is so for another step.
     """
 
     when: str
@@ -34,6 +35,7 @@ class CrashPoint:
     call: dict[str, Any] = field(default_factory=dict)
     after: bool = False
     skip: int = 0
+    is_repeat: bool = False
 
     @property
     def fault(self) -> dict[str, Any]:
@@ -41,31 +43,32 @@ class CrashPoint:
         return {**self.call, "seconds": LONG, "applied": self.after, "skip": self.skip}
 
 
-def _after(action: str, command: str) -> CrashPoint:
-    return CrashPoint(f"after {command}, before it is known that it worked", REST, 2, {"action": action}, after=True)
+def _after(action: str, command: str, is_repeat: bool = True) -> CrashPoint:
+    when = f"after {command}, before it is known that it worked"
+    return CrashPoint(when, REST, 2, {"action": action}, after=True, is_repeat=is_repeat)
 
 
 RECEIVED = CrashPoint(
     "after the messages are received, before the run has seen them", ALL, 3, {"action": "ReceiveMessage"}, after=True
 )
-ASKING = CrashPoint("while the vendor's API is asked for scripts", ALL, 3)
+ASKING = CrashPoint("while the vendor's API is asked for scripts", ALL, 3, is_repeat=True)
 REPORTING = CrashPoint("while the report is written", NOTHING, 0)
 
 POINTS = (
     RECEIVED,
     ASKING,
-    CrashPoint("before the first message is deleted", ALL, 3, {"action": "DeleteMessageBatch"}),
+    CrashPoint("before the first message is deleted", ALL, 3, {"action": "DeleteMessageBatch"}, is_repeat=True),
     CrashPoint("after the first message is deleted", ALL, 2, {"action": "DeleteMessageBatch"}, after=True),
-    CrashPoint("before the account is looked at", ALL, 2, {"action": "GetCallerIdentity"}),
-    CrashPoint("before the first step, create-policy", ALL, 2, {"action": "CreatePolicy"}),
-    _after("CreatePolicy", "create-policy"),
-    CrashPoint("between create-policy and attach-user-policy", REST, 2, {"action": "AttachUserPolicy"}),
+    CrashPoint("before the account is looked at", ALL, 2, {"action": "GetCallerIdentity"}, is_repeat=True),
+    CrashPoint("before the first step, create-policy", ALL, 2, {"action": "CreatePolicy"}, is_repeat=True),
+    _after("CreatePolicy", "create-policy", is_repeat=False),
+    CrashPoint("between create-policy and attach-user-policy", REST, 2, {"action": "AttachUserPolicy"}, is_repeat=True),
     _after("AttachUserPolicy", "attach-user-policy"),
     _after("DetachUserPolicy", "detach-user-policy"),
     _after("PutUserPolicy", "put-user-policy"),
     _after("RemoveUserFromGroup", "remove-user-from-group"),
-    CrashPoint("before create-policy-version", REST, 2, {"action": "CreatePolicyVersion"}),
-    _after("CreatePolicyVersion", "create-policy-version"),
+    CrashPoint("before create-policy-version", REST, 2, {"action": "CreatePolicyVersion"}, is_repeat=True),
+    _after("CreatePolicyVersion", "create-policy-version", is_repeat=False),
     _after("TagUser", "tag-user"),
     _after("UpdateAccessKey", "update-access-key"),
     CrashPoint(
@@ -75,7 +78,17 @@ POINTS = (
         {"action": "UpdateAccountPasswordPolicy"},
         after=True,
     ),
-    CrashPoint("before the messages are deleted", DELETION, 2, {"action": "DeleteMessageBatch"}, skip=1),
-    CrashPoint("after the messages are deleted", NOTHING, 0, {"action": "DeleteMessageBatch"}, after=True, skip=1),
+    CrashPoint(
+        "before the messages are deleted", DELETION, 2, {"action": "DeleteMessageBatch"}, skip=1, is_repeat=True
+    ),
+    CrashPoint(
+        "after the messages are deleted",
+        NOTHING,
+        0,
+        {"action": "DeleteMessageBatch"},
+        after=True,
+        skip=1,
+        is_repeat=True,
+    ),
     REPORTING,
 )

@@ -19,7 +19,8 @@ class Fault:
     """`aws` and `api` are what Stack.fault and Stack.api_fault are given, `account` by its name.
 
     `disposition` is that of the disturbed alert and `reason` a part of its reason; `everywhere`: the fault meets the
-    other alert too. `advice` is for the page, `limit` the most seconds that it may cost a run.
+    other alert too. `advice` is for the page, `limit` the most seconds that it may cost a run. `is_repeat`: the unit
+    tests of the API's client show the same, and a neighbour shows what a run does then.
     """
 
     name: str
@@ -30,6 +31,12 @@ class Fault:
     reason: str = ""
     everywhere: bool = False
     limit: float = 30.0
+    is_repeat: bool = False
+
+    @property
+    def is_of_one_account(self) -> bool:
+        """Whether it leaves other accounts alone, so that a run can meet several of these."""
+        return bool(self.aws) and all("account" in one for one in self.aws)
 
 
 def _in_payments(**fault: Any) -> tuple[dict[str, Any], ...]:
@@ -134,12 +141,14 @@ API_FAULTS = (
         "remediated",
         "nothing: it waits as long as it is told to, up to a minute",
         api=({"endpoint": "remediation", "status": 503, "headers": {"Retry-After": "1"}, "count": 2},),
+        is_repeat=True,
     ),
     Fault(
         "The vendor's API closes the connection without an answer",
         "remediated",
         RIDDEN_OUT,
         api=({"endpoint": "remediation", "drop": True},),
+        is_repeat=True,
     ),
     Fault(
         "The token expires during the run (401)",
@@ -162,6 +171,7 @@ API_FAULTS = (
         api=({"endpoint": "remediation", "status": 200, "body": "<html>please log in</html>", "count": 10},),
         reason="JSON",
         everywhere=True,
+        is_repeat=True,
     ),
     Fault(
         "The vendor's API redirects to another host",

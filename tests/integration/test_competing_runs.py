@@ -10,17 +10,18 @@ import os
 from collections import Counter, defaultdict
 
 import pytest
+from scale import scaled
 from stack import new_artifacts_folder, read_report, seed, send_alert, start_playbook
 from stack.alerts import deny_policy_name, nested_alert
 
 RUNS = 4
-ALERTS = 24
+ALERTS = scaled(12, 24)
 # `LEASTPRIV_ALERTS=1000 pytest tests/integration/test_competing_runs.py` is the same on a large scale.
-MANY = int(os.environ.get("LEASTPRIV_ALERTS", "60"))
+MANY = int(os.environ.get("LEASTPRIV_ALERTS", scaled(28, 300)))
 ACCOUNTS = {f"account-{number}": f"30000000000{number}" for number in range(10)}
-# Of twenty alerts one is bad, each time in the next of these ways.
+# Of so many alerts one is bad, each time in the next of these ways.
 POISON = ("invalid", "unsupported", "refused", "unmapped_account", "not_aws", "not_remediable", "filtered")
-ONE_IN = 20
+ONE_IN = scaled(4, 20)
 # A queue delivers at least once: rarely two runs get the same message, and one of them finds everything done.
 DONE = {"remediated", "already_remediated"}
 

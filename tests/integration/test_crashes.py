@@ -10,6 +10,7 @@ import json
 from collections import Counter
 
 import pytest
+from scale import exhaustive
 from stack import (
     iam_state,
     kill_controller,
@@ -82,7 +83,11 @@ def stop_at(stack, point):
     return lambda _artifacts: stack.wait_for_call(**point.call, **status, count=point.skip + 1 if point.after else 1)
 
 
-@pytest.mark.parametrize("point", POINTS, ids=[point.when for point in POINTS])
+def row(point):
+    return pytest.param(point, id=point.when, marks=[exhaustive] if point.is_repeat else [])
+
+
+@pytest.mark.parametrize("point", [row(point) for point in POINTS])
 def test_the_next_run_ends_as_an_undisturbed_one(stack, undisturbed, point):
     state, wanted = undisturbed
     stack.reset()

@@ -11,12 +11,16 @@ import ssl
 import threading
 
 import pytest
+from scale import exhaustive
 from stack import attached, run_playbook, seed, send_alert
 from stack.alerts import deny_policy_name
 from stack.process import write_certificate
 
 from .fault_rows import API_FAULTS, AWS_FAULTS, BYSTANDER, CERTIFICATES, DISTURBED
 
+FAULTS = AWS_FAULTS + API_FAULTS
+# Each of these meets an account of its own, in one run.
+OF_ONE_ACCOUNT = {f"I-{number}": fault for number, fault in enumerate(FAULTS, 100) if fault.is_of_one_account}
 ALERTS = {DISTURBED: ("payments", "alice"), BYSTANDER: ("sandbox", "carol")}
 # A call without an answer is given up after five seconds instead of botocore's sixty.
 AWS_CONFIG = {"read_timeout": 5, "retries": {"mode": "adaptive", "max_attempts": 12}}
@@ -30,8 +34,9 @@ def fill(stack):
         send_alert(stack, alert_id, account, "user", user)
 
 
-def run_with(stack, **env):
-    return run_playbook(stack, "-e", json.dumps({"remediate_aws_config": AWS_CONFIG}), env=env, timeout=300)
+def run_with(stack, *args, **env):
+    settings = json.dumps({"remediate_aws_config": AWS_CONFIG, "remediate_max_failures": len(FAULTS)})
+    return run_playbook(stack, "-e", settings, *args, env=env, timeout=300)
 
 
 def check_that_nothing_is_told(stack, run):
@@ -41,13 +46,21 @@ def check_that_nothing_is_told(stack, run):
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("fault", AWS_FAULTS + API_FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
-    fill(stack)
+def disturb(stack, fault, account):
     for one in fault.aws:
-        stack.fault(**one | ({"account": stack.account_id(one["account"])} if "account" in one else {}))
+        stack.fault(**one | ({"account": stack.account_id(account)} if "account" in one else {}))
     for one in fault.api:
         stack.api_fault(**one)
+
+
+def row(fault):
+    return pytest.param(fault, id=fault.name, marks=[exhaustive] if fault.is_repeat or fault.is_of_one_account else [])
+
+
+@pytest.mark.parametrize("fault", [row(fault) for fault in FAULTS])
+def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
+    fill(stack)
+    disturb(stack, fault, "payments")
     run = run_with(stack)
     others = fault.disposition if fault.everywhere else "remediated"
     assert run.dispositions == {DISTURBED: fault.disposition, BYSTANDER: others}, run.stdout
@@ -63,6 +76,42 @@ def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
     assert stack.depth() == (0, 0)
     for alert_id, (account, user) in ALERTS.items():
         assert attached(stack, account, "user", user) == [deny_policy_name(user, alert_id)]
+
+
+@pytest.fixture
+def disturbed_accounts(stack):
+    """The account of each fault by its alert, and the arguments for a run that knows them and the bystander's."""
+    accounts = {alert_id: f"6{alert_id[2:]:0>11}" for alert_id in OF_ONE_ACCOUNT}
+    stack.add_profiles(accounts)
+    hosts = {alert_id: {"account_id": account_id, "aws_profile": alert_id} for alert_id, account_id in accounts.items()}
+    bystander = {"account_id": stack.account_id("sandbox"), "aws_profile": "sandbox"}
+    inventory = stack.write_inventory(stack.folder / "disturbed.yml", **hosts, sandbox=bystander)
+    for alert_id, account_id in [*accounts.items(), (BYSTANDER, stack.account_id("sandbox"))]:
+        seed(stack, account_id, users=["alice"])
+        send_alert(stack, alert_id, account_id, "user", "alice")
+    return accounts, ("-i", str(inventory))
+
+
+def test_faults_of_accounts_side_by_side_each_end_as_their_rows_say(stack, disturbed_accounts):
+    accounts, arguments = disturbed_accounts
+    for alert_id, fault in OF_ONE_ACCOUNT.items():
+        disturb(stack, fault, accounts[alert_id])
+    run = run_with(stack, *arguments)
+    expected = {alert_id: fault.disposition for alert_id, fault in OF_ONE_ACCOUNT.items()}
+    assert run.dispositions == {**expected, BYSTANDER: "remediated"}, run.stdout
+    assert run.rc == 2
+    assert run.seconds < UNDISTURBED + 2 * max(fault.limit for fault in OF_ONE_ACCOUNT.values())
+    for alert_id, fault in OF_ONE_ACCOUNT.items():
+        assert fault.reason in (run.alerts[alert_id]["reason"] or ""), fault.name
+    undone = [alert_id for alert_id, word in expected.items() if word != "remediated"]
+    assert stack.depth() == (len(undone), 0)
+    check_that_nothing_is_told(stack, run)
+    stack.clear_faults()
+    again = run_with(stack, *arguments)
+    assert again.dispositions == dict.fromkeys(undone, "remediated")
+    assert stack.depth() == (0, 0)
+    for alert_id, account_id in accounts.items():
+        assert attached(stack, account_id, "user", "alice") == [deny_policy_name("alice", alert_id)]
 
 
 @pytest.fixture

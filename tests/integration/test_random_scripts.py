@@ -28,6 +28,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import ST
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
+from scale import scaled
 from stack import iam_state, run_playbook
 from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish
@@ -35,8 +36,8 @@ from stack.furnishing import WRITTEN, furnish
 from .real_cli import RealCli
 from .test_cli_twin import WRITTEN_FOR, fixture_of
 
-IN_PLAYBOOK = 8
-SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", "20"))
+IN_PLAYBOOK = scaled(4, 8)
+SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", scaled(12, 200)))
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
 OPERATIONS = sorted(row.name for row in STEPS)
 JOINERS = [" && ", "; ", "\n"]

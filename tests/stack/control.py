@@ -63,7 +63,7 @@ class Faults:
 
     `count` calls are disturbed (default 1) after the first `skip` matching ones have passed (default 0). With `share`
     it is that share of all matching calls, by chance but the same in every run. With `after` the fault begins to count
-    once a call of that action has been made.
+    once a call of that action has been made, in its account if it names one.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Faults:
         with self.lock:
             armed = [fault for fault in self.waiting if "after" not in fault and _matches(fault, call)]
             for fault in self.waiting:
-                if "after" in fault and fault["after"] == call.get("action"):
+                if "after" in fault and _arms(fault, call):
                     del fault["after"]
             return self.count_down(armed[0]) if armed else None
 
@@ -97,6 +97,11 @@ class Faults:
         if not fault["count"]:
             self.waiting.remove(fault)
         return fault
+
+
+def _arms(fault: dict[str, Any], call: dict[str, Any]) -> bool:
+    account = call.get("account")
+    return fault["after"] == call.get("action") and fault.get("account", account) == account
 
 
 def _matches(fault: dict[str, Any], call: dict[str, Any]) -> bool:

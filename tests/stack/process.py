@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 import requests
 import yaml
@@ -257,7 +258,7 @@ class Stack:
         refuse, or `drop` to close the line, or nothing to go on. With `applied` the call is carried out at once, and
         only its answer is lost. A call whose caller goes away while it waits is not carried out any more.
         Which calls: `count` (default 1) after `skip` (default 0), or a `share` of them (0.3: 30 %); with `after` only
-        once a call of that action has been made.
+        once a call of that action has been made (in the account, if one is named).
         """
         self._control(self.url, "faults", fault)
 
@@ -355,6 +356,10 @@ class Stack:
         return answer.json()
 
 
+# Reads each service's model once, and not for every account.
+_LOADER = botocore.loaders.create_loader()
+
+
 def _hermetic_session() -> boto3.Session:
     """A session that reads no file and no variable of the developer's AWS configuration."""
     unset = (None, None, None, None)
@@ -362,6 +367,7 @@ def _hermetic_session() -> boto3.Session:
     core = botocore.session.Session(
         session_vars={"profile": unset, "config_file": nothing, "credentials_file": nothing}
     )
+    core.register_component("data_loader", _LOADER)
     return boto3.Session(botocore_session=core)
 
 
