@@ -12,7 +12,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, in_short, intents, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import END, append, in_short, intents, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 
@@ -32,6 +33,7 @@ class ActionModule(ActionBase):
                 "steps": {"type": "list", "elements": "dict", "default": []},
                 "applied": {"type": "list", "elements": "dict", "default": []},
                 "kept": {"type": "list", "elements": "dict", "default": []},
+                "is_last": {"type": "bool", "default": False},
             }
         )
         kept = [*options["kept"], *in_short(options["applied"])]
@@ -43,13 +45,15 @@ class ActionModule(ActionBase):
 def _write(options: Mapping[str, Any]) -> str:
     """Why the lines could not be written; empty when they are."""
     lines = [*results(options["applied"]), *intents(options["steps"])]
+    if options["is_last"] and (options["kept"] or lines):
+        lines.append({"event": END})
     if not lines:
         return ""
     now = utc_text(datetime.now(timezone.utc), "milliseconds")
     common = {"run_id": options["run"]["run_id"], "time": now, **options["account"]}
     path = Path(options["file"])
     try:
-        append(path, {**options["run"], "user": user_name()}, [{**common, **line} for line in lines])
+        append(path, {**options["run"], "user": user_name()}, [{**common, **line} for line in lines], read_key())
     except OSError as error:
         return (
             f"Could not write the journal {path}: {error.strerror}. Nothing more is changed in this account, since it "

@@ -61,6 +61,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_workers_with_controller
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes import stop_working, worker_ids
 
@@ -209,7 +210,7 @@ class CallbackModule(CallbackBase):
         text = metrics(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
         self._display.display(summary(report))
         try:
-            write_artifact(folder / "report.json", to_page(report))
+            write_artifact(folder / "report.json", to_page(sign_report(report, read_key())))
             write_artifact(folder / "report.html", html_report(report))
             write_artifact(folder / "metrics.prom", text)
         except OSError as error:

@@ -10,6 +10,7 @@ version_added: 1.0.0
 short_description: Make the report of a run
 description:
   - Makes the data of C(report.json) of the alerts with their outcomes. Secrets in scripts are masked.
+  - Where E(REMEDIATE_PLAN_KEY) is set, it is signed with that key.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -118,13 +119,14 @@ _value:
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report as reports
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 
 
 def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
     """See DOCUMENTATION."""
     made = reports.report([*decided, *from_text(alerts)], run_id, started, finished, check_mode, **more)
     told = {field: made[field] for field in ("totals", "needs_person", "unsettled")}
-    return {**told, "alerts": len(made["alerts"]), "text": to_page(made)}
+    return {**told, "alerts": len(made["alerts"]), "text": to_page(sign_report(made, read_key()))}
 
 
 class FilterModule:

@@ -43,6 +43,13 @@ options:
     type: list
     elements: str
     required: true
+  key:
+    description:
+      - The secret that journals must be signed with. Without one a signed journal is not undone.
+    type: str
+    default: ""
+    env:
+      - name: REMEDIATE_PLAN_KEY
 """
 
 EXAMPLES = r"""
@@ -79,7 +86,7 @@ class LookupModule(LookupBase):
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         accounts = account_map((one["name"], one["account_id"]) for one in self.get_option("accounts"))
         try:
-            alerts = journaled(artifacts_dir, run_id, [str(alert_id) for alert_id in terms])
+            alerts = journaled(artifacts_dir, run_id, [str(alert_id) for alert_id in terms], self.get_option("key"))
         except LeastprivError as error:
             raise AnsibleLookupError(f"{error} Nothing was undone.") from None
         return [placed(alert, accounts, self.get_option("limit")) for alert in alerts]

@@ -26,6 +26,13 @@ options:
     description: Look in the report of this run only.
     type: str
     default: ""
+  key:
+    description:
+      - The secret that reports must be signed with. Without one a signature is not looked at.
+    type: str
+    default: ""
+    env:
+      - name: REMEDIATE_PLAN_KEY
 """
 
 EXAMPLES = r"""
@@ -65,6 +72,6 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         try:
-            return [reported(str(alert_id), artifacts_dir, run_id) for alert_id in terms]
+            return [reported(str(alert_id), artifacts_dir, run_id, self.get_option("key")) for alert_id in terms]
         except NotReported as error:
             raise AnsibleLookupError(str(error)) from None

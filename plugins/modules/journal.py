@@ -11,6 +11,7 @@ short_description: Write down what is about to be done, and what came of it
 description:
   - Appends lines to the journal of a run, C(journal.jsonl), and returns when the disk has them. The file is readable by
     its user only (mode 0600). Several hosts may write at the same time.
+  - Where E(REMEDIATE_PLAN_KEY) is set, every line is signed with it.
   - Written before the steps of a wave, it tells what a run that was killed may have done; docs/undo.md describes it.
   - Writes nothing, and fails nothing, when there is neither a step nor a result.
 author:
@@ -50,6 +51,11 @@ options:
     type: list
     elements: dict
     default: []
+  is_last:
+    description:
+      - Whether the account's work ends with O(applied). A last line says so, if there were any others.
+    type: bool
+    default: false
 attributes:
   action:
     description: Runs on the controller only, whatever the connection.

@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import own_sid
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append
 from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 
 ACCOUNTS = ("payments", "sandbox")
@@ -50,8 +51,8 @@ class Applied:
         return undo(self.stack, self.run.artifacts, "-e", f"run_id={run_id or self.run_id}", *args)
 
 
-def undo(stack, artifacts, *args):
-    return run_playbook(stack, *args, playbook="playbooks/undo.yml", artifacts=artifacts)
+def undo(stack, artifacts, *args, env=None):
+    return run_playbook(stack, *args, playbook="playbooks/undo.yml", artifacts=artifacts, env=env)
 
 
 def test_a_run_is_undone_and_the_undo_too(stack, applied):
@@ -196,6 +197,43 @@ def test_nothing_is_undone_that_cannot_be_trusted(stack, applied):
     assert "is not what the run wrote there" in run.stdout
     assert not stack.calls(service="iam", mutating=True)
     assert states(stack) == applied.after
+
+
+def test_with_a_key_only_what_was_signed_with_it_is_undone(stack):
+    key = {"REMEDIATE_PLAN_KEY": "only-we-know-it"}
+    seed(stack, "payments", users=["alice"])
+    before = iam_state(stack, "payments")
+    send(stack, "I-1", "payments", "alice")
+    run = run_playbook(stack, "-vvv", env=key)
+    assert run.rc == 0, run.stdout
+    after = iam_state(stack, "payments")
+    journal = run.artifacts / run.report["run_id"] / "journal.jsonl"
+    written = journal.read_text()
+    shown = [run.stdout, run.stderr, *(file.read_text() for file in journal.parent.iterdir())]
+    assert not [text for text in shown if key["REMEDIATE_PLAN_KEY"] in text]
+
+    journal.unlink()
+    head, *lines = (
+        {name: value for name, value in json.loads(line).items() if name not in ("sha256", "previous", "hmac")}
+        for line in written.splitlines()
+    )
+    append(journal, head, lines)
+    rewritten = undo(stack, run.artifacts, "-e", "alert_id=I-1", env=key)
+    assert rewritten.rc == 2
+    assert "is not signed with the key in REMEDIATE_PLAN_KEY" in " ".join(rewritten.stdout.split())
+    assert iam_state(stack, "payments") == after
+
+    journal.write_text("".join(written.splitlines(keepends=True)[:-1]))
+    cut = undo(stack, run.artifacts, "-e", "alert_id=I-1", "--check", env=key)
+    assert cut.dispositions == {"I-1": "planned"}, cut.stdout
+    assert "lines are missing at its end" in cut.alerts["I-1"]["notes"][0]
+
+    journal.write_text(written)
+    undone = undo(stack, run.artifacts, "-e", "alert_id=I-1", env=key)
+    assert (undone.rc, undone.dispositions) == (0, {"I-1": "undone"}), undone.stdout
+    assert undone.alerts["I-1"]["notes"] == []
+    assert undone.alerts["I-1"]["policy"] == run.alerts["I-1"]["policy"], "the report is signed, too"
+    assert iam_state(stack, "payments") == before
 
 
 def test_of_one_policy_for_all_alerts_each_takes_its_own_statements_back(stack):

@@ -4,7 +4,8 @@
 """The journal of a run: what is about to be done in AWS before it is done, and what came of it.
 
 A file of JSON lines that many workers append to. The first line tells of the run; every line holds its own SHA-256 and
-that of the line before it, so that a line that was changed, taken out or put in is found.
+that of the line before it, so that a line that was changed, taken out or put in is found. With a key every line is
+signed, too: without the key nobody can write another chain. A line per account says that the run finished there.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import JOURNAL, KEY, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
 NAME = "journal.jsonl"
 VERSION = 1
-RUN, INTENT, RESULT = "run", "intent", "result"
+RUN, INTENT, RESULT, END = "run", "intent", "result", "end"
 # What of a step is needed to know what was done, and to undo it.
 STEP_FIELDS = (
     "alert_id",
@@ -63,6 +65,10 @@ class Journal:
     run: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
     is_torn: bool
+
+    def is_finished(self, account_id: str) -> bool:
+        """Whether the run finished its work in an account; if not, it was killed, or lines are missing at the end."""
+        return any(entry["event"] == END and entry["account_id"] == account_id for entry in self.entries)
 
 
 def intents(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -108,10 +114,11 @@ def result_of(applied: Mapping[str, Any]) -> str:
     return "changed" if applied.get("changed") else "unchanged"
 
 
-def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> None:
+def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], key: str = "") -> None:
     """Write lines and wait until the disk has them; all of them are there, or none.
 
     :param run: what the first line tells, for the first who comes.
+    :param key: the secret to sign the lines with, if there is one.
     :raises OSError:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,7 +129,7 @@ def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, An
         file.truncate(end)
         head = [] if last else [{"event": RUN, "version": VERSION, **run}]
         previous = json.loads(last)["sha256"] if last else None
-        text = b"".join(_chained([*head, *entries], previous))
+        text = b"".join(_chained([*head, *entries], previous, key))
         try:
             if file.write(text) != len(text):
                 raise OSError(28, "No space left on device")
@@ -134,15 +141,21 @@ def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, An
         _sync_folder(path.parent)
 
 
-def _chained(entries: Sequence[Mapping[str, Any]], previous: str | None) -> Iterator[bytes]:
+def _chained(entries: Sequence[Mapping[str, Any]], previous: str | None, key: str) -> Iterator[bytes]:
     for entry in entries:
         linked = {**entry, "previous": previous}
+        if key:
+            linked["hmac"] = keyed_digest(_signed(linked), key)
         previous = _digest(linked)
         yield _text({**linked, "sha256": previous}) + b"\n"
 
 
 def _text(entry: Mapping[str, Any]) -> bytes:
     return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _signed(entry: Mapping[str, Any]) -> str:
+    return f"{JOURNAL}\n{_text(entry).decode()}"
 
 
 def _digest(entry: Mapping[str, Any]) -> str:
@@ -168,10 +181,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_journal(path: Path) -> Journal:
+def read_journal(path: Path, key: str = "") -> Journal:
     """Read a journal, and make sure that it is as it was written.
 
-    :raises JournalError: for a file that cannot be read, is no journal, or of which a line was changed.
+    :param key: the secret that every line must be signed with; empty where no line may be.
+    :raises JournalError: for a file that cannot be read, is not a journal, is not signed with the key, or has a line
+        that was changed.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -184,6 +199,7 @@ def read_journal(path: Path) -> Journal:
     for number, line in enumerate(lines, 1):
         entries.append(_checked(path, number, line, previous))
         previous = entries[-1].pop("sha256")
+        _check_signature(path, number, entries[-1], key)
     if entries[0].get("event") != RUN or entries[0].get("version") != VERSION:
         raise JournalError(f"{path} does not begin as a journal of this version (the first line tells of the run).")
     return Journal(entries[0], entries[1:], bool(torn))
@@ -203,3 +219,19 @@ def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict
             "Nothing in it can be trusted: restore the file from a copy, or undo by hand what report.json tells."
         )
     return entry
+
+
+def _check_signature(path: Path, number: int, entry: dict[str, Any], key: str) -> None:
+    """Take the signature out of a line.
+
+    :raises JournalError: it is not the key's; without a key, that the run had one.
+    """
+    given = entry.pop("hmac", None)
+    if given is not None and not key:
+        raise JournalError(f"The journal {path} is signed: set {KEY} to the key of its run.")
+    if key and not is_signature(given, _signed(entry), key):
+        raise JournalError(
+            f"Line {number} of the journal {path} is not signed with the key in {KEY}: somebody else wrote it, or its "
+            f"run had another key or none. If you trust the file, undo it with the key of its run, or with {KEY} empty "
+            "if it had none; otherwise undo by hand."
+        )

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
@@ -115,23 +114,11 @@ def digest(plan: Mapping[str, Any]) -> str:
 
 def signature(plan: Mapping[str, Any], key: str) -> str:
     """The HMAC-SHA-256 (RFC 2104) over all of a plan but its seals, 64 hex digits."""
-    return hmac.new(key.encode(), _content(plan).encode(), hashlib.sha256).hexdigest()
+    return keyed_digest(_content(plan), key)
 
 
 def _content(plan: Mapping[str, Any]) -> str:
     return canonical_json({name: value for name, value in plan.items() if name not in SEALS})
-
-
-def canonical_json(value: Any) -> str:
-    """One text for equal JSON values, whatever the order of their keys; ASCII."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
-    """Ansible's own dictionaries and lists may be lazy, and only tell what they hold when they are asked."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _sha256(text: str) -> str:
@@ -179,8 +166,7 @@ def _check_types(part: Any, types: Mapping[str, tuple[type, str]], where: str) -
 
 
 def _check_signature(plan: Mapping[str, Any], key: str) -> None:
-    given = str(plan.get("signature")).encode(errors="replace")
-    if key and not hmac.compare_digest(given, signature(plan, key).encode()):
+    if key and not is_signature(plan.get("signature"), _content(plan), key):
         raise PlanError(
             "It is not signed with the key in REMEDIATE_PLAN_KEY. Find out who made it, and review again with that key."
         )

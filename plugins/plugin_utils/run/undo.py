@@ -17,6 +17,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter impor
 
 APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
 # What an undo's disposition is called, by what came of its steps.
+UNFINISHED = (
+    "The journal does not record that the run finished in this account: the run ended early, an earlier version wrote "
+    "the journal, or lines are missing at its end. Changes that only missing lines record are not undone."
+)
 UNDONE = {"remediated": "undone", "already_remediated": "already_undone"}
 
 
@@ -25,13 +29,13 @@ def undo_alerts(journal: Journal, alert_ids: Sequence[str] = ()) -> list[dict[st
 
     :param alert_ids: the alerts to undo; empty for all.
     :returns: alerts with C(alert_id), C(message_id), C(account), C(account_id), C(steps) as M(leastpriv.iam.observe)
-        takes them, C(script) (the same as AWS CLI commands, for people) and C(lost) (what cannot be put back).
+        takes them, C(script) (the same as AWS CLI commands, for people), C(lost) (what cannot be put back), C(notes).
     """
     by_message: dict[str, list[Mapping[str, Any]]] = {}
     for entry in reversed(changes(journal)):
         if not alert_ids or entry["alert_id"] in alert_ids:
             by_message.setdefault(entry["message_id"], []).append(entry)
-    return [_alert(entries) for entries in by_message.values()]
+    return [_alert(entries, journal) for entries in by_message.values()]
 
 
 def changes(journal: Journal) -> list[Mapping[str, Any]]:
@@ -46,7 +50,7 @@ def _key(entry):
     return entry["account_id"], entry["message_id"], entry["index"]
 
 
-def _alert(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _alert(entries: Sequence[Mapping[str, Any]], journal: Journal) -> dict[str, Any]:
     steps, lost = [], []
     for entry in sorted(entries, key=lambda entry: entry["index"], reverse=True):
         try:
@@ -55,7 +59,9 @@ def _alert(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             lost.append(f"{cli_name(entry['operation'])} {entry['target']}".strip() + f": {irreversible}")
     numbered = [_numbered(step, index) for index, step in enumerate(steps, 1)]
     whose = {field: entries[0][field] for field in ("alert_id", "message_id", "account", "account_id")}
-    return {**whose, "steps": numbered, "lost": lost, "script": "\n".join(step["command"] for step in steps)}
+    script = "\n".join(step["command"] for step in steps)
+    notes = [] if journal.is_finished(whose["account_id"]) else [UNFINISHED]
+    return {**whose, "steps": numbered, "lost": lost, "script": script, "notes": notes}
 
 
 def _steps(entry: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -96,7 +102,7 @@ def as_undone(outcome: Mapping[str, Any]) -> dict[str, Any]:
 def placed(alert: Mapping[str, Any], accounts: AccountMap, limit: Sequence[str]) -> dict[str, Any]:
     """An alert for the host that stands for its account now; decided already where there is nothing to do there."""
     account_id, host = alert["account_id"], accounts.host_of(alert["account_id"])
-    whole = {**alert, "account": host or alert["account"], "receipts": [], "notes": [], "by_hand": []}
+    whole = {**alert, "account": host or alert["account"], "receipts": [], "by_hand": []}
     if host is None:
         why = [problem.reason for problem in accounts.problems_of(account_id)]
         reason = "; ".join(why) or f"No host of the inventory has the account_id {account_id}."

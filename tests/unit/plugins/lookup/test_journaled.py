@@ -46,3 +46,11 @@ def test_an_alert_comes_with_the_steps_that_put_it_back(look):
 def test_what_cannot_be_undone_is_no_traceback(look):
     with pytest.raises(AnsibleLookupError, match="Nothing was undone"):
         look("I-9")
+
+
+def test_the_key_comes_from_the_environment(look, monkeypatch):
+    monkeypatch.setenv("REMEDIATE_PLAN_KEY", "")
+    assert look("I-1")
+    monkeypatch.setenv("REMEDIATE_PLAN_KEY", "ours")
+    with pytest.raises(AnsibleLookupError, match=r"is not signed with the key in .* Nothing was undone"):
+        look("I-1")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 
@@ -135,3 +137,91 @@ def test_what_is_no_journal_is_told(path, text, told):
 def test_a_missing_file_is_told(path):
     with pytest.raises(JournalError, match="Could not read the journal"):
         read_journal(path)
+
+
+OURS, THEIRS = "our key", "their key"
+LINES = [*intents([STEP]), *results([{"step": STEP, "changed": True}])]
+
+
+def rewritten(path, change, key=""):
+    """Write a whole new chain of a journal's changed lines, as somebody without the key can."""
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    head, *rest = [{name: value for name, value in one.items() if name not in SEALS} for one in change(entries)]
+    path.unlink()
+    append(path, {name: value for name, value in head.items() if name not in ("event", "version")}, rest, key)
+
+
+SEALS = ("sha256", "previous", "hmac")
+
+
+def test_a_signed_journal_is_read_with_its_key_alone(path):
+    append(path, RUN, LINES[:1], OURS)
+    append(path, RUN, LINES[1:], OURS)
+    assert [one["event"] for one in read_journal(path, OURS).entries] == ["intent", "result"]
+    assert OURS not in path.read_text()
+    with pytest.raises(
+        JournalError, match=r"is not signed with the key in .* undo it with the key"
+    ):
+        read_journal(path, THEIRS)
+    with pytest.raises(JournalError, match="is signed: set REMEDIATE_PLAN_KEY"):
+        read_journal(path)
+
+
+def test_with_a_key_a_journal_without_a_signature_is_refused(path):
+    append(path, RUN, LINES)
+    assert read_journal(path).entries
+    with pytest.raises(JournalError, match=r"Line 1 of the journal .* is not signed"):
+        read_journal(path, OURS)
+
+
+@pytest.mark.parametrize("key", ["", THEIRS])
+def test_a_whole_new_chain_is_found_where_there_is_a_key(path, key):
+    append(path, RUN, LINES, OURS)
+    rewritten(path, lambda entries: [*entries[:1], {**entries[1], "target": "mallory"}, *entries[2:]], key)
+    with pytest.raises(JournalError, match=r"Line 1 of the journal .* is not signed"):
+        read_journal(path, OURS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: [lines[0], lines[2]],
+        lambda lines: [*lines, lines[1]],
+        lambda lines: [lines[0], lines[2], lines[1]],
+        lambda lines: [lines[0], {**lines[1], "target": "mallory"}, lines[2]],
+        lambda lines: [{**lines[0], "run_id": "20260101T000000Z-ffff"}, *lines[1:]],
+    ],
+    ids=["taken out", "put in twice", "in another order", "edited", "of another run"],
+)
+def test_signed_lines_cannot_be_chained_in_another_way(path, change):
+    """The SHA-256 are right, and each line has a signature that was once made with the key."""
+    append(path, RUN, LINES, OURS)
+    lines, previous = [], None
+    for entry in change([json.loads(line) for line in path.read_text().splitlines()]):
+        linked = {**{name: value for name, value in entry.items() if name != "sha256"}, "previous": previous}
+        previous = journals._digest(linked)
+        lines.append(json.dumps({**linked, "sha256": previous}))
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(JournalError, match="is not signed with the key"):
+        read_journal(path, OURS)
+
+
+def test_a_reader_that_knows_no_key_finds_the_chain_as_it_was(path):
+    """Programs of others check C(sha256) and C(previous) as docs/undo.md says."""
+    append(path, RUN, LINES, OURS)
+    previous = None
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        digest = entry.pop("sha256")
+        assert entry["previous"] == previous
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+        assert hashlib.sha256(text).hexdigest() == digest
+        previous = digest
+
+
+def test_a_missing_end_is_seen(path):
+    append(path, RUN, [{**line, "account_id": "1"} for line in [*LINES, {"event": "end"}]], OURS)
+    assert read_journal(path, OURS).is_finished("1")
+    assert not read_journal(path, OURS).is_finished("2")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert not read_journal(path, OURS).is_finished("1"), "the lines that are left are right, and yet not all"

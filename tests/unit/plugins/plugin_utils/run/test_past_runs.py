@@ -8,13 +8,15 @@ import json
 import re
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import JournalError, append, intents
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import (
     NotReported,
     journaled,
     plan_of,
     reported,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import sign_report
 
 OLD, NEW, NEWEST = "20260101T000000Z-0001", "20260102T000000Z-0002", "20260103T000000Z-0003"
 
@@ -81,13 +83,13 @@ def test_a_plan_that_nobody_can_read_is_named(artifacts, text):
         plan_of(NEW, artifacts)
 
 
-def write_journal(artifacts, run_id, *alert_ids, mode="apply"):
+def write_journal(artifacts, run_id, *alert_ids, mode="apply", key=""):
     step = {"message_id": "m", "index": 1, "operation": "DetachUserPolicy", "target": "bob", "before": {}, "after": {}}
     step["parameters"] = {"UserName": "bob", "PolicyArn": "arn:aws:iam::aws:policy/a"}
     common = {"account": "prod", "account_id": "123456789012"}
     steps = [{**step, "alert_id": alert_id, "message_id": f"m-{alert_id}"} for alert_id in alert_ids]
     lines = [{**common, **line} for line in intents(steps)]
-    append(artifacts / run_id / "journal.jsonl", {"run_id": run_id, "mode": mode}, lines)
+    append(artifacts / run_id / "journal.jsonl", {"run_id": run_id, "mode": mode}, lines, key)
 
 
 @pytest.fixture
@@ -141,3 +143,38 @@ def test_what_the_report_tells_of_an_alert_is_told_again(journals):
     (alert,) = journaled(journals, "", ["I-1"])
     assert alert["policy"] == "No open user"
     assert "reason" not in alert
+
+
+def sign(artifacts, run_id, key):
+    file = artifacts / run_id / "report.json"
+    file.write_text(to_page(sign_report(json.loads(file.read_text()), key)))
+
+
+def test_with_a_key_only_a_report_that_is_signed_with_it_is_read(artifacts):
+    sign(artifacts, NEW, "ours")
+    assert reported("I-1", artifacts, NEW, "ours")["run_id"] == reported("I-1", artifacts, NEW)["run_id"] == NEW
+    for run_id, key in ((OLD, "ours"), (NEW, "theirs")):
+        with pytest.raises(NotReported, match=f"{run_id}/report.json .*is not signed with the key"):
+            reported("I-1", artifacts, run_id, key)
+    report = artifacts / NEW / "report.json"
+    report.write_text(report.read_text().replace(f'"reason": "{NEW}"', '"reason": "all is well"'))
+    with pytest.raises(NotReported, match="is not signed"):
+        reported("I-1", artifacts, NEW, "ours")
+    assert reported("I-1", artifacts, NEW)["alert"]["reason"] == "all is well"
+
+
+def test_a_report_that_is_not_signed_says_nothing_of_an_undo(journals):
+    (journals / NEW / "report.json").write_text(json.dumps({"alerts": [{"message_id": "m-I-1", "policy": "forged"}]}))
+    (journals / NEW / "journal.jsonl").unlink()
+    write_journal(journals, NEW, "I-1", key="ours")
+    (alert,) = journaled(journals, NEW, ["I-1"], "ours")
+    assert "policy" not in alert
+    sign(journals, NEW, "ours")
+    (alert,) = journaled(journals, NEW, ["I-1"], "ours")
+    assert alert["policy"] == "forged"
+
+
+def test_a_journal_of_another_run_is_refused(journals):
+    (journals / NEW / "journal.jsonl").write_bytes((journals / OLD / "journal.jsonl").read_bytes())
+    with pytest.raises(JournalError, match=f"is that of another run, {OLD}"):
+        journaled(journals, NEW)

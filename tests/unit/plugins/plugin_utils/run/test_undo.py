@@ -52,6 +52,13 @@ def test_what_changed_nothing_is_left_alone_and_what_did_not_say_so_is_looked_at
     assert sum(len(alert["steps"]) for alert in undo_alerts(written)) == steps
 
 
+@pytest.mark.parametrize(("ends", "notes"), [([ACCOUNT], 0), ([], 1), (["000000000000"], 1)])
+def test_a_journal_without_an_end_is_noted(ends, notes):
+    written = journal(intent("I-1", 1), *({"event": "end", "account_id": account} for account in ends))
+    (alert,) = undo_alerts(written)
+    assert len(placed(alert, account_map([("prod", ACCOUNT)]), ["prod"])["notes"]) == notes
+
+
 def test_what_is_lost_is_told_beside_what_can_be_put_back():
     (alert,) = undo_alerts(journal(intent("I-1", 1), intent("I-1", 2, "DeleteAccessKey")))
     assert [step["operation"] for step in alert["steps"]] == ["AttachUserPolicy"]
