@@ -7,9 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import OWN, PUBLIC, write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import OWN, PUBLIC, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 
@@ -18,7 +17,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the files. Raises AnsibleActionFail as documented in M(leastpriv.iam.artifact)."""
+        """Write the files, see M(leastpriv.iam.artifact); a result that has failed says which of them are missing."""
         end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(
@@ -28,13 +27,7 @@ class ActionModule(ActionBase):
                 "public": {"type": "bool", "default": False},
             }
         )
-        for name, text in options["files"].items():
-            path = Path(options["folder"], name)
-            try:
-                write_artifact(path, text, PUBLIC if options["public"] else OWN)
-            except OSError as error:
-                raise AnsibleActionFail(
-                    f"Could not write {path}: {error.strerror}. The run has done its work; "
-                    "let remediate_artifacts_dir and remediate_metrics_file name what can be written."
-                ) from None
-        return {**result, "changed": False, "folder": options["folder"]}
+        mode = PUBLIC if options["public"] else OWN
+        problems = write_artifacts(Path(options["folder"]), options["files"], mode)
+        failure = {"failed": True, "msg": " ".join(problems)} if problems else {}
+        return {**result, "changed": False, "folder": options["folder"], "problems": problems, **failure}

@@ -55,11 +55,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     open_queue,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_workers_with_controller
@@ -207,25 +206,16 @@ class CallbackModule(CallbackBase):
         finished = utc_text(datetime.now(timezone.utc))
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
-        text = metrics(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
-        self._display.display(summary(report))
-        try:
-            write_artifact(folder / "report.json", to_page(sign_report(report, read_key())))
-            write_artifact(folder / "report.html", html_report(report))
-            write_artifact(folder / "metrics.prom", text)
-        except OSError as error:
-            self._display.error(f"Could not write the report of the interrupted run to {folder}: {error.strerror}.")
-        else:
+        problems = write_artifacts(folder, {"report.json": to_page(sign_report(report, read_key()))})
+        self._display.display(summary_of(report))
+        files = run_files(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
+        problems += write_artifacts(folder, files)
+        if shown := run.run["metrics_file"]:
+            problems += write_artifacts(Path(shown).parent, {Path(shown).name: files["metrics.prom"]}, PUBLIC)
+        for problem in problems:
+            self._display.error(f"Of the interrupted run something is missing. {problem}")
+        if not problems:
             self._display.display(f"Report: {folder}/report.html")
-
-        if run.run["metrics_file"]:
-            self._show_metrics(run.run["metrics_file"], text)
-
-    def _show_metrics(self, file: str, text: str) -> None:
-        try:
-            write_artifact(Path(file), text, PUBLIC)
-        except OSError as error:
-            self._display.error(f"Could not write the metrics of the interrupted run to {file}: {error.strerror}.")
 
 
 def _interrupt_worker(signum: int) -> None:

@@ -35,12 +35,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable
 
@@ -198,7 +200,9 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
-        return self.progress.learn(result._host.get_name(), _told(result), time.monotonic(), has_failed)
+        learn = partial(self.progress.learn, result._host.get_name(), _told(result), time.monotonic(), has_failed)
+        # What cannot be drawn is left out; the result itself is shown as ever.
+        return attempt("showing the progress", learn, lambda _reason: [])
 
     def _clean_label(self, result: Any) -> None:
         if self._is_filtered(result._task) and LABEL in result._result:

@@ -38,15 +38,15 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
-def summary_of(report, verbose=False):
+def summary(report, verbose=False):
     """See DOCUMENTATION."""
-    return summary(from_text(report), verbose)
+    return summary_of(from_text(report), verbose)
 
 
 class FilterModule:
     def filters(self):
-        return {"summary": summary_of}
+        return {"summary": summary}

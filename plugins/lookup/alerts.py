@@ -270,6 +270,7 @@ from ansible import constants
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls, note_call
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     REACH,
@@ -331,8 +332,7 @@ class LookupModule(AWSLookupBase):
                 self._warn_of_more(inbox.collect(reception))
                 judged = list(inbox.alerts())
                 answers = self._ask([alert for _held, alert in judged], endpoint)
-                tell = partial(as_result, circumstances=circumstances, keeps_bodies=keeps_bodies)
-                return [tell(held, answered(alert, answers)) for held, alert in judged]
+                return as_results(judged, answers, circumstances, keeps_bodies)
 
     def _chosen(self, *names: str) -> list[Any]:
         return [self.get_option(name) for name in names]
@@ -434,6 +434,20 @@ def answered(alert: Alert, answers: Mapping[str, Answer]) -> Alert:
     return replace(alert, **asdict(answer)) if answer else alert
 
 
+def as_results(
+    judged: Sequence[tuple[Held, Alert]],
+    answers: Mapping[str, Answer],
+    circumstances: Circumstances,
+    keeps_bodies: bool = False,
+) -> list[dict[str, Any]]:
+    """The dictionaries of all alerts, as RETURN describes them."""
+
+    def told(one: tuple[Held, Alert]) -> dict[str, Any]:
+        return as_result(one[0], answered(one[1], answers), circumstances, keeps_bodies)
+
+    return for_each_alert("gathering it", judged, told, partial(as_lost, circumstances=circumstances))
+
+
 def as_result(held: Held, alert: Alert, circumstances: Circumstances, keeps_bodies: bool) -> dict[str, Any]:
     """The dictionary of one alert, as RETURN describes it."""
     told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
@@ -446,6 +460,13 @@ def as_result(held: Held, alert: Alert, circumstances: Circumstances, keeps_bodi
         "receive_count": held.receive_count,
         "account": circumstances.host_of(alert),
     }
+
+
+def as_lost(judged: tuple[Held, Alert], reason: str, circumstances: Circumstances) -> dict[str, Any]:
+    """The dictionary of an alert of which only its messages are sure."""
+    held, alert = judged
+    known = Alert(alert_id=alert.alert_id, account_id=alert.account_id).settled("failed", reason)
+    return as_result(held, known, circumstances, keeps_bodies=False)
 
 
 def receipt(message: Message, keeps_body: bool) -> dict[str, str | None]:

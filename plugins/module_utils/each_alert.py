@@ -56,5 +56,5 @@ def writable(value):
     :raises ValueError: for a number that JSON has not.
     :raises TypeError: for what is no JSON value.
     """
-    json.dumps(value, allow_nan=False)
+    json.dumps(value, allow_nan=False, sort_keys=True)
     return value

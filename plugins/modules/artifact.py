@@ -11,7 +11,8 @@ short_description: Write what a run leaves on the controller
 description:
   - Writes text files on the controller that only its user can read (mode 0600). Folders that are not there are made,
     with mode 0700.
-  - A file is there as a whole or not at all.
+  - A file is there as a whole or not at all. One that cannot be written costs none of the others; the task fails when
+    all that can be written are there.
   - Files are written in check mode too, since a review leaves a report as well. Nothing counts as changed.
 author:
   - The Leastpriv team (!UNKNOWN)
@@ -23,7 +24,7 @@ options:
     required: true
   files:
     description:
-      - The texts by the name of their file.
+      - The texts by the name of their file, or what P(leastpriv.iam.run_files#filter) returns.
     type: dict
     required: true
   public:
@@ -54,7 +55,12 @@ EXAMPLES = r"""
 RETURN = r"""
 folder:
   description: Where the files are.
-  returned: success
+  returned: always
   type: str
   sample: artifacts/20240701T101500Z-1a2b
+problems:
+  description: What could not be made or written, a sentence for each file.
+  returned: always
+  type: list
+  elements: str
 """

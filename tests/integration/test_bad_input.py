@@ -90,6 +90,76 @@ def test_every_bad_message_and_script_ends_in_its_disposition(stack):
     assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
 
 
+OPERATOR = '"Condition":{"NumericEquals":{"s3:max-keys":%s}}'
+DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*",' + OPERATOR + "}]}"
+# JSON values that some reader or other on the way cannot take.
+VALUES = {
+    "INFINITE": "1e999",
+    "NAN": "NaN",
+    "LONG": "1" * 5_000,
+    "DEEP": "[" * 500 + "]" * 500,
+    "VERY-DEEP": "[" * 20_000 + "]" * 20_000,
+    "SURROGATE": r'"\ud800"',
+    "TWICE": '{"a":1,"a":2}',
+}
+
+
+@pytest.mark.parametrize("mode", [(), ("--check",)], ids=["apply", "check"])
+def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
+    good_alert(stack)
+    account_id = stack.account_id("payments")
+    seed(stack, "payments", users=["odd"])
+    iam = stack.client("iam", "payments")
+    iam.put_user_policy(
+        UserName="odd", PolicyName="half", PolicyDocument=DOCUMENT.replace("{", r'{"Id":"\ud800",', 1) % '"1"'
+    )
+    commands = {
+        f"I-{name}": f"create-policy --policy-name p --policy-document '{DOCUMENT % value}'"
+        for name, value in VALUES.items()
+    }
+    commands["I-STORED"] = "delete-user-policy --user-name odd --policy-name half"
+    commands["I-BESIDE"] = f"put-user-policy --user-name odd --policy-name new --policy-document '{DOCUMENT % '"1"'}'"
+    for alert_id, command in commands.items():
+        stack.script(alert_id, f"aws iam {command}")
+        stack.send(nested_alert(alert_id, account_id))
+    for value in VALUES.values():
+        stack.send(json.dumps(nested_alert("I-MESSAGE", account_id)).replace('"high"', value))
+    run = run_playbook(stack, *mode)
+    done = "planned" if mode else "remediated"
+    expected = dict.fromkeys((f"I-{name}" for name in VALUES), "unsupported")
+    expected |= {"I-GOOD": done, "I-BESIDE": done, "I-STORED": "failed"}
+    assert {alert_id: run.dispositions[alert_id] for alert_id in expected} == expected
+    assert "--policy-document is not a policy document that IAM takes" in reason_of(run, "I-INFINITE")
+    assert "the inline policy half of user odd cannot be read: " in reason_of(run, "I-STORED")
+    assert run.rc == 2
+    (page,) = run.artifacts.glob("*/report.html")
+    assert "<h3>I-INFINITE</h3>" in page.read_text()
+    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
+
+
+@pytest.mark.parametrize("mode", [(), ("--check",)], ids=["apply", "check"])
+def test_a_folder_that_cannot_be_written_takes_no_summary_away(stack, tmp_path, mode):
+    good_alert(stack)
+    (tmp_path / "file").touch()
+    run = run_playbook(stack, *mode, "-e", f"remediate_artifacts_dir={tmp_path}/file/artifacts")
+    told = " ".join(run.stdout.split())
+    assert run.rc == 2
+    assert "I-GOOD" in told
+    assert ("1 planned" if mode else "1 failed") in told
+    for name in ("report.json", "report.html", "metrics.prom", *(["plan.json"] if mode else [])):
+        assert f"/{name}: Not a directory." in told
+    assert "The run did not leave everything that it was to leave" in told
+    assert stack.depth() == (1, 0)
+
+
+def test_a_copy_that_fails_costs_nothing_else(stack):
+    good_alert(stack)
+    run = run_playbook(stack, "--check", "-e", "remediate_artifacts_s3=s3://no-such-bucket-anywhere/runs")
+    assert run.rc == 2
+    assert run.dispositions == {"I-GOOD": "planned"}
+    assert "Warning: Not copied to remediate_artifacts_s3: " in " ".join(run.stdout.split())
+
+
 def test_a_profile_of_another_account_is_noticed_before_anything_is_read(stack):
     good_alert(stack)
     good_alert(stack, "sandbox", "I-OTHER", "carol")

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NoReturn
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     BATCH,
     Message,
@@ -136,13 +138,18 @@ class Inbox:
         A message that comes a second time replaces itself: only its last receipt is sure to be valid.
         """
         self.seen.add(message.message_id)
-        alert = self.judge(read_alert(message.body))
+        alert = self._judged(message)
         key = (alert.account_id or "", alert.alert_id or "") if alert.account_id else ("", message.message_id)
         if alert.disposition == OTHERS:
             self.passing[message.message_id] = message.receipt_handle
             message = replace(message, body="")
         pile = self.passed if alert.disposition == OTHERS else self.held
         pile.setdefault(key, Held({})).letters[message.message_id] = Letter(message, alert)
+
+    def _judged(self, message: Message) -> Alert:
+        """What a message is; one that cannot even be looked at has failed, and the others come all the same."""
+        alert = attempt("reading its message", partial(read_alert, message.body), partial(Alert().settled, "failed"))
+        return attempt("selecting it", partial(self.judge, alert), partial(alert.settled, "failed"))
 
     def let_pass(self) -> None:
         """Give the messages of other runs back."""
@@ -299,7 +306,7 @@ def _waits(earlier: Alert, group_id: str) -> str:
 
 
 def _named(message: Message) -> str:
-    alert_id = read_alert(message.body).alert_id
+    alert_id = attempt("naming it", lambda: read_alert(message.body).alert_id, lambda _reason: None)
     return f"alert {quoted(alert_id)}" if alert_id else f"message {message.message_id}"
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, by_hand, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
@@ -53,6 +54,12 @@ SEVERITIES = ("critical", "high", "medium", "low", "informational")
 SERIOUS = SEVERITIES[:2]
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
+UNKNOWN_CARD = {
+    **dict.fromkeys(("policy", "resource", "resource_id", "first_seen", "last_seen", "vendor_account", "messages"), ""),
+    **dict.fromkeys(("severity", "severity_class"), ""),
+    **dict.fromkeys(("script", "notes", "steps", "by_hand"), ()),
+    "can_copy": False,
+}
 MODES = {"check": ("review", "Nothing was changed: this was a review."), "apply": ("run", ""), "undo": ("undo", "")}
 CAPTIONS = {
     "needed": "Would change",
@@ -169,7 +176,7 @@ def _opened(opened):
 
 
 def _alerts(report):
-    cards = [_card(alert, report) for alert in report["alerts"]]
+    cards = for_each_alert("showing it", report["alerts"], partial(_card, report), partial(_lost_card, report))
     order = list(GROUPS)
     by_account = _counts(cards, "account")
     group_of = {word: _group(word, report) for word in report["totals"]}
@@ -196,7 +203,32 @@ def _by_rank(counts):
     return {word: counts[word] for word in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _card(alert, report):
+def _card(report, alert):
+    return _rendered(_described(report, alert))
+
+
+def _rendered(card):
+    return {**card, "html": Markup(_environment().get_template("card.html.j2").render(card=card))}
+
+
+def _lost_card(report, alert, reason):
+    """The card of an alert that cannot be shown: which one it is, what became of it, and where the rest is."""
+    word = alert["disposition"] if alert["disposition"] in BY_WORD else "failed"
+    told = f"This alert cannot be shown here; report.json has it. {reason}"
+    known = {
+        "name": _line(str(alert["alert_id"] or alert["message_id"])),
+        "disposition": word,
+        "group": _group(word, report),
+        "account": _line(str(alert["account"] or alert["account_id"] or NO_ACCOUNT)),
+        "gist": told,
+        "reason": _paragraphs(told),
+        "advice": BY_WORD[word].advice,
+        "severity_row": NOT_GIVEN,
+    }
+    return _rendered({**UNKNOWN_CARD, **known})
+
+
+def _described(report, alert):
     word, severity = alert["disposition"], _line(alert["severity"])
     reason = (alert["reason"] or BY_WORD[word].meaning).partition("\nby hand: ")[0]
     script = _clipped(alert["script"] or "")

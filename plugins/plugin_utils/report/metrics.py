@@ -18,6 +18,7 @@ from statistics import median_low
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
 
@@ -41,7 +42,8 @@ class Run:
         return max(0, self.seconds("finished") - self.seconds("started"))
 
     def steps(self) -> dict[str, int]:
-        found = Counter(step["status"] for alert in self.report["alerts"] for step in alert["steps"])
+        counts = for_each_alert("counting its steps", self.report["alerts"], _statuses, lambda alert, reason: [])
+        found = Counter(status for statuses in counts for status in statuses)
         return {status: found[status] for status in STATUSES}
 
     def ages(self) -> dict[str, list[int]]:
@@ -49,10 +51,14 @@ class Run:
         ages: dict[str, list[int]] = {}
         for alert in self.report["alerts"]:
             # Some alerts do not tell, and what tells is text of a message.
-            with suppress(TypeError, ValueError, OverflowError):
+            with suppress(Exception):
                 first_seen = int(read_time(alert["first_seen"]).timestamp())
                 ages.setdefault(alert["disposition"], []).append(max(0, self.seconds("finished") - first_seen))
         return dict(sorted(ages.items()))
+
+
+def _statuses(alert: Mapping[str, Any]) -> list[str]:
+    return [step["status"] for step in alert["steps"]]
 
 
 @dataclass(frozen=True)

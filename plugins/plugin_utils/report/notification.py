@@ -8,6 +8,7 @@ Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Bl
 
 from __future__ import annotations
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     alert_name,
     job_name,
@@ -48,7 +49,11 @@ def notification(report_data, report_file, report_url=""):
 def _wanted(report_data):
     """A line for each alert that needs a person, as many as there is room for."""
     wanted = [alert for alert in report_data["alerts"] if alert["disposition"] in report_data["needs_person"]]
-    return _fitting([_alert_line(alert) for alert in wanted])
+    return _fitting(for_each_alert("telling of it", wanted, _alert_line, _lost_line))
+
+
+def _lost_line(alert, reason):
+    return f"{alert['alert_id'] or alert['message_id']} {alert['disposition']}: {reason}"
 
 
 def _alert_line(alert):

@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
@@ -77,7 +78,8 @@ def report(
         C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(protected) and C(alerts); holds no secret.
     """
     moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
-    shown = sorted((_alert(alert, moved) for alert in alerts), key=_account_then_alert)
+    entries = for_each_alert("reporting it", alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
+    shown = sorted(entries, key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
     return {
         "run_id": run_id,
@@ -147,6 +149,14 @@ def _alert(alert, moved):
     return redact_all(shown)
 
 
+def _lost_entry(alert, reason):
+    """What is sure of an alert that cannot be reported: what became of it is decided by now."""
+    texts = {field: alert.get(field) for field in ALERT_FIELDS}
+    known = {field: text if isinstance(text, str) else None for field, text in texts.items()}
+    told = "\n".join(filter(None, (known["reason"], reason)))
+    return {**known, "reason": told, "messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
+
+
 def _step(step):
     shown = {field: step.get(field) for field in STEP_FIELDS}
     is_reversible, undo = undo_of(step) if step.get("status") in CHANGING else (True, "")
@@ -176,6 +186,12 @@ def verdict(report_data):
     return "Nobody needs to look" if alerts else "The queue was empty"
 
 
+def summary_of(report_data, verbose=False):
+    """The same as C(summary), and a line or two of a run whose report cannot be shown."""
+    bare = f"Run {report_data['run_id']}: {report_data['totals']}. The report has every alert."
+    return attempt("showing it", lambda: summary(report_data, verbose), lambda reason: f"{bare} {reason}")
+
+
 def summary(report_data, verbose=False):
     """The run as text: one line per alert, the totals, and what to do about each kind that is left.
 
@@ -187,7 +203,8 @@ def summary(report_data, verbose=False):
     lines = [_headline(report_data), ""]
     nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
     lines += _table(alerts) if alerts else [nothing]
-    lines += [line for alert in alerts for line in _details(alert, verbose)]
+    details = for_each_alert("showing it", alerts, lambda alert: _details(alert, verbose), lambda alert, reason: [])
+    lines += [line for of_alert in details for line in of_alert]
     lines += _notes(alerts) if verbose or report_data["mode"] == "check" else []
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
@@ -207,7 +224,7 @@ def _headline(report_data):
 
 
 def _table(alerts):
-    rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *map(_row, alerts)]
+    rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *for_each_alert("showing it", alerts, _row, _lost_row)]
     account, alert, disposition = (max(len(row[column]) for row in rows) for column in range(3))
     return [f"{row[0]:{account}}  {row[1]:{alert}}  {row[2]:{disposition}}  {row[3]}".rstrip() for row in rows]
 
@@ -217,6 +234,10 @@ def _row(alert):
     clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
     cells = (alert["account"] or alert["account_id"] or "-", alert_name(alert), alert["disposition"], clipped)
     return tuple(printable(cell) for cell in cells)
+
+
+def _lost_row(alert, reason):
+    return "-", printable(alert["alert_id"] or alert["message_id"]), printable(alert["disposition"]), reason
 
 
 def alert_name(alert):

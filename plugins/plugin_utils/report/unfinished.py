@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK, fate
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
@@ -52,12 +53,13 @@ class Unfinished:
     def wanted(self) -> dict[str, list[str]]:
         """The receipt handles that are still to be told to the queue, for DELETE and for GIVE_BACK."""
         wanted: dict[str, list[str]] = {DELETE: [], GIVE_BACK: []}
-        for alert in self.alerts(""):
-            act = fate(alert["disposition"], (self.run or {}).get("check_mode", False))
-            wanted[act] += [
-                receipt["receipt_handle"] for receipt in alert["receipts"] if receipt["message_id"] not in self.settled
-            ]
+        for act, handles in for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone):
+            wanted[act] += handles
         return wanted
+
+    def _wanted_for(self, alert: Mapping[str, Any]) -> tuple[str, list[str]]:
+        handles = [each["receipt_handle"] for each in alert["receipts"] if each["message_id"] not in self.settled]
+        return fate(alert["disposition"], (self.run or {}).get("check_mode", False)), handles
 
     def report(self, finished: str, interrupted: str, unsettled: list[str]) -> dict[str, Any]:
         """The report of the run as far as it came.
@@ -81,6 +83,10 @@ class Unfinished:
             undoes=self.undoes,
             awx=run["awx"],
         )
+
+
+def _left_alone(alert: Mapping[str, Any], reason: str) -> tuple[str, list[str]]:
+    return GIVE_BACK, []
 
 
 def _by_message(alerts: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:

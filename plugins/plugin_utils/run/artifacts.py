@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+# A file's text, or a dict of C(text), None where the file could not be made, and C(problem), why.
+File = Any
 OWN = 0o600
 PUBLIC = 0o644
 
@@ -21,10 +25,30 @@ def write_artifact(path: Path, text: str, mode: int = OWN) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             os.fchmod(descriptor, mode)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
+
+
+def write_artifacts(folder: Path, files: Mapping[str, File], mode: int = OWN) -> list[str]:
+    """Write several files, each whether or not the others can be written.
+
+    :returns: what could not be made or written, a sentence each.
+    """
+    return [problem for name, file in files.items() for problem in _write(Path(folder, name), file, mode)]
+
+
+def _write(path: Path, file: File, mode: int) -> list[str]:
+    text, problem = (file, None) if isinstance(file, str) else (file["text"], file["problem"])
+    problems = [f"{path.name}: {problem}"] if problem else []
+    if text is None:
+        return problems
+    try:
+        write_artifact(path, text, mode)
+    except OSError as error:
+        problems.append(f"Could not write {path}: {error.strerror or type(error).__name__}.")
+    return problems

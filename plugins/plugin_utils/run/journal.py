@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import JOURNAL, KEY, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
@@ -81,30 +82,44 @@ def results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     :param applied: the loop results of the modules, each with its C(step).
     """
-    return [
-        {
-            "event": RESULT,
-            **{field: one["step"].get(field) for field in RESULT_FIELDS},
-            "result": result_of(one),
-            "msg": redact(str(one["msg"])) if one.get("failed") and one.get("msg") else None,
-            "request_id": (one.get("response_metadata") or {}).get("request_id"),
-        }
-        for one in applied
-    ]
+    return for_each_alert("writing down its result", applied, _result_line, _lost_line)
+
+
+def _result_line(one: Mapping[str, Any]) -> dict[str, Any]:
+    line = {
+        "event": RESULT,
+        **{field: one["step"].get(field) for field in RESULT_FIELDS},
+        "result": result_of(one),
+        "msg": redact(str(one["msg"])) if one.get("failed") and one.get("msg") else None,
+        "request_id": (one.get("response_metadata") or {}).get("request_id"),
+    }
+    return writable(line)
+
+
+def _lost_line(one: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    named = {field: one["step"].get(field) for field in RESULT_FIELDS}
+    return {"event": RESULT, **named, "result": "failed", "msg": reason, "request_id": None}
 
 
 def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What the journal and the rest of the run need to know of the loop results of the modules."""
-    return [
-        {
-            "step": {field: one["step"].get(field) for field in RESULT_FIELDS},
-            "changed": result_of(one) == "changed",
-            "failed": bool(one.get("failed")),
-            "msg": one.get("msg"),
-            "response_metadata": {"request_id": (one.get("response_metadata") or {}).get("request_id")},
-        }
-        for one in applied
-    ]
+    return for_each_alert("keeping its result", applied, _kept, _lost_result)
+
+
+def _kept(one: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {
+        "step": {field: one["step"].get(field) for field in RESULT_FIELDS},
+        "changed": result_of(one) == "changed",
+        "failed": bool(one.get("failed")),
+        "msg": one.get("msg"),
+        "response_metadata": {"request_id": (one.get("response_metadata") or {}).get("request_id")},
+    }
+    return writable(kept)
+
+
+def _lost_result(one: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    named = {field: one["step"].get(field) for field in RESULT_FIELDS}
+    return {"step": named, "changed": False, "failed": True, "msg": reason, "response_metadata": {"request_id": None}}
 
 
 def result_of(applied: Mapping[str, Any]) -> str:
@@ -151,7 +166,7 @@ def _chained(entries: Sequence[Mapping[str, Any]], previous: str | None, key: st
 
 
 def _text(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _signed(entry: Mapping[str, Any]) -> str:

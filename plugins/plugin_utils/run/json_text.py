@@ -19,12 +19,12 @@ TEMPLATE = re.compile(r"\{(?=[{%#])")
 
 def to_text(value: Any) -> str:
     """One line of JSON, in which nothing can be taken for a template."""
-    return TEMPLATE.sub(r"\\u007b", json.dumps(value))
+    return TEMPLATE.sub(r"\\u007b", json.dumps(value, allow_nan=False))
 
 
 def to_page(value: Any) -> str:
     """The same for people, a file's content."""
-    return TEMPLATE.sub(r"\\u007b", json.dumps(value, indent=4, sort_keys=True)) + "\n"
+    return TEMPLATE.sub(r"\\u007b", json.dumps(value, indent=4, sort_keys=True, allow_nan=False)) + "\n"
 
 
 def from_text(value: Any) -> Any:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
@@ -29,11 +32,27 @@ def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):
     :param undo: True for alerts of C(undo_alerts), which have other words for what became of them.
     :returns: the alerts of all accounts, as C(outcomes) gives them.
     """
-    return [
-        _masked(as_undone(outcome) if undo else outcome)
-        for account, entry in translated.items()
-        for outcome in outcomes(alerts_of(entry), **_left_by(hostvars[account]), check_mode=check_mode)
-    ]
+    decided = []
+    for account, entry in translated.items():
+        left = attempt("reading what its account has left", partial(_left_by_host, hostvars, account), _nothing_left)
+        decided += outcomes(alerts_of(entry), **left, check_mode=check_mode)
+
+    def said(outcome):
+        return _masked(as_undone(outcome) if undo else outcome)
+
+    return for_each_alert("saying what became of it", decided, said, _lost)
+
+
+def _left_by_host(hostvars, account):
+    return _left_by(hostvars[account])
+
+
+def _nothing_left(reason):
+    return {"problem": reason}
+
+
+def _lost(alert, reason):
+    return {**alert, "disposition": "failed", "reason": reason}
 
 
 def _masked(outcome):
@@ -82,7 +101,11 @@ def outcomes(alerts, observed=(), applied=(), confirmed=(), problem=None, check_
     seen = {entry["message_id"]: entry for entry in observed}
     results = {(entry["step"]["message_id"], entry["step"]["index"]): entry for entry in applied}
     again = {entry["message_id"]: entry for entry in confirmed}
-    return [_outcome(alert, seen, results, again, problem, check_mode) for alert in alerts]
+
+    def decided(alert):
+        return writable(_outcome(alert, seen, results, again, problem, check_mode))
+
+    return for_each_alert("deciding what became of it", alerts, decided, _lost)
 
 
 def _outcome(alert, seen, results, again, problem, check_mode):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
@@ -59,6 +60,7 @@ def make_plan(
     lifetime: timedelta,
     who: Mapping[str, str | None],
     key: str = "",
+    left_out: list[str] | None = None,
 ) -> dict[str, Any]:
     """Make the plan of a review.
 
@@ -66,10 +68,15 @@ def make_plan(
     :param created: ISO 8601 in UTC.
     :param lifetime: how long it may be applied.
     :param key: a secret of those who review and those who apply; empty for a plan without a signature.
+    :param left_out: takes a sentence for every alert that could not be put into the plan.
     :returns: what plan.json holds; no secret.
     """
     expires = utc_text(_read_time("created", created) + lifetime)
-    reviewed = [_alert(alert) for alert in alerts if alert["disposition"] in REVIEWED]
+    planned = [alert for alert in alerts if alert["disposition"] in REVIEWED]
+    entries = for_each_alert("putting it into the plan", planned, lambda alert: ("", writable(_alert(alert))), _lost)
+    reviewed = [entry for reason, entry in entries if not reason]
+    if left_out is not None:
+        left_out += [reason for reason, _entry in entries if reason]
     plan = {
         "schema": SCHEMA,
         "run_id": run_id,
@@ -81,6 +88,10 @@ def make_plan(
     }
     sealed = {**plan, "digest": digest(plan)}
     return {**sealed, "signature": signature(plan, key)} if key else sealed
+
+
+def _lost(alert: Mapping[str, Any], reason: str) -> tuple[str, dict[str, Any]]:
+    return f"Alert {alert['alert_id']} is not in the plan. {reason}", {}
 
 
 def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +200,15 @@ def held_to_plan(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -
     if not plan:
         return list(alerts)
     reviewed = {alert["alert_id"]: alert for alert in plan["alerts"]}
-    return [alert if alert["disposition"] else _held_to(alert, reviewed.get(alert["alert_id"])) for alert in alerts]
+
+    def held(alert: Mapping[str, Any]) -> Mapping[str, Any]:
+        return alert if alert["disposition"] else _held_to(alert, reviewed.get(alert["alert_id"]))
+
+    return for_each_alert("comparing it with the plan", alerts, held, _not_compared)
+
+
+def _not_compared(alert: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    return {**alert, "disposition": "failed", "reason": reason}
 
 
 def _held_to(alert: Mapping[str, Any], reviewed: Mapping[str, Any] | None) -> dict[str, Any]:

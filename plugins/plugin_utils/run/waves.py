@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import why_it_gave_up
 
@@ -25,7 +26,7 @@ def waves(translated, consolidates=False):
     """
     longest = Counter()
     for alerts in map(alerts_of, translated.values()):
-        counts = Counter(step["wave"] for alert in alerts for step in alert["steps"])
+        counts = sum(for_each_alert("lining up its steps", alerts, _waves_of, _none), Counter())
         counts.update({CONSOLIDATING: len(alerts)} if consolidates else {})
         longest |= counts
     return [
@@ -33,6 +34,15 @@ def waves(translated, consolidates=False):
         for wave in sorted(longest)
         for first in range(0, longest[wave], LONGEST)
     ]
+
+
+def _waves_of(alert):
+    return Counter(step["wave"] for step in alert["steps"])
+
+
+def _none(alert, reason):
+    # Its steps do not run, which decides what becomes of it.
+    return Counter()
 
 
 def due(alerts, wave, kept, max_failures):
@@ -48,10 +58,9 @@ def due(alerts, wave, kept, max_failures):
         return []
     stopped = {result["step"]["message_id"] for result in kept if result["failed"]}
     undecided = [alert for alert in alerts if alert["disposition"] is None]
-    needed = [
-        step
-        for alert in undecided
-        for step in alert["steps"]
-        if (step["wave"], step["status"]) == (wave["wave"], "needed")
-    ]
+
+    def needed_of(alert):
+        return [step for step in alert["steps"] if (step["wave"], step["status"]) == (wave["wave"], "needed")]
+
+    needed = [step for steps in for_each_alert("choosing its steps", undecided, needed_of, _none) for step in steps]
     return [step for step in needed[wave["first"] : wave["end"]] if step["message_id"] not in stopped]

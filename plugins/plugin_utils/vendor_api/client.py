@@ -202,7 +202,7 @@ class RemediationApi:
                 if error.is_final:
                     break
                 continue
-            if response.status in HALVED and len(batch) > 1:
+            if len(batch) > 1 and (response.status in HALVED or _holds_unreadable(response)):
                 middle = len(batch) // 2
                 waiting.extendleft((batch[middle:], batch[:middle]))
             else:
@@ -223,7 +223,7 @@ class RemediationApi:
             return dict.fromkeys(batch, _unavailable(self._refusal(response)))
         try:
             return self._version.read(response.json(), batch)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             reason = f"The API answered with something else than its own JSON ({error}): {_OTHER_ADVICE}."
             return dict.fromkeys(batch, _unavailable(self._transport.scrubbed(reason)))
 
@@ -231,6 +231,17 @@ class RemediationApi:
         advice = _ADVICE.get(response.status, _OTHER_ADVICE)
         said = self._transport.explained(response)
         return f"The API gave no script (status {response.status}{said}): {advice}.{_limits(response)}"
+
+
+def _holds_unreadable(response: Response) -> bool:
+    """Whether an answer is an object that cannot be read, perhaps because of one alert's script in it."""
+    if response.status not in SUCCESSES or not response.body.lstrip().startswith(b"{"):
+        return False
+    try:
+        response.json()
+    except ValueError:
+        return True
+    return False
 
 
 def token_header(token: str) -> dict[str, str]:

@@ -394,3 +394,19 @@ def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
         receive_and_be_told_to_end()
     assert stack.depth() == (3, 0)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_message_that_cannot_be_judged_has_failed_and_the_others_come_all_the_same(stack, queue):
+    def judge(alert):
+        if alert.alert_id == "I-1":
+            raise ZeroDivisionError("nobody knows this fault")
+        return alert
+
+    send(stack, range(3))
+    alerts = {alert.alert_id: alert for _held, alert in collect(queue, judge=judge).alerts()}
+    assert {alert_id: alert.disposition for alert_id, alert in alerts.items()} == {
+        "I-0": None,
+        "I-1": "failed",
+        "I-2": None,
+    }
+    assert "Unexpected error while selecting it: ZeroDivisionError" in alerts["I-1"].reason

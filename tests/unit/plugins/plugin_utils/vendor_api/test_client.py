@@ -101,6 +101,24 @@ def test_batches(stack, connect):
     assert asked(stack) == [ids[:3], ids[3:6], ids[6:]]
 
 
+@pytest.mark.parametrize("value", ["1" * 5_000, "[" * 100_000, '"raw\nline"'], ids=["long", "deep", "raw line"])
+def test_an_answer_that_cannot_be_read_is_asked_for_in_halves(stack, connect, value):
+    ids = [f"I-{n}" for n in range(4)]
+    for alert_id in ids:
+        stack.script(alert_id, SCRIPT)
+    stack.api_fault(endpoint="remediation", status=200, body=f'{{"alertIdVsCliScript": {{"I-0": {value}}}}}')
+    assert {answer.script for answer in connect().scripts(ids).values()} == {SCRIPT}
+    assert asked(stack) == [ids, ids[:2], ids[2:]]
+
+
+@pytest.mark.parametrize("body", ["<html>log in</html>", '{"error": "maintenance"}', ""])
+def test_another_answer_than_the_apis_own_is_asked_for_once(stack, connect, body):
+    stack.api_fault(endpoint="remediation", status=200, body=body)
+    answers = connect().scripts(["I-1", "I-2"])
+    assert [answer.disposition for answer in answers.values()] == ["unavailable", "unavailable"]
+    assert asked(stack) == [["I-1", "I-2"]]
+
+
 @pytest.mark.parametrize("settings", [{"bad_ids": ["I-3"]}, {"max_batch": 2}])
 def test_refused_batch_is_halved(stack, connect, settings):
     ids = [f"I-{n}" for n in range(6)]

@@ -1,0 +1,53 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run leaves beside report.json: the page, the metrics, the plan. Each is made apart from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import File
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
+
+
+def run_files(
+    report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = (), planning: Mapping[str, Any] | None = None
+) -> dict[str, File]:
+    """Make the files of a run.
+
+    :param report: what C(report) of plugin_utils/report/report.py returned.
+    :param calls: what the lookup C(leastpriv.iam.api_calls) returned.
+    :param planning: C(alerts), C(lifetime), C(who) and C(key) of C(make_plan); None where there is no plan to make.
+    """
+    files = {
+        "report.html": _made("report.html", lambda: html_report(report)),
+        "metrics.prom": _made("metrics.prom", lambda: metrics(report, calls)),
+    }
+    return {**files, "plan.json": _plan(report, planning)} if planning else files
+
+
+def _made(name: str, make: Callable[[], str]) -> File:
+    return attempt(f"making {name}", lambda: {"text": make(), "problem": None}, _not_made)
+
+
+def _not_made(reason: str) -> File:
+    return {"text": None, "problem": reason}
+
+
+def _plan(report: Mapping[str, Any], planning: Mapping[str, Any]) -> File:
+    left_out: list[str] = []
+    who, lifetime, key = planning["who"], planning["lifetime"], planning["key"]
+
+    def make() -> str:
+        return to_page(
+            make_plan(planning["alerts"], report["run_id"], report["finished"], lifetime, who, key, left_out)
+        )
+
+    file = _made("plan.json", make)
+    return {**file, "problem": " ".join(filter(None, [file["problem"], *left_out])) or None}
