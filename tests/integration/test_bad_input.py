@@ -92,6 +92,7 @@ def test_every_bad_message_and_script_ends_in_its_disposition(stack):
 
 OPERATOR = '"Condition":{"NumericEquals":{"s3:max-keys":%s}}'
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*",' + OPERATOR + "}]}"
+STORED = DOCUMENT % '"1"'
 # JSON values that some reader or other on the way cannot take.
 VALUES = {
     "INFINITE": "1e999",
@@ -110,15 +111,13 @@ def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
     account_id = stack.account_id("payments")
     seed(stack, "payments", users=["odd"])
     iam = stack.client("iam", "payments")
-    iam.put_user_policy(
-        UserName="odd", PolicyName="half", PolicyDocument=DOCUMENT.replace("{", r'{"Id":"\ud800",', 1) % '"1"'
-    )
+    iam.put_user_policy(UserName="odd", PolicyName="half", PolicyDocument=STORED.replace("{", r'{"Id":"\ud800",', 1))
     commands = {
         f"I-{name}": f"create-policy --policy-name p --policy-document '{DOCUMENT % value}'"
         for name, value in VALUES.items()
     }
     commands["I-STORED"] = "delete-user-policy --user-name odd --policy-name half"
-    commands["I-BESIDE"] = f"put-user-policy --user-name odd --policy-name new --policy-document '{DOCUMENT % '"1"'}'"
+    commands["I-BESIDE"] = f"put-user-policy --user-name odd --policy-name new --policy-document '{STORED}'"
     for alert_id, command in commands.items():
         stack.script(alert_id, f"aws iam {command}")
         stack.send(nested_alert(alert_id, account_id))
