@@ -18,6 +18,9 @@ description:
   - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
     transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
     P(ansible.builtin.local#connection). C(-vvv) says so.
+  - Where E(LEASTPRIV_CALLS) declares the calls of a step (P(leastpriv.iam.declaration#filter)),
+    a call fence stands around its module; only reads and these calls reach AWS. A module that wants another call fails,
+    and so does one around which no fence can stand.
   - Calls to AWS are counted by service and operation, for P(leastpriv.iam.api_calls#lookup).
   - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
     temporary folder, which only its user can read, until the run ends.
@@ -93,7 +96,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
-from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls, call_fence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import fork_server
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
@@ -165,8 +168,10 @@ class Connection(LocalConnection):
             run = read_command(cmd, in_data)
             with connect(run.interpreter) as server:
                 display.vvv(f"EXEC WARM {cmd}", host=self._play_context.remote_addr)
-                return run_module(server, self._request(run), in_data or b"")
+                return as_stopped(*run_module(server, self._request(run), in_data or b""))
         except NotWarm as reason:
+            if requires_fence(cmd):
+                return failed_module(f"Nothing was run: no call fence can stand around this module, since {reason}.")
             display.vvv(f"NOT WARM: {reason}", host=self._play_context.remote_addr)
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
 
@@ -203,6 +208,41 @@ def read_command(cmd: str, in_data: bytes | None) -> ModuleRun:
     if at_start:
         raise NotWarm(f"Python reads {', '.join(at_start)} when it starts")
     return ModuleRun(interpreter, environment)
+
+
+def requires_fence(cmd: str) -> bool:
+    """Whether a command is a step's that must not run without its call fence; one that cannot be read is."""
+    if f"{call_fence.VARIABLE}=" not in cmd:
+        return False
+    for word in _all_words(cmd):
+        name, _equals, value = word.partition("=")
+        if name == call_fence.VARIABLE:
+            with contextlib.suppress(ValueError):
+                return call_fence.read_declaration(value)[1]
+    return True
+
+
+def _all_words(cmd: str) -> list[str]:
+    """The words of a command and of the commands within it."""
+    with contextlib.suppress(ValueError):
+        return [inner for word in shlex.split(cmd) for inner in (word, *shlex.split(word))]
+    return []
+
+
+def as_stopped(status: int, output: bytes, errors: bytes) -> tuple[int, bytes, bytes]:
+    """What a module has answered; where the call fence stopped it, that it failed, whatever it said itself."""
+    if status != fork_server.STOPPED:
+        return status, output, errors
+    reason = "The call fence stopped the module."
+    with contextlib.suppress(ValueError):
+        reason = json.loads(errors.rpartition(fork_server.STOPPED_MARK)[2])
+    return failed_module(reason)
+
+
+def failed_module(reason: str) -> tuple[int, bytes, bytes]:
+    """The answer of a module that failed."""
+    result = {"failed": True, "changed": False, "msg": reason, "error": {"code": call_fence.NOT_IN_SCRIPT}}
+    return 1, json.dumps(result).encode(), b""
 
 
 def _words(text: str) -> list[str]:
@@ -273,6 +313,7 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
             "services": SERVICES,
             "sessions": str(sessions_folder()),
             "botocore": BOTOCORE,
+            "fence": call_fence.__name__,
             "noter": api_calls.__name__,
             "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
         }

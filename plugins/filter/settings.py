@@ -59,6 +59,11 @@ options:
       - How long the plan of a review may be applied.
     type: str
     default: 24h
+  unfenced:
+    description:
+      - Whether steps are applied where no call fence can stand.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -69,7 +74,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(account), C(allow), C(protected) and C(max_failures) of it.
+  description: C(account), C(allow), C(protected), C(max_failures) and C(unfenced) of it.
   type: dict
 """
 
@@ -80,6 +85,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import 
     check_aws_config,
     check_limits,
     check_on_quota,
+    check_unfenced,
     read_lifetime,
 )
 
@@ -94,6 +100,7 @@ def settings(
     aws_config=None,
     on_quota="fail",
     plan_lifetime="24h",
+    unfenced=False,
 ):
     """See DOCUMENTATION.
 
@@ -109,6 +116,7 @@ def settings(
             "allow": check_allow(allow),
             "protected": list(protected_principals),
             "max_failures": int(max_failures),
+            "unfenced": check_unfenced(unfenced),
         }
     except SettingError as error:
         raise AnsibleFilterError(f"{error} (host {account}; nothing was received)") from error

@@ -183,9 +183,9 @@ def _policy_entities(client, arn):
 
 
 def _policy_names(client):
-    """Lower-cased name -> ARNs. IAM takes names that differ in letter case alone for the same."""
+    """Lower-cased name -> ARNs of the account's own policies; their names are unique, letter case and path aside."""
     named = {}
-    for policy in _pages(client, "list_policies", "Policies", Scope="All"):
+    for policy in _pages(client, "list_policies", "Policies", Scope="Local"):
         named.setdefault(policy["PolicyName"].lower(), []).append(policy["Arn"])
     return named
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # What an operation does to access when it does what its guardrails let pass; with these opened it may do more.
@@ -42,6 +43,9 @@ class Operation:
     :ivar guards: the ids of the static guardrails that look at it (module_utils/guardrails.py).
     :ivar observed: parameters that only the observer needs.
     :ivar requires: parameters that the CLI lets out and we do not: without them the caller itself is meant.
+    :ivar calls: function of the API parameters that gives the calls the module needs, each an (operation, parameters);
+        by default the one call that the script names.
+    :ivar read_again: what is read again right before the change, kinds of module_utils/observed_state.py.
     :ivar refused: why no setting opens this operation.
     :ivar unsupported: why it is not translated.
     """
@@ -55,6 +59,8 @@ class Operation:
     guards: tuple = ()
     observed: tuple = ()
     requires: tuple = ()
+    calls: Callable | None = None
+    read_again: tuple = ()
     refused: str | None = None
     unsupported: str | None = None
 
@@ -77,9 +83,28 @@ def as_undo(undo):
     return (undo,) if isinstance(undo, str) else undo
 
 
+# What a change replaces or takes away without IAM being able to make that conditional, by observer.
+READ_AGAIN = {
+    "attach_policy": ("policy_document",),
+    "create_policy_version": ("policy_document",),
+    "delete_boundary": ("boundary",),
+    "delete_inline_policy": ("inline",),
+    "delete_password_policy": ("password_policy",),
+    "detach_policy": ("policy_document",),
+    "put_boundary": ("boundary",),
+    "put_inline_policy": ("inline",),
+    "set_default_policy_version": ("policy_document",),
+    "update_password_policy": ("password_policy",),
+    "update_trust": ("trust",),
+}
+
+
 def row(operation, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
     """A row whose module options are its keywords, C(name) among them."""
-    return Operation(operation, module, args, observe, effect, as_undo(undo), guards, observed, requires)
+    kinds = READ_AGAIN.get(observe, ())
+    return Operation(
+        operation, module, args, observe, effect, as_undo(undo), guards, observed, requires, read_again=kinds
+    )
 
 
 def user(operation, observe, effect, undo, guards=(), /, **options):

@@ -58,6 +58,12 @@ options:
     type: list
     elements: dict
     default: []
+  unfenced:
+    description:
+      - Whether steps may be applied where no call fence stands. Without it every alert that needs a step has V(failed)
+        there. In check mode nothing is applied, so the fence is not asked for.
+    type: bool
+    default: false
   undo:
     description:
       - The steps undo others, each naming in C(undoes) the step that was applied. What is not as that step left it is
@@ -122,9 +128,14 @@ alerts:
     steps:
       description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
         C(args) completed by what its module needs to know of the account, C(fingerprint), the SHA-256 of the state
-        of the account that it depends on, and C(taken), digests of what a needed step takes away by reference.
+        of the account that it depends on, C(observed), digests of what is read again right before the change, and
+        C(taken), digests of what a needed step takes away by reference.
       type: list
       elements: dict
+fenced:
+  description: Whether the call fence stands around the modules of this host, see docs/guardrails.md.
+  returned: always
+  type: bool
 changed:
   description: Whether any step is needed. This module itself changes nothing.
   returned: always
@@ -139,6 +150,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.blast_radius import BlastRadius, changes_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.claims import Claims, claim_of, normalised
@@ -158,6 +170,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import (
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import note_reach, observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observed_state import state_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import AttachmentQuota, Conflict, Script, principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
@@ -175,6 +188,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import (
     observe_undo,
 )
 
+# The disposition of an alert whose steps nothing would keep to the script's calls.
+UNFENCED = {"disposition": "failed", "reason": call_fence.NO_FENCE}
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
 PRELOAD_FROM = 10
 DOCUMENTS = ("document", "trust")
@@ -226,17 +241,24 @@ class Batch:
     def _observe_alert(self, alert):
         seen, is_full = self._observe_steps(alert, alert["steps"])
         if is_full and self._on_quota == "consolidate" and can_consolidate(alert["steps"]):
-            seen, _is_full = self._observe_steps(alert, [self._consolidate(alert)])
+            step, live = self._consolidate(alert)
+            seen, _is_full = self._observe_steps(alert, [step], live)
         if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
             seen.update(disposition="already_remediated", reason="Every step was already true.")
         if seen["disposition"] == "refused":
             seen["reason"] = "\n".join([seen["reason"], *_left_to_do(seen["steps"])])
         return {**seen, "notes": list(dict.fromkeys(self._attempt.notes))}
 
-    def _observe_steps(self, alert, steps):
-        """What is seen of the steps, and whether a principal that can take no further policy stopped them."""
+    def _observe_steps(self, alert, steps, live=None):
+        """What is seen of the steps, and whether a principal that can take no further policy stopped them.
+
+        :param live: the consolidated policy as the alerts before this one will have made it.
+        """
         script = Script(self._account, *self._place, dict(self._pending), self._protection.protects_any)
         self._attempt = Attempt(script)
+        if live is not None:
+            script.will_be(live, "inline", *principal(steps[0]), POLICY_NAME)
+            script.will_be([POLICY_NAME], "inline_names", *principal(steps[0]))
         seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
         is_full = False
         for step in steps:
@@ -255,12 +277,12 @@ class Batch:
         return seen, is_full
 
     def _consolidate(self, alert):
-        """The step that adds the alert's statements to the one policy of its principal."""
+        """The step that adds the alert's statements to the one policy of its principal, and that policy before it."""
         key = principal_of(alert["steps"])
         live = self._consolidated.get(key) or self._account.fact("inline", *key, POLICY_NAME)
         step = consolidated_step(alert["steps"], alert["alert_id"], live)
         self._consolidated[key] = read_document(step["parameters"]["PolicyDocument"])
-        return step
+        return step, live
 
     def _completed(self, script, step):
         """The step with what only the account knows of it."""
@@ -280,6 +302,7 @@ class Batch:
         script.next_step()
         # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
         principals = touched(script, step)
+        as_found = script.fork()
         found = observe_undo(script, step) if "undoes" in step else observe(script, step)
         if found.status == "needed":
             self._attempt.notes += [*script.notes, *note_reach(step, principals)]
@@ -289,13 +312,13 @@ class Batch:
             self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
             self._consolidated[principal(step)] = script.fact("inline", *principal(step), POLICY_NAME)
-        return found
+        return found, _to_read_again(as_found, step) if found.status == "needed" else {}
 
     def _observe_step(self, script, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
             step = self._completed(script, step)
-            found = self._observed(script, step, alert_id)
+            found, observed = self._observed(script, step, alert_id)
             args = {**step["args"], **_live_args(script, step)}
             taken = _taken(script, step, found)
         except Refusal as refusal:
@@ -309,7 +332,8 @@ class Batch:
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
         depends_on = fingerprint(found.before, script.relied_on)
-        seen = {"args": args, "before": found.before, "after": found.after, "fingerprint": depends_on, "taken": taken}
+        seen = {"args": args, "before": found.before, "after": found.after}
+        seen |= {"fingerprint": depends_on, "observed": observed, "taken": taken}
         return {**step, **seen}, found.status, None
 
     def _check_partition(self, step):
@@ -341,6 +365,14 @@ class Attempt:
 def _taken(script, step, found):
     """What an undo will compare; a fork, since a plan's fingerprint is of what the step itself relies on."""
     return taken_by(script.fork(), {**step, "before": found.before}) if found.status == "needed" else None
+
+
+def _to_read_again(script, step):
+    """What the step's change replaces or takes away, as it is before the step, see module_utils/observed_state.py."""
+    kinds = OPERATIONS[step["operation"]].read_again
+    made_here = (step["parameters"].get("PolicyArn"),) in script.overlaid("policy")
+    # A policy that the script itself creates is seconds old, and reading it again costs two calls for each alert.
+    return {} if made_here else {kind: state_of(kind, script.fact, step["parameters"]) for kind in kinds}
 
 
 def _takes_apart(step):
@@ -505,6 +537,7 @@ def main():
             "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
             "undo": {"type": "bool", "default": False},
+            "unfenced": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -520,8 +553,13 @@ def main():
             problem = f"Could not read the account's IAM: {error}"
     if problem:
         alerts = give_up(wanted, disposition, problem)
+    fenced = call_fence.stands(module.client("iam"))
+    if not (fenced or module.check_mode or module.params["unfenced"]):
+        alerts = [alert if alert["disposition"] else _held_back({**alert, **UNFENCED}) for alert in alerts]
     changes = differences(alerts)
-    module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, diff=changes)
+    module.exit_json(
+        changed=bool(changes), caller=caller, problem=problem, alerts=alerts, fenced=fenced, diff=changes
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
@@ -85,6 +86,7 @@ def world(running_stack):
     environment = {
         name: value for name, value in running_stack.process_env.items() if name.startswith(("AWS_", "HOME"))
     }
+    call_fence.install()
     with pytest.MonkeyPatch.context() as patch, RealCli(running_stack.process_env) as real_cli:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -99,14 +101,16 @@ def a_side(stack, name, number):
 
 
 def run_module(step, profile):
-    """Run a step's module in this process; gives its result."""
+    """Run a step's module in this process, inside its call fence; gives its result."""
     namespace, collection, name = step["module"].split(".")
     module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
     said = io.StringIO()
     arguments = patch_module_args({**step["args"], "profile": profile})
+    fence = call_fence.enclose(json.dumps(call_fence.declaration(call_fence.declared_calls(step))))
     with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         module.main()
-    return json.loads(said.getvalue())
+    call_fence.leave()
+    return {"failed": True, "msg": fence.violation} if fence.violation else json.loads(said.getvalue())
 
 
 def observed(stack, side, script):

@@ -75,7 +75,8 @@ def report(
     :param undoes: ids of the runs that are undone by this one, if it is an undo.
     :param awx: what AWX tells the job about itself, if it is one.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(protected) and C(alerts); holds no secret.
+        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(unfenced), C(protected) and C(alerts);
+        holds no secret.
     """
     moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
     entries = for_each_alert("reporting it", alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
@@ -95,6 +96,7 @@ def report(
         "undoes": list(undoes),
         "awx": dict(awx) if awx else None,
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
+        "unfenced": [one["account"] for one in settings if one.get("unfenced")],
         "protected": _protected(settings, started),
         "alerts": shown,
     }
@@ -209,6 +211,7 @@ def summary(report_data, verbose=False):
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
     lines += _opened(report_data["opened"])
+    lines += _unfenced(report_data["unfenced"])
     lines += _quarantine(report_data["quarantine"])
     lines += _of_plan(report_data["plan"])
     lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
@@ -302,6 +305,12 @@ def _opened(opened):
         accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
     told = "; ".join(f"{allow} in {', '.join(names)}" for allow, names in accounts.items())
     return [f"Opened by remediate_allow: {printable(told)}"] if told else []
+
+
+def _unfenced(accounts):
+    if not accounts:
+        return []
+    return [printable(f"WITHOUT THE CALL FENCE where it cannot stand (remediate_unfenced): {', '.join(accounts)}")]
 
 
 def _quarantine(quarantine):

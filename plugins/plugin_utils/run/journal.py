@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declared_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import JOURNAL, KEY, is_signature, keyed_digest
@@ -74,7 +75,10 @@ class Journal:
 
 def intents(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The lines to write before steps are applied."""
-    return [{"event": INTENT, **{field: step.get(field) for field in STEP_FIELDS}} for step in steps]
+    return [
+        {"event": INTENT, **{field: step.get(field) for field in STEP_FIELDS}, "calls": declared_calls(step)}
+        for step in steps
+    ]
 
 
 def results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from difflib import get_close_matches
 
-from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.common.validation import check_type_bool, check_type_dict
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
@@ -98,3 +98,14 @@ def check_aws_config(value):
         check_type_dict(value)
     except TypeError as error:
         raise SettingError(f"remediate_aws_config must be a dict: {error}") from None
+
+
+def check_unfenced(value):
+    """Check C(remediate_unfenced), as Ansible checks an argument of the type bool.
+
+    :raises SettingError: for what is not a boolean.
+    """
+    try:
+        return check_type_bool(value)
+    except TypeError:
+        raise SettingError(f"remediate_unfenced must be true or false, not {value!r}") from None

@@ -62,6 +62,11 @@ ARCHIVE = re.compile(rb"^ *\w+ ?= ?(?P<quote>['\"])(?=UEsDB)", re.MULTILINE)
 NAME = "_payload_archive"
 # What Python calls a program that it reads from its standard input.
 PROGRAM = "<stdin>"
+# The environment variable in which a step declares its calls.
+DECLARATION = "LEASTPRIV_CALLS"
+# The exit status of a module run that the call fence has stopped; what it said comes on its standard error.
+STOPPED = 97
+STOPPED_MARK = b"\nleastpriv-stopped:"
 # What runs a payload, where its definitions have ended; they are the same for all modules.
 CALL = b'\nif __name__ == "__main__":\n'
 
@@ -322,8 +327,9 @@ def close_all(descriptors: Iterable[int]) -> None:
 class ForkServer:
     """Runs modules, each in a child of its own, until the controller has ended; what runs then is killed."""
 
-    def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source]) -> None:
+    def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source], fence: Any) -> None:
         self._listener = listener
+        self._fence = fence
         self._controller = controller
         self._reader = Reader(sources)
         self._running: dict[int, socket.socket] = {}
@@ -394,7 +400,7 @@ class ForkServer:
             sys.meta_path.insert(0, PayloadFinder(program.given))
             connection.sendall(STARTED)
             connection.close()
-            status = run_program(program)
+            status = run_fenced(program, self._fence)
         finally:
             os._exit(status)
 
@@ -480,6 +486,38 @@ def become(request: Request) -> None:
     sys.path.insert(0, "")
 
 
+def run_fenced(program: Program, fence: Any) -> int:
+    """Run a program inside the call fence where its environment declares calls; what the fence has stopped has failed.
+
+    :param fence: the collection's module_utils/call_fence.py, or None where it does not stand.
+    """
+    text = os.environ.get(DECLARATION)
+    if text is None:
+        return run_program(program)
+    standing, problem = raise_fence(fence, text)
+    if problem:
+        return stop(problem)
+    status = run_program(program)
+    # Whatever the module has made of the error.
+    return stop(standing.violation) if standing and standing.violation else status
+
+
+def raise_fence(fence: Any, text: str) -> tuple[Any, str | None]:
+    """The fence, None where there need not be any; and why the module must not run, or None."""
+    try:
+        if fence is not None:
+            return fence.enclose(text), None
+        is_required = json.loads(text)["required"] is not False
+    except (ValueError, KeyError, TypeError) as error:
+        return None, f"Nothing was run: the declared calls cannot be read ({type(error).__name__})."
+    return None, "Nothing was run: this botocore lets no call fence stand." if is_required else None
+
+
+def stop(reason: str) -> int:
+    os.write(2, STOPPED_MARK + json.dumps(reason).encode())
+    return STOPPED
+
+
 def run_program(program: Program) -> int:
     """Run it, end as an interpreter does (threads, exit functions, output), and give the exit status."""
     module = types.ModuleType("__main__")
@@ -515,6 +553,12 @@ def _status_of(code: Any) -> int:
     return 1
 
 
+def is_tried(fence: Any) -> bool:
+    with contextlib.suppress(Exception):
+        return fence.stops_calls()
+    return False
+
+
 def main() -> None:
     settings = json.loads(sys.argv[1])
     # Hardly anything of what is loaded here goes again: looking for it takes a fifth of the time.
@@ -528,6 +572,11 @@ def main() -> None:
         del os.environ[name]
     # The encoding of the names in an archive, which Python imports when it opens the first one.
     "".encode("cp437")
+    # Before any session is made. Where it does not stand, steps do not run.
+    fence = None
+    with contextlib.suppress(Exception):
+        fence = sources[settings["fence"]].module
+        fence.install()
     # Where there is no boto3 in this Python, or one that is not as expected, modules do without.
     with contextlib.suppress(Exception):
         botocore = sources[settings["botocore"]].module
@@ -540,12 +589,13 @@ def main() -> None:
         botocore.make_tls_contexts()
         # Last: what this Python itself has read of files is not for modules.
         botocore.read_configuration_once()
+    fence = fence if fence is not None and is_tried(fence) else None
     # What is here stays: no child has to copy its pages to count references in a collection.
     gc.collect()
     gc.freeze()
     gc.enable()
     try:
-        ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources).serve()
+        ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources, fence).serve()
     finally:
         # Ansible removes it too, unless it is killed.
         shutil.rmtree(settings["sessions"], ignore_errors=True)
