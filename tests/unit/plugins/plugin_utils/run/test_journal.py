@@ -20,7 +20,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
 )
 
 RUN = {"run_id": "20260101T000000Z-3f2a", "started": "2026-01-01T00:00:00Z", "mode": "apply"}
-STEP = {"alert_id": "I-1", "message_id": "m-1", "index": 1, "operation": "DetachUserPolicy", "label": "not written"}
+CALL = {"operation": "DetachUserPolicy", "parameters": {}}
+STEP = {"alert_id": "I-1", "message_id": "m-1", "index": 1, **CALL, "label": "not written"}
 
 
 @pytest.fixture

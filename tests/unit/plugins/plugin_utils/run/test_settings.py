@@ -21,7 +21,8 @@ def settings(allow=(), protected=(), max_changes=50, max_failures=5, **others):
 
 def test_what_can_be_opened_is_taken_in_every_spelling():
     allow = [*(rule for rule in RULES if rule not in NEVER_OPEN), "tag-user", "TagUser"]
-    assert settings(allow) == {"account": "payments", "allow": allow, "protected": [], "max_failures": 5}
+    expected = {"account": "payments", "allow": allow, "protected": [], "max_failures": 5, "unfenced": False}
+    assert settings(allow) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,13 @@ def test_how_long_a_plan_may_be_applied(text, lifetime):
 def test_a_lifetime_that_no_plan_can_have_stops_the_run(text):
     with pytest.raises(AnsibleFilterError, match="remediate_plan_lifetime must be a time such as 24h, at most 366d"):
         settings(plan_lifetime=text)
+
+
+@pytest.mark.parametrize(("given", "read"), [(False, False), (True, True), ("no", False), ("true", True)])
+def test_unfenced_is_a_boolean_in_every_spelling(given, read):
+    assert settings(unfenced=given)["unfenced"] is read
+
+
+def test_an_unfenced_that_is_not_a_boolean_is_refused():
+    with pytest.raises(AnsibleFilterError, match="remediate_unfenced must be true or false, not 'maybe'"):
+        settings(unfenced="maybe")
