@@ -60,7 +60,7 @@ def _no_more_than_taken(script, step):
     if applied.get("taken") is None:
         raise Drift(
             "the run's journal does not record what this would give back (an earlier version wrote it), so whether "
-            f"that has changed since is unknown. Check it, then run by hand: {step['command']}"
+            "that has changed since is unknown. Check it, and undo this step by hand"
         )
     if more := more_than(applied["taken"], live):
         raise Drift(

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
+from ansible_collections.leastpriv.iam.plugins.module_utils import taken
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
@@ -34,6 +36,7 @@ def trusting(service):
 
 
 READS, DENIES, ADMIN = document("Allow", "s3:Get*"), document("Deny", "sqs:*"), document("Allow", "*")
+ROLE_POLICIES = {"ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", "GetPolicy", "GetPolicyVersion"}
 URL = "https://token.example.com"
 
 
@@ -191,7 +194,34 @@ def test_a_journal_that_does_not_record_what_was_taken_is_refused(case, step):
     seen = case.undo(lines)
     assert seen["disposition"] == "refused"
     assert "does not record what this would give back" in seen["reason"]
-    assert "run by hand: aws iam " in seen["reason"]
+
+
+# What the observer itself does not read, of operations that are rare.
+MORE_READS = {
+    "delete a boundary": {"GetPolicy", "GetPolicyVersion"},
+    "replace a boundary": {"GetPolicy", "GetPolicyVersion"},
+    "take a role out of its profile": ROLE_POLICIES,
+    "set a default version": {"GetPolicyVersion"},
+    "change a trust policy": ROLE_POLICIES,
+}
+
+
+@pytest.mark.parametrize("name", STEPS_TAKEN)
+def test_what_is_taken_is_mostly_known_from_observing(case, name, monkeypatch):
+    script = "aws iam " + STEPS_TAKEN[name][0](case)
+    reads = Counter()
+    case.iam.meta.events.register("before-call.iam", lambda model, **_more: reads.update([model.name]))
+    case.journaled(script)
+    with_digests = reads.copy()
+    reads.clear()
+    monkeypatch.setattr(taken, "FINDERS", {})
+    case.journaled(script)
+    assert reads
+    assert set(with_digests - reads) == MORE_READS.get(name, set())
+
+
+def test_of_a_vendor_s_script_nothing_is_taken_and_nothing_more_is_read():
+    assert not {"create_policy", "attach_policy"} & set(FINDERS)
 
 
 MORE_POWERFUL = {
