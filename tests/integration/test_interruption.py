@@ -13,10 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import check_report
 from stack import kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 from stack.alerts import integration_test
 
 LIMIT = 10.0
+KEY = "only-we-know-it"
 # Longer than a run may take to end.
 STUCK = 25
 
@@ -41,7 +43,7 @@ class Interrupted:
 
     def __init__(self, stack, *args):
         self.artifacts = new_artifacts_folder(stack)
-        self.process = start_playbook(stack, *args, artifacts=self.artifacts)
+        self.process = start_playbook(stack, *args, artifacts=self.artifacts, env={"REMEDIATE_PLAN_KEY": KEY})
 
     def end_by(self, *signals, whole_group=False):
         started = time.monotonic()
@@ -114,6 +116,8 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     assert reasons == {
         f"Interrupted by {name} before it was finished. What is applied already is found by the next run: run again."
     }
+    check_report(ended.report, KEY)
+    assert KEY not in ended.told
     assert f"Interrupted by {name}" in ended.told
     assert "Traceback" not in ended.told
     assert stack.env["PRISMACLOUD_PASSWORD"] not in ended.told + json.dumps(ended.report)
