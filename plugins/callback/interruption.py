@@ -16,6 +16,8 @@ description:
     stopped; after that messages of finished alerts are deleted where that was still to be done, all others are given
     back, and the report is written. Alerts that were not finished have the disposition V(failed).
   - A second signal does not wait for what is running.
+  - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
+    wait for ever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
   - A run that breaks off without a signal, since a worker died for example, is ended in the same way.
   - It says nothing and does nothing in a run that comes to its end, or that does not use the role.
   - The exit status is 99 after Ctrl-C, as always with Ansible, and otherwise 128 and the number of the signal, 143 for
@@ -35,8 +37,9 @@ import atexit
 import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -126,8 +129,9 @@ class CallbackModule(CallbackBase):
         self.run = Unfinished()
         end_workers_with_controller()
         for signum in SIGNALS:
-            # nohup, and shells for what they run in the background, let signals be ignored.
-            if signal.getsignal(signum) is not signal.SIG_IGN:
+            # nohup, and shells for what they run in the background, let signals be ignored. A terminal that has closed
+            # cannot be ignored: Ansible waits for ever after the first line that it cannot write there.
+            if signal.getsignal(signum) is not signal.SIG_IGN or (signum == signal.SIGHUP and sys.stdout.isatty()):
                 self.replaced[signum] = signal.signal(signum, self._interrupt)
         atexit.register(self._wind_up)
 
@@ -207,15 +211,20 @@ class CallbackModule(CallbackBase):
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
         problems = write_artifacts(folder, {"report.json": to_page(sign_report(report, read_key()))})
-        self._display.display(summary_of(report))
+        self._say(self._display.display, summary_of(report))
         files = run_files(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
         problems += write_artifacts(folder, files)
         if shown := run.run["metrics_file"]:
             problems += write_artifacts(Path(shown).parent, {Path(shown).name: files["metrics.prom"]}, PUBLIC)
         for problem in problems:
-            self._display.error(f"Of the interrupted run something is missing. {problem}")
+            self._say(self._display.error, f"Of the interrupted run something is missing. {problem}")
         if not problems:
-            self._display.display(f"Report: {folder}/report.html")
+            self._say(self._display.display, f"Report: {folder}/report.html")
+
+    def _say(self, show: Callable[[str], None], text: str) -> None:
+        """The terminal may be gone; that must not cost the report."""
+        with suppress(OSError):
+            show(text)
 
 
 def _interrupt_worker(signum: int) -> None:

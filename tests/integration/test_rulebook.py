@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 from programs import path_of
-from stack import ROOT, attached, kill_run, new_artifacts_folder, seed, send_alert, wait_until
+from stack import ROOT, attached, kill_controller, kill_run, new_artifacts_folder, seed, send_alert, wait_until
 from stack.alerts import deny_policy_name
 from stack.runs import Playbook
 
@@ -150,6 +150,27 @@ def test_stopping_the_service_ends_the_run_and_gives_its_messages_back(stack):
         assert wait_until(lambda: stack.depth() == (1, 0), IN_THE_END), running.told()
         assert running.dispositions() == [{"I-1": "failed"}]
         assert wait_until(lambda: not running.processes(), IN_THE_END)
+
+
+def test_the_doorbell_ends_with_a_rulebook_that_is_killed(stack):
+    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
+        assert kill_controller(running) == []
+        looks = len(stack.calls(action="GetQueueAttributes"))
+        time.sleep(3)
+        assert len(stack.calls(action="GetQueueAttributes")) == looks, "it looked once a second"
+
+
+def test_a_run_ends_and_gives_its_messages_back_when_its_rulebook_is_killed(stack):
+    """Its terminal closes, which ansible-runner makes it ignore; Ansible would wait for ever."""
+    seed(stack, "payments", users=["alice"])
+    stack.fault(action="AttachUserPolicy", seconds=2 * IN_THE_END)
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
+        stack.wait_for_call(action="AttachUserPolicy")
+        os.kill(running.pid, signal.SIGKILL)
+        assert wait_until(lambda: not running.processes(), IN_THE_END)
+    assert stack.depth() == (1, 0)
+    assert running.dispositions() == [{"I-1": "failed"}]
 
 
 TEMPLATE = {
