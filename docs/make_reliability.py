@@ -16,8 +16,9 @@ if __name__ == "__main__":
 
 from integration.crash_points import NEXT_RUN, POINTS
 from integration.fault_rows import API_FAULTS, AWS_FAULTS, CERTIFICATES
+from stack.runs import END_SECONDS
 
-HEAD = """# What happens when something goes wrong
+HEAD = f"""# What happens when something goes wrong
 
 <!-- Written by docs/make_reliability.py from tests/integration/crash_points.py and fault_rows.py. Do not edit. -->
 
@@ -37,11 +38,13 @@ HEAD = """# What happens when something goes wrong
 
 After each of the cases below the cure is the same command again: `ansible-playbook remediate.yml`. Where something has
 to be done before, the tables say so. The tests play every row with the real ansible-playbook, against an emulator of
-AWS and a stand-in for the vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`).
+AWS and a stand-in for the vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`,
+`test_lifetime.py`).
 
 ## A run that is interrupted
 
-Ctrl-C, SIGTERM (systemd, `kill`, a container that stops) and a terminal that closes end a run within ten seconds:
+Ctrl-C, SIGTERM (systemd, `kill`, a container that stops) and a terminal that closes end a run within ten seconds. The
+terminal that a run writes to counts even if the run ignores SIGHUP, as it does under ansible-runner:
 
 1. What is running is given two seconds to end by itself, and is then stopped. A second Ctrl-C does not wait.
 2. Messages of alerts that were finished are deleted where that was still to be done; all others are given back.
@@ -56,8 +59,30 @@ that breaks off by itself, because a worker was killed for want of memory for ex
 ## A run that is killed
 
 SIGKILL, a power cut, and a job that AWX cancels (ansible-runner sends SIGKILL) leave no time for anything: the messages
-come back after the visibility timeout, and the next run finishes. A worker that outlives its controller ends what it is
-doing and begins nothing more.
+come back after the visibility timeout, and the next run finishes.
+
+Whatever the run has started ends with its controller, the process `ansible-playbook`, within {END_SECONDS:.0f} seconds,
+usually within one. The tests count the processes at each of the points below:
+
+* Ansible's workers, also those that wait to hand over their results, and those that are halted.
+* The Python that the connection `leastpriv.iam.warm` runs modules in, also while it still loads, and its modules.
+* Modules that a worker started in a Python of their own, and `credential_process` commands of modules and lookups.
+* The doorbell of a rulebook ends with `ansible-rulebook`. A remediation that it started is interrupted, as described
+  above, because its terminal closes.
+
+A module is killed where it is. A call that it has sent counts as AWS carries it out, and the next run finds the result.
+The module sends nothing more.
+
+What remains:
+
+* Without the callback `leastpriv.iam.warm`, which this project's `ansible.cfg` enables, a worker is covered once it uses
+  a plugin of this collection: the connection, a lookup or an action. One that has only run a task of Ansible's own on
+  another connection is not.
+* A `credential_process` runs until it ends by itself if the controller itself started it (inventory plugins), or
+  `ansible-rulebook` for the doorbell, or a worker that was killed at the same instant as its controller. The last is
+  also true of a module in a Python of its own.
+* What runs as another user (`become`) cannot be killed.
+* Where the system does not report the end of a process (macOS, Linux before 5.3), it is looked for twice a second.
 
 | killed ... | messages hidden until the timeout | the next run |
 |---|---|---|
