@@ -15,6 +15,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation_principa
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+    PolicyDocumentError,
     canonical,
     canonical_text,
     denies,
@@ -38,28 +39,40 @@ def taken_by(script, step):
 def more_than(taken, live):
     """Tell what would be given back beyond what was taken.
 
-    :returns: list of clauses for a person: what has changed, grants and is new, or restricted and is gone.
+    :returns: list of clauses for a person: what cannot be read, has changed, grants and is new, or restricted and is
+        gone.
     """
-    changed = [name for name in sorted({*taken} & {*live}) if not _is_same(taken[name], live[name])]
-    new = [name for name in sorted({*live} - {*taken}) if live[name]["grants"]]
+    told = [f"{name} {clause}" for name in sorted(live) if (clause := _difference(taken.get(name), live[name]))]
     gone = [name for name in sorted({*taken} - {*live}) if taken[name].get("restricts", True)]
-    return [
-        *(f"{name} was changed" for name in changed),
-        *(f"{name} is new" for name in new),
-        *(f"{name} is gone" for name in gone),
-    ]
+    return told + [f"{name} is gone" for name in gone]
 
 
-def _is_same(then, now):
-    return now["sha256"] is not None and then.get("sha256") == now["sha256"]
+def _difference(then, now):
+    if now["sha256"] is None:
+        return "cannot be read"
+    if then is None:
+        return "is new" if now["grants"] else None
+    return None if then.get("sha256") == now["sha256"] else "was changed"
 
 
 def _document(name, document):
-    """A policy document; one that cannot be read might do anything."""
+    """A policy document; one that cannot be read might do anything, and fails no run that does not look into it."""
+    unread = {"sha256": None, "grants": True, "restricts": True}
     if document is None:
-        return name, {"sha256": None, "grants": True, "restricts": True}
-    parts = {"grants": not is_deny_only(document), "restricts": bool(denies(document))}
-    return name, {"sha256": _digest(canonical(document)), **parts}
+        return name, unread
+    try:
+        parts = {"grants": not is_deny_only(document), "restricts": bool(denies(document))}
+        return name, {"sha256": _digest(canonical(document)), **parts}
+    except PolicyDocumentError:
+        return name, unread
+
+
+def _stored(script, *key):
+    """A document of the account; None for one that is not there or cannot be read."""
+    try:
+        return script.fact(*key)
+    except PolicyDocumentError:
+        return None
 
 
 def _name(name, grants):
@@ -72,14 +85,14 @@ def _digest(text):
 
 
 def _policy(script, arn):
-    return _document(f"policy {arn}", script.fact("policy_document", arn))
+    return _document(f"policy {arn}", _stored(script, "policy_document", arn))
 
 
 def _policies(script, kind, name):
     """The policies of a principal, as whoever comes to it gets them."""
     attached = [_policy(script, arn) for arn in script.fact("attached", kind, name) or []]
     return attached + [
-        _document(f"inline policy {policy} of {kind} {name}", script.fact("inline", kind, name, policy))
+        _document(f"inline policy {policy} of {kind} {name}", _stored(script, "inline", kind, name, policy))
         for policy in script.fact("inline_names", kind, name) or []
     ]
 
@@ -117,7 +130,7 @@ def _former_version(script, parameters, before):
     arn, version = parameters["PolicyArn"], before["default_version"]
     holders = script.attached_to(arn)
     return [
-        _document(f"version {version} of policy {arn}", script.fact("version_document", arn, version)),
+        _document(f"version {version} of policy {arn}", _stored(script, "version_document", arn, version)),
         *(_holder(script, arn, *holder) for holder in holders),
         *(part for kind, name in holders if kind == "group" for part in _reached(script, kind, name)),
     ]
@@ -126,8 +139,8 @@ def _former_version(script, parameters, before):
 def _holder(script, arn, kind, name):
     """Who has a policy, with what decides how far it reaches there."""
     found = script.fact(kind, name) or {}
-    trust = canonical(found["trust"]) if found.get("trust") else None
-    digest = _digest(canonical_text([found.get("boundary"), trust]))
+    trust = _document("trust", found["trust"])[1]["sha256"] if "trust" in found else ""
+    digest = None if trust is None else _digest(canonical_text([found.get("boundary"), trust]))
     return f"{kind} {name}, which has the policy {arn},", {"sha256": digest, "grants": True, "restricts": False}
 
 

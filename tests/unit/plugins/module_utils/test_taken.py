@@ -10,9 +10,10 @@ from collections import Counter
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils import taken
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import _READERS, IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import stored_document
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.taken import FINDERS, more_than
 from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import ALLOWED_TO_UNDO
@@ -369,11 +370,38 @@ def test_the_steps_of_one_script_are_undone_on_top_of_each_other(case):
     assert case.undo(lines)["disposition"] is None
 
 
+@pytest.mark.parametrize(("document", "disposition"), [(READS, None), (ADMIN, "refused")])
+def test_a_deleted_policy_that_somebody_made_anew_is_given_back_only_as_it_was(case, document, disposition):
+    arn = case.create("gone", READS)
+    case.iam.attach_user_policy(UserName="ann", PolicyArn=arn)
+    lines = case.journaled(
+        f"aws iam detach-user-policy --user-name ann --policy-arn {arn} && aws iam delete-policy --policy-arn {arn}"
+    )
+    case.iam.detach_user_policy(UserName="ann", PolicyArn=arn)
+    case.iam.delete_policy(PolicyArn=arn)
+    case.create("gone", document)
+    assert case.undo(lines)["disposition"] == disposition
+
+
 def test_what_cannot_be_read_is_never_the_same():
     unread = {"policy p": {"sha256": None, "grants": True, "restricts": True}}
-    assert more_than(unread, unread) == ["policy p was changed"]
-    assert more_than({"policy p": {}}, unread) == ["policy p was changed"]
+    assert more_than(unread, unread) == ["policy p cannot be read"]
+    assert more_than({}, unread) == ["policy p cannot be read"]
+    assert more_than({"policy p": {}}, {"policy p": {**unread["policy p"], "sha256": "0"}}) == ["policy p was changed"]
     assert more_than({"policy p": {}}, {}) == ["policy p is gone"], "a record that says nothing says no good"
+
+
+@pytest.mark.parametrize("name", ["take a role out of its profile", "change a trust policy"])
+def test_a_document_that_cannot_be_read_fails_no_step_that_does_not_look_into_it(case, name, monkeypatch):
+    script, apply = STEPS_TAKEN[name]
+    unreadable = stored_document("{", "the inline policy own")
+    monkeypatch.setitem(_READERS, "inline", lambda *key: unreadable)
+    lines = case.journaled("aws iam " + script(case))
+    assert lines[0]["taken"]["inline policy own of role app"]["sha256"] is None
+    apply(case)
+    seen = case.undo(lines)
+    assert seen["disposition"] == "refused"
+    assert "inline policy own of role app cannot be read" in seen["reason"]
 
 
 def test_every_operation_that_gives_back_by_reference_is_looked_at():
