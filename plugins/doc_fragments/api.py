@@ -56,8 +56,8 @@ options:
       - name: REQUESTS_CA_BUNDLE
   api_timeout:
     description:
-      - The deadline of one call of the API, from the look-up of its name to the last byte of the answer, in seconds from
-        1 to 300. A retry has a deadline of its own; O(api_retry_seconds) limits them together.
+      - The deadline of one call of the API, from the look-up of its name to the last byte of the answer, in seconds
+        from 1 to 300. A retry has a deadline of its own; O(api_retry_seconds) limits them together.
     type: int
     default: 30
   api_retry_seconds:

@@ -39,6 +39,16 @@ RULES = {
 }
 # What would hit the wrong account or lock out the person who could repair it stays shut; a limit is raised, not opened.
 NEVER_OPEN = ("right_account", "protected_principal", "blast_radius")
+# What a person should not do by hand either; a run that is over its limit is run again.
+NOT_BY_HAND = (*NEVER_OPEN, "account_lockout")
+# These name nobody and meet everybody, protected principals too.
+ACCOUNT_WIDE = (
+    "DeleteAccountPasswordPolicy",
+    "DisableOutboundWebIdentityFederation",
+    "EnableOutboundWebIdentityFederation",
+    "SetSecurityTokenServicePreferences",
+    "UpdateAccountPasswordPolicy",
+)
 
 
 class Refusal(LeastprivError):
@@ -75,6 +85,21 @@ def how_to_open(rule, operation):
 def cli_name(operation):
     """The AWS CLI's spelling of an operation: C(AttachUserPolicy) -> C(attach-user-policy)."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", operation).lower()
+
+
+def left_by_hand(commands, withheld, lasting=()):
+    """The lines that say what is left to a person: what to know first, then a line for each command.
+
+    :param commands: the commands that can be run as they are shown, in order.
+    :param withheld: for each command of the script that is not among them, why, as the rest of a sentence.
+    :param lasting: the operations among the commands that nothing can undo, in the CLI's spelling.
+    """
+    if not commands:
+        return []
+    reasons = " or ".join(dict.fromkeys(withheld))
+    missing = f"{len(commands)} of {len(commands) + len(withheld)} commands shown; the rest {reasons}"
+    forever = f"cannot be undone: {', '.join(dict.fromkeys(lasting))}"
+    return [*([missing] if withheld else []), *([forever] if lasting else []), *map(by_hand, commands)]
 
 
 def by_hand(command):

@@ -58,6 +58,24 @@ class Protection:
                 raise Refusal("protected_principal", who)
 
 
+def may_protect(entries, account_id, kind, name):
+    """Whether an entry may protect a principal of which only the name is known, not the path.
+
+    Where that cannot be told it may; entries that have expired count too.
+    """
+    return any(_may_match(entry, account_id, kind, name) for entry in entries)
+
+
+def _may_match(entry, account_id, kind, name):
+    head, slash, last = str(entry.get("arn") if isinstance(entry, dict) else entry).rpartition("/")
+    if not slash or not _matches(name, last):
+        return not slash
+    parts = head.split(":", 5)
+    if len(parts) < 6:
+        return True
+    return _matches(account_id, parts[4]) and _matches(kind, parts[5].split("/")[0])
+
+
 def in_force(entries, now):
     """The entries of C(remediate_protected_principals) that have not expired.
 

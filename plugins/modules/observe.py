@@ -167,10 +167,19 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import (
     unexpected,
     writable,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, by_hand, cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
+    ACCOUNT_WIDE,
+    NOT_BY_HAND,
+    Refusal,
+    by_hand,
+    cli_name,
+    how_to_open,
+    left_by_hand,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import note_reach, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observed_state import state_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import AttachmentQuota, Conflict, Script, principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
@@ -245,6 +254,8 @@ class Batch:
             seen, _is_full = self._observe_steps(alert, [step], live)
         if seen["disposition"] is None and all(step["status"] == "unchanged" for step in seen["steps"]):
             seen.update(disposition="already_remediated", reason="Every step was already true.")
+        is_open = seen["disposition"] is None
+        seen["steps"] = [{**step, "by_hand": is_open or self._may_be_run_by_hand(step)} for step in seen["steps"]]
         if seen["disposition"] == "refused":
             seen["reason"] = "\n".join([seen["reason"], *_left_to_do(seen["steps"])])
         return {**seen, "notes": list(dict.fromkeys(self._attempt.notes))}
@@ -322,6 +333,8 @@ class Batch:
             args = {**step["args"], **_live_args(script, step)}
             taken = _taken(script, step, found)
         except Refusal as refusal:
+            if refusal.rule in NOT_BY_HAND:
+                self._attempt.shut = step["index"]
             return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
         except Drift as drift:
             return step, "refused", f"{_where(step)}: {drift}"
@@ -335,6 +348,23 @@ class Batch:
         seen = {"args": args, "before": found.before, "after": found.after}
         seen |= {"fingerprint": depends_on, "observed": observed, "taken": taken}
         return {**step, **seen}, found.status, None
+
+    def _may_be_run_by_hand(self, step):
+        """Whether the guardrails that nothing opens would let a step pass that is not applied."""
+        # What widens access again has to be compared with the account first.
+        if "undoes" in step or step["index"] == self._attempt.shut:
+            return False
+        if step["operation"] in ACCOUNT_WIDE and self._protection.protects_any:
+            return False
+        live = Script(self._account, *self._place, {}, self._protection.protects_any)
+        try:
+            self._check_partition(step)
+            for kind, name, arn in touched(live, step):
+                self._protection.check(kind, name, arn)
+        # Whatever keeps it from being looked at: then nobody is invited to run it.
+        except Exception:
+            return False
+        return True
 
     def _check_partition(self, step):
         """A script alone cannot tell in which partition its account is."""
@@ -360,6 +390,8 @@ class Attempt:
         self.claims = []
         self.changes = set()
         self.notes = []
+        # The index of the step that a guardrail stopped which nothing opens.
+        self.shut = None
 
 
 def _taken(script, step, found):
@@ -396,8 +428,12 @@ def _label(alert, step):
 
 
 def _left_to_do(steps):
-    """The commands of the script that a person would have to run, a line for each: nothing of it is applied."""
-    return [told for step in steps if step["status"] != "unchanged" and (told := by_hand(step["command"]))]
+    """What is left to a person: nothing of the script is applied."""
+    left = [step for step in steps if step["status"] != "unchanged"]
+    shown = [step for step in left if step["by_hand"] and by_hand(step["command"])]
+    withheld = ["must not be run by hand either"] * (len(left) - len(shown))
+    lasting = [cli_name(step["operation"]) for step in shown if isinstance(OPERATIONS[step["operation"]].undo, Lost)]
+    return left_by_hand([step["command"] for step in shown], withheld, lasting)
 
 
 def _where(step):
@@ -467,7 +503,9 @@ def _lost(alert, reason):
 
 
 def _held_back(alert):
-    steps = [{**step, "status": "not_run" if step["status"] == "needed" else step["status"]} for step in alert["steps"]]
+    """The alert with nothing of it to do, by hand either: it is for another run, or to be reviewed again."""
+    left = {"needed": "not_run"}
+    steps = [{**step, "status": left.get(step["status"], step["status"]), "by_hand": False} for step in alert["steps"]]
     return {**alert, "steps": steps}
 
 

@@ -23,6 +23,8 @@ ESCALATIONS = (
     "take what a protected user can do from its group",
     "a user that is protected by a pattern in another letter case",
 )
+# What would hit another account, protected principals, or everybody, is not told to be run by hand.
+NOT_TOLD = ("another partition as a resource", "no hard expiry", *ESCALATIONS[-2:])
 
 
 def two_accounts(stack, **of_the_sandbox):
@@ -52,7 +54,8 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     assert set(run.dispositions.values()) == {"refused"}, run.stdout
     for number, one in enumerate(sample):
         assert f"guardrail {one['rule']}" in run.alerts[f"I-{number}"]["reason"]
-        assert f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
+        is_told = f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
+        assert is_told == (one["attempt"] not in NOT_TOLD), one["attempt"]
     assert stack.changes() == []
     assert iam_state(stack, "payments") == before
     assert stack.depth() == (len(sample), 0)

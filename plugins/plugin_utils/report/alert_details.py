@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, printable, step_line
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 
 FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
 MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
+LEFT = "Left to a person, in this order, if the script is right:"
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
-NOT_TO_COPY = "Vendor's script, NOT to copy: it holds characters that a terminal does not show, spelt out here:"
+NOT_TO_COPY = (
+    "Vendor's script, NOT to copy: "
+    "it holds characters that a terminal does not show, spelt out here, or a secret, which is masked:"
+)
 
 
 def story(found):
@@ -28,10 +32,10 @@ def story(found):
         (f"{alert_name(alert)}: {word}, {BY_WORD[word].meaning}", _facts(found)),
         ("Why:", (alert["reason"] or "").partition("\nby hand: ")[0].split("\n")),
         ("What to do:", [BY_WORD[word].advice]),
-        (AS_IT_IS if by_hand(script) else NOT_TO_COPY, script.split("\n") if script else []),
+        (AS_IT_IS if can_be_copied(script) else NOT_TO_COPY, script.split("\n") if script else []),
         ("Our translation:", [*map(step_line, alert["steps"])]),
         ("Notes:", alert["notes"]),
-        ("Left to a person, if the script is right:", [line for text in alert["by_hand"] for line in text.split("\n")]),
+        (LEFT, [line for text in alert["by_hand"] for line in text.split("\n")]),
     ]
     shown = (_part(head, lines) for head, lines in parts if lines)
     return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run had no script of the vendor's."])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, by_hand, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference import SKIPPED, Line, difference, readable
@@ -25,6 +25,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
     verdict,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -248,7 +249,7 @@ def _described(report, alert):
         "severity_class": "serious" if severity in SERIOUS else "",
         "messages": _line(alert["message_id"]) + (f" and {more} more" if (more := alert["messages"] - 1) > 0 else ""),
         "script": pieces(script),
-        "can_copy": script == alert["script"] and bool(by_hand(script)),
+        "can_copy": script == alert["script"] and can_be_copied(script),
         "notes": [_line(note) for note in alert["notes"]],
         "steps": [_step(step) for step in alert["steps"]],
     }

@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact_all
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact_all
 
 ALERT_FIELDS = (
     "alert_id",
@@ -156,7 +156,8 @@ def _lost_entry(alert, reason):
     texts = {field: alert.get(field) for field in ALERT_FIELDS}
     known = {field: text if isinstance(text, str) else None for field, text in texts.items()}
     told = "\n".join(filter(None, (known["reason"], reason)))
-    return {**known, "reason": told, "messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
+    nothing = {"messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
+    return {**redact_all({**known, "reason": told}), **nothing}
 
 
 def _step(step):
@@ -167,8 +168,11 @@ def _step(step):
 
 def _by_hand(alert):
     """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
-    left = [step["command"] for step in alert.get("steps") or [] if step.get("status") not in DONE]
-    return [command for command in left or alert.get("by_hand") or [] if by_hand(command)]
+    steps = alert.get("steps") or []
+    # Only of what was observed is it known that it is about no protected principal.
+    open_steps = [step["command"] for step in steps if step.get("status") not in DONE and step.get("by_hand")]
+    left = open_steps if steps else alert.get("by_hand") or []
+    return [command for command in left if can_be_copied(command)]
 
 
 def job_name(report_data):

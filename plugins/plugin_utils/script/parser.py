@@ -57,10 +57,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Script:
-    """The commands, and the problems that belong to none of them."""
+    """The commands, and the problems that belong to none of them.
+
+    others is how many commands are not of AWS; is_whole is False where a part of the text was not read as commands.
+    """
 
     commands: tuple[Command, ...]
     problems: tuple[Problem, ...]
+    others: int = 0
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,15 @@ def parse(text: str) -> Script:
         found = [*(problem for problem in found if problem.offset < compound.offset), compound]
     inside, outside = _share_out(found, groups)
     commands, told = _commands(groups, inside, text)
-    return Script(tuple(commands), tuple(sorted([*outside, *told], key=lambda problem: problem.offset)))
+    is_whole = not compound and not any(
+        _symbol(token) == SKIP_NEXT for token in lexed.tokens if isinstance(token, Joiner)
+    )
+    return Script(
+        tuple(commands),
+        tuple(sorted([*outside, *told], key=lambda problem: problem.offset)),
+        others=len(groups) - len(commands),
+        is_whole=is_whole and len(groups) <= MAX_COMMANDS and not any(group.words[0].broken for group in groups),
+    )
 
 
 def _share_out(problems: list[Problem], groups: list[_Group]) -> tuple[dict[int, list[Problem]], list[Problem]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.secret_shapes import (
     has_token,
     is_access_key_id,
@@ -145,6 +146,11 @@ def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
         elif start < end:
             merged.append((start, end))
     return tuple(merged)
+
+
+def can_be_copied(text: str) -> bool:
+    """Whether a command or a script does what is seen of it: nothing is hidden, and no secret of it is masked."""
+    return bool(by_hand(text)) and not secret_spans(text)
 
 
 def redact_all(value: Any) -> Any:

@@ -9,14 +9,24 @@ import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand, cli_name, how_to_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
+    ACCOUNT_WIDE,
+    NOT_BY_HAND,
+    cli_name,
+    how_to_open,
+    left_by_hand,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation import POLICY_WIDE
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import named_principals
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import may_protect
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible, module_args
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, describe, line_and_column
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact, secret_spans
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact, secret_spans
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import resolve
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.service import iam
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import (
     refusals,
     unreadable_documents,
@@ -52,17 +62,22 @@ TARGETS = (
     "Url",
     "Name",
 )
+# These take no name at all.
+ALWAYS_THE_CALLER = ("ChangePassword",)
+REACHING_MANY = (*POLICY_WIDE, *ACCOUNT_WIDE)
+NOT_AWS, NOT_READ = "is not AWS", "was not read"
 BY_HAND = "Run the command by hand if it is meant."
 # A newer service model can bring operations that nobody has decided yet.
 UNKNOWN = Operation("", unsupported="this version does not know the operation")
 
 
-def translate(script, account_id, allow=()):
+def translate(script, account_id, allow=(), protected=()):
     """Translate one remediation script.
 
     :param script: the AWS CLI text of the vendor, or None.
     :param account_id: the alert's account, 12 digits.
     :param allow: the user's C(remediate_allow): guardrail ids and operations.
+    :param protected: the user's C(remediate_protected_principals): no command is shown that may reach one of them.
     :returns: dict of C(disposition) (None when it is to be observed and applied), C(reason), C(notes), C(by_hand) and
         C(steps); the steps are empty unless the whole script can be translated.
     :raises ValueError: for an account_id that is none.
@@ -80,8 +95,8 @@ def translate(script, account_id, allow=()):
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in call.notes]
     if problems:
-        left = _left_to_do(changing, allow)
-        reason = "\n".join([describe(text, _in_order(problems)), *map(by_hand, left)])
+        left, lines = _left_to_do(parsed, changing, account_id, allow, protected)
+        reason = "\n".join([describe(text, _in_order(problems)), *lines])
         return {**_result(_worst(problems), reason, notes), "by_hand": left}
     return _result(None, None, notes, [_step(text, call, index) for index, call in enumerate(changing, 1)])
 
@@ -93,12 +108,12 @@ def translate_alerts(alerts, settings=()):
     :param settings: dicts with C(account) and what is C(allow)-ed there.
     :returns: these alerts, each with what C(translate) says. One that cannot even be tried has failed.
     """
-    allowed = {account["account"]: account["allow"] for account in settings}
+    per_account = {account["account"]: (account["allow"], account.get("protected", ())) for account in settings}
     undecided = [alert for alert in alerts if alert["disposition"] is None]
 
     def translated(alert):
-        allow = allowed.get(alert["account"], ())
-        return {**alert, **writable(translate(alert["script"], alert["account_id"], allow))}
+        opened = per_account.get(alert["account"], ())
+        return {**alert, **writable(translate(alert["script"], alert["account_id"], *opened))}
 
     return for_each_alert("translating its script", undecided, translated, _lost)
 
@@ -111,11 +126,46 @@ def _result(disposition, reason, notes, steps=()):
     return {"disposition": disposition, "reason": reason, "notes": notes, "by_hand": [], "steps": list(steps)}
 
 
-def _left_to_do(changing, allow):
-    """The commands that can be read, all of them: where one cannot be translated, none of the script was applied."""
-    sound = [call for call in changing if not call.problems]
-    taken = [call for call in sound if not unreadable_documents(call, OPERATIONS.get(call.operation, UNKNOWN), allow)]
-    return [call.text for call in taken if by_hand(call.text)]
+def _left_to_do(parsed, changing, account_id, allow, protected):
+    """The commands that a person can run as they are shown, and the lines that say so. None of them was applied."""
+    reasons = [_why_withheld(call, account_id, allow, protected) for call in changing]
+    shown = [call for call, why in zip(changing, reasons, strict=True) if not why]
+    withheld = [*filter(None, reasons), *[NOT_AWS] * parsed.others, *([] if parsed.is_whole else [NOT_READ])]
+    lasting = [cli_name(call.operation) for call in shown if isinstance(OPERATIONS[call.operation].undo, Lost)]
+    commands = [call.text for call in shown]
+    return commands, left_by_hand(commands, withheld, lasting)
+
+
+def _why_withheld(call, account_id, allow, protected):
+    """Why a command is not shown to be run by hand, as the rest of a sentence; None where it can be."""
+    row = OPERATIONS.get(call.operation, UNKNOWN)
+    if call.problems or row is UNKNOWN or unreadable_documents(call, row, allow):
+        return "cannot be read"
+    if _acts_on_caller(call, row):
+        return "would change whoever runs it"
+    if not row.refused and any(
+        refusal.rule in NOT_BY_HAND for refusal, _parameter in refusals(call, row, account_id, ())
+    ):
+        return "is about another account"
+    if _may_reach_protected(call, account_id, protected):
+        return "may change a protected principal"
+    return None if can_be_copied(call.text) else "cannot be shown as it is"
+
+
+def _acts_on_caller(call, row):
+    """Whether a call means the identity that makes it: the API lets the user's name out where that is meant."""
+    options = iam().commands[cli_name(call.operation)].options.values()
+    missing = [name for name in row.requires if name not in call.parameters]
+    names_nobody = any(option.member == "UserName" for option in options) and "UserName" not in call.parameters
+    return bool(missing) or names_nobody or call.operation in ALWAYS_THE_CALLER
+
+
+def _may_reach_protected(call, account_id, protected):
+    """Whether it may change the access of a protected principal, as far as a script alone can tell."""
+    named = named_principals({"parameters": call.parameters})
+    # Who is in a group, who has a policy and whom a password policy meets is in the account alone.
+    is_wide = call.operation in REACHING_MANY or any(kind == "group" for kind, _name in named)
+    return bool(protected) and (is_wide or any(may_protect(protected, account_id, *one) for one in named))
 
 
 def _no_script(text):

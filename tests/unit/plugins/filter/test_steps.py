@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 ROLE = Path(__file__).parents[4] / "roles" / "remediate" / "tasks" / "steps"
@@ -241,10 +242,96 @@ def test_a_script_that_is_not_applied_ends_with_its_commands_as_the_vendor_wrote
     ]
 
 
-def test_what_is_run_by_hand_is_told_without_secrets_and_over_its_own_lines():
-    script = "aws iam create-login-profile \\\n  --user-name bob \\\n  --password 'hunter2!'"
-    (told,) = told_by_hand(script)
-    assert told == "by hand: " + script.replace("'hunter2!'", "*" * 10)
+def test_a_command_over_several_lines_is_told_over_its_own_lines():
+    script = "aws iam delete-user \\\n  --user-name bob"
+    assert told_by_hand(script) == [f"by hand: {script}"]
+
+
+KEY = "aws iam create-access-key --user-name bob"
+LOGIN = "aws iam create-login-profile --user-name bob --password"
+
+
+@pytest.mark.parametrize(
+    ("script", "note"),
+    [
+        # Pasted, they would change whoever pastes them.
+        (f"{KEY}; aws iam delete-login-profile", "1 of 2 commands shown; the rest would change whoever runs it"),
+        (f"{KEY}; aws iam create-access-key", "1 of 2 commands shown; the rest would change whoever runs it"),
+        (
+            f"{KEY}; aws iam delete-access-key --access-key-id AKIAIOSFODNN7EXAMPLE",
+            "1 of 2 commands shown; the rest would",
+        ),
+        (f"{KEY}; aws iam update-access-key --access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive", "1 of 2 commands"),
+        # A mask is a password like any other.
+        (f"{KEY}; {LOGIN} 'hunter2!'", "1 of 2 commands shown; the rest cannot be shown as it is"),
+        (f"{KEY}; {LOGIN}='*********'", "1 of 2 commands shown; the rest cannot be shown as it is"),
+        # Another account.
+        (
+            f"{KEY}; aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::999999999999:policy/p",
+            "1 of 2 commands shown; the rest is about another account",
+        ),
+        (f"{KEY}; aws ec2 describe-instances", "1 of 2 commands shown; the rest cannot be read"),
+        (f"{KEY}; rm -rf x", "1 of 2 commands shown; the rest is not AWS"),
+        (f"{KEY}; gcloud x; {KEY}", "2 of 3 commands shown; the rest is not AWS"),
+        (
+            f"{KEY}; gcloud x; aws iam create-access-key",
+            "1 of 3 commands shown; the rest would change whoever runs it or is not AWS",
+        ),
+        (f"{KEY}; if true; then {KEY}; fi", "1 of 2 commands shown; the rest was not read"),
+        (f"{KEY} || {KEY}", "1 of 2 commands shown; the rest was not read"),
+    ],
+)
+def test_what_is_not_told_to_be_run_by_hand_is_counted_with_why(script, note):
+    reason = steps(script)["reason"]
+    assert f"\n{note}" in reason.partition("\nby hand: ")[0]
+    assert set(told_by_hand(script)) == {f"by hand: {KEY}"}
+    assert set(steps(script)["by_hand"]) == {KEY}
+
+
+@pytest.mark.parametrize("command", ["aws iam delete-login-profile", "aws iam create-access-key", f"{LOGIN} x", KEY])
+def test_a_script_of_nothing_else_has_no_note_either(command):
+    assert "commands shown" not in steps(command)["reason"]
+
+
+def protected(script, *arns):
+    entries = [{"arn": arn, "owner": "o", "reason": "r"} for arn in arns]
+    return translate(script, ACCOUNT, (), entries)["by_hand"]
+
+
+@pytest.mark.parametrize(
+    ("arn", "is_told"),
+    [
+        ("arn:aws:iam::*:user/BOB", False),
+        (f"arn:aws:iam::{ACCOUNT}:user/admins/bo*", False),
+        ("arn:aws:iam::*:*/bob", False),
+        ("*", False),
+        ("arn:aws:iam::*:*", False),
+        ("arn:aws:iam::*:user/ann", True),
+        ("arn:aws:iam::*:role/bob", True),
+        ("arn:aws:iam::999999999999:user/bob", True),
+    ],
+)
+def test_no_command_is_told_that_may_change_a_protected_principal(arn, is_told):
+    assert protected(KEY, arn) == ([KEY] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "aws iam update-account-password-policy --hard-expiry",
+        "aws iam delete-group --group-name staff",
+        f"aws iam set-default-policy-version --policy-arn arn:aws:iam::{ACCOUNT}:policy/p --version-id v2",
+    ],
+)
+def test_no_command_is_told_that_may_reach_protected_principals_without_their_names(command):
+    script = f"{command}; aws ec2 x"
+    assert protected(script, "arn:aws:iam::*:user/ann") == []
+    assert protected(script) == [command]
+
+
+def test_what_nothing_can_undo_is_told_before_it():
+    command = "aws iam delete-access-key --user-name bob --access-key-id AKIAIOSFODNN7EXAMPLE"
+    assert f"\ncannot be undone: delete-access-key\nby hand: {command}" in steps(f"{command}; aws ec2 x")["reason"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ class Iam:
         arn = f"arn:aws:iam::123456789012:user/{UserName}"
         return {"User": {"Arn": arn, "Path": "/", "UserName": UserName}}
 
+    def get_role(self, RoleName):
+        arn = "arn:aws:iam::123456789012:role/Runner"
+        return {"Role": {"Arn": arn, "Path": "/", "RoleName": "Runner", "AssumeRolePolicyDocument": {"Statement": []}}}
+
     def get_policy(self, PolicyArn):
         return {"Policy": {"DefaultVersionId": "v1"}}
 
@@ -97,3 +101,61 @@ def test_what_a_lost_alert_was_about_to_write_stands_in_no_other_alerts_way():
     lost = {**attaching("I-1", "ann"), "steps": [step, {**step, "operation": "NoSuchOperation", "index": 2}]}
     other = {"message_id": "I-2", "alert_id": "I-2", "steps": [detach]}
     assert observe_alerts(module, [lost, other], caller)[1] == observe_alerts(module, [other], caller)[0]
+
+
+def observed(*alerts, undo=False, max_changes=None, **protected):
+    """What is seen of alerts, with these users protected (name=reason)."""
+    entries = [
+        {"arn": f"arn:aws:iam::*:user/{name}", "owner": "security", "reason": why} for name, why in protected.items()
+    ]
+    params = {"account_id": "123456789012", "allow": [], "max_changes": max_changes, "on_quota": "fail", "undo": undo}
+    module = SimpleNamespace(params={**params, "protected_principals": entries}, client=lambda service: Iam())
+    return observe_alerts(module, alerts, "arn:aws:sts::123456789012:assumed-role/Runner/x")
+
+
+def of_both(first, second, operation="AttachUserPolicy"):
+    """An alert of two steps, for one user each."""
+    (one,) = attaching("I-1", first, command=f"aws iam {first}")["steps"]
+    (other,) = attaching("I-1", second, index=2, command=f"aws iam {second}", operation=operation)["steps"]
+    return {"message_id": "I-1", "alert_id": "I-1", "steps": [one, other]}
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["before it is observed", "after the step that is refused"])
+def test_no_command_about_a_protected_principal_is_told_to_be_run_by_hand(place):
+    users = ["ann", "ann"]
+    users[place] = "root"
+    (seen,) = observed(of_both(*users), root="break glass")
+    assert seen["disposition"] == "refused"
+    assert [step["by_hand"] for step in seen["steps"]] == [user == "ann" for user in users]
+    told = seen["reason"].split("\n")[1:]
+    assert told == ["1 of 2 commands shown; the rest must not be run by hand either", "by hand: aws iam ann"]
+
+
+def test_the_runner_itself_is_protected_from_what_is_told_too():
+    step = {**attaching("I-1", "x")["steps"][0], "parameters": {"RoleName": "runner", "PolicyArn": POLICY}}
+    alert = {"message_id": "I-1", "alert_id": "I-1", "steps": [{**step, "operation": "AttachRolePolicy"}]}
+    (seen,) = observed(alert)
+    assert not seen["steps"][0]["by_hand"]
+    assert "by hand" not in seen["reason"]
+
+
+UNDONE = {
+    "alert_id": "I-0",
+    "operation": "DetachUserPolicy",
+    "parameters": {"UserName": "root", "PolicyArn": POLICY},
+    "before": {"attached_policies": [POLICY]},
+    "after": {"attached_policies": ["something else"]},
+}
+
+
+def test_what_is_for_another_run_or_undoes_is_not_told_to_be_run_by_hand():
+    (seen,) = observed(attaching("I-1", "ann"), max_changes=0)
+    assert (seen["disposition"], seen["steps"][0]["by_hand"]) == ("refused", False)
+    undoing = attaching("I-1", "root", undoes=UNDONE, compares=True)
+    (seen,) = observed(undoing, undo=True, root="break glass")
+    assert (seen["disposition"], seen["steps"][0]["by_hand"]) == ("refused", False)
+
+
+def test_what_is_applied_may_be_finished_by_hand():
+    (seen,) = observed(of_both("ann", "bob"), root="break glass")
+    assert (seen["disposition"], [step["by_hand"] for step in seen["steps"]]) == (None, [True, True])

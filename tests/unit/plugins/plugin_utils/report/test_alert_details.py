@@ -9,7 +9,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 
 SCRIPT = "aws iam tag-user --user-name alice \\\n  --tags Key=a,Value=b"
 STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "alice"}, "status": "failed",
-        "command": SCRIPT}  # fmt: skip
+        "command": SCRIPT, "by_hand": True}  # fmt: skip
 
 
 def told(disposition="failed", **more):
@@ -43,7 +43,7 @@ Our translation:
 Notes:
   a note
 
-Left to a person, if the script is right:
+Left to a person, in this order, if the script is right:
   aws iam tag-user --user-name alice \\
     --tags Key=a,Value=b"""
 

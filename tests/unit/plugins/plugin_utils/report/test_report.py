@@ -77,6 +77,23 @@ def test_secrets_in_errors_and_documents_are_masked_wherever_a_run_is_told(text)
     assert "*******" in run["alerts"][0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        ({"command": "aws iam a", "by_hand": True}, ["aws iam a"]),
+        ({"command": "aws iam a", "by_hand": False}, []),
+        # Nobody has looked whom it is about.
+        ({"command": "aws iam a"}, []),
+        ({"command": "aws iam a --password '*******'", "by_hand": True}, []),
+        ({"command": "aws iam a --name '\u202e'", "by_hand": True}, []),
+        ({"command": "aws iam a", "by_hand": True, "status": "changed"}, []),
+    ],
+)
+def test_only_what_would_do_no_harm_is_left_to_a_person(step, left):
+    run = made(alert("1", "failed", steps=[{**STEP, "status": "not_run", **step}], by_hand=["aws iam other"]))
+    assert run["alerts"][0]["by_hand"] == left
+
+
 def test_the_summary_has_one_line_per_alert_and_says_what_to_do():
     text = summary(made(alert("I-1", "remediated"), alert("I-2", "refused", reason="guardrail no_tags: it sets tags")))
     lines = text.split("\n")
