@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Principals that are never touched: those the user protects, and whoever runs the playbook."""
+"""Principals that are never touched: those the user protects, and the identities that the run depends on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read
 
 # What an entry must look like to mean a principal of IAM at all: a bare name or an ARN of STS would protect nobody.
 PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")
-CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::[0-9]{12}:(?P<kind>assumed-role|user)/(?P<rest>.+)")
+CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::(?P<account>[0-9]{12}):(?P<kind>assumed-role|role|user)/(?P<rest>.+)")
 
 
 class ProtectionError(LeastprivError):
@@ -30,13 +30,17 @@ class Protection:
         C(expires) (ISO 8601 date or time; from then on the entry protects no more).
     :param caller_arn: what STS says of the identity that runs the playbook.
     :param now: the present time, aware.
+    :param runners: ARNs of further identities that the run depends on, of whatever account: those that assume its
+        roles, and the queue's.
     :raises ProtectionError:
     """
 
-    def __init__(self, entries, caller_arn, now):
+    def __init__(self, entries, caller_arn, now, runners=()):
         self._entries = in_force(entries, now)
         self._caller_arn = caller_arn
-        self._caller = _caller_principal(caller_arn)
+        own = [(arn, found) for arn in runners if (found := _identity(arn)) and found[0] == caller_arn.split(":")[4]]
+        self._runners = {found: f"{arn}, on which this run depends (base identity or queue)" for arn, found in own}
+        self._runners[_identity(caller_arn)] = f"{caller_arn}, which runs this playbook"
 
     @property
     def protects_any(self):
@@ -50,8 +54,9 @@ class Protection:
         :param arn: its live ARN; None for one that the same script creates.
         :raises Refusal:
         """
-        if self._caller and (kind, name.casefold()) == (self._caller[0], self._caller[1].casefold()):
-            raise Refusal("protected_principal", f"it would change {self._caller_arn}, which runs this playbook")
+        runner = self._runners.get((self._caller_arn.split(":")[4], kind, name.casefold()))
+        if runner:
+            raise Refusal("protected_principal", f"it would change {runner}")
         for entry in self._entries:
             if arn is not None and _matches(arn, entry["arn"]):
                 who = f"{arn} is protected by {entry['owner']} ({entry['reason']})"
@@ -119,13 +124,14 @@ def _expiry(number, text):
         ) from error
 
 
-def _caller_principal(arn):
+def _identity(arn):
+    """C(arn:aws:sts::123456789012:assumed-role/Runner/i-0) -> C(("123456789012", "role", "runner")), else None."""
     match = CALLER.fullmatch(arn)
     if not match:
         return None
-    if match["kind"] == "assumed-role":
-        return "role", match["rest"].split("/")[0]
-    return "user", match["rest"].split("/")[-1]
+    parts = match["rest"].split("/")
+    kind, name = ("role", parts[0]) if match["kind"] == "assumed-role" else (match["kind"], parts[-1])
+    return match["account"], kind, name.casefold()
 
 
 def principal_of_arn(arn):

@@ -58,6 +58,13 @@ options:
     type: list
     elements: dict
     default: []
+  runners:
+    description:
+      - ARNs of further identities that the run depends on, as P(leastpriv.iam.identities#lookup) returns them. Those of
+        this account are protected like the identity that runs the playbook.
+    type: list
+    elements: str
+    default: []
   unfenced:
     description:
       - Whether steps may be applied where no call fence stands. Without it every alert that needs a step has V(failed)
@@ -477,7 +484,8 @@ def read_alerts(module):
 def observe_alerts(module, alerts, caller):
     """Observe all alerts of the account; the list for RETURN."""
     account_id = module.params["account_id"]
-    protection = Protection(module.params["protected_principals"], caller, datetime.now(timezone.utc))
+    now, runners = datetime.now(timezone.utc), module.params.get("runners") or []
+    protection = Protection(module.params["protected_principals"], caller, now, runners)
     account = IamAccount(module.client("iam"))
     if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
@@ -574,6 +582,7 @@ def main():
             "max_changes": {"type": "int"},
             "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
+            "runners": {"type": "list", "elements": "str", "default": []},
             "undo": {"type": "bool", "default": False},
             "unfenced": {"type": "bool", "default": False},
         },

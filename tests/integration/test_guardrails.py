@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from stack import escalations, iam_state, run_playbook, seed, send_alert
+from stack.settings import QUEUE_ACCOUNT, ROLE_NAME
 
 # One of each kind, static and live; the whole corpus is in tests/unit/guardrails.
 ESCALATIONS = (
@@ -20,6 +21,8 @@ ESCALATIONS = (
     "a boundary, and then a wider one",
     "another partition as a resource",
     "no hard expiry",
+    "passwords that end in a day, which protected users do not expect",
+    "remove all client ids of an identity provider, one by one",
     "take what a protected user can do from its group",
     "a user that is protected by a pattern in another letter case",
 )
@@ -78,6 +81,70 @@ def test_a_run_changes_no_more_of_an_account_than_it_may(stack):
     assert stack.depth() == (1, 0)
     again = run_playbook(stack, "-e", "remediate_max_changes=3")
     assert again.report["totals"] == {"remediated": 1}
+
+
+def test_an_alert_that_changes_more_than_a_run_may_is_refused_whole(stack):
+    users = [f"user-{number}" for number in range(4)]
+    seed(stack, "payments", users=users)
+    deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+    put = "aws iam put-user-policy --user-name {} --policy-name p --policy-document '{}'"
+    send_alert(stack, "I-all", "payments", "user", "user-0", " && ".join(put.format(user, deny) for user in users))
+    send_alert(stack, "I-one", "payments", "user", "user-0", put.format("user-0", deny))
+    stack.clear_calls()
+    run = run_playbook(stack, "-e", "remediate_max_changes=1")
+    assert run.dispositions == {"I-all": "refused", "I-one": "remediated"}
+    assert "it changes 4 principals or settings" in run.alerts["I-all"]["reason"]
+    assert stack.changes() == ["PutUserPolicy"]
+
+
+def test_what_a_run_depends_on_is_protected_in_its_own_account_and_learnt_once(stack):
+    stack.add_profiles({"home": QUEUE_ACCOUNT})
+    # What the emulator calls the keys that all profiles of its accounts begin with.
+    for account in (QUEUE_ACCOUNT, "payments"):
+        seed(stack, account, users=["moto"])
+        send_alert(stack, f"I-{account}", account, "user", "moto")
+    hosts = {name: {"account_id": stack.account_id(name), "aws_profile": name} for name in stack.accounts}
+    home = {"account_id": QUEUE_ACCOUNT, "aws_profile": "home"}
+    inventory = str(stack.write_inventory(stack.folder / "home.yml", home=home, **hosts))
+    for mode, elsewhere in (("--check", "planned"), ("--diff", "remediated")):
+        stack.clear_calls()
+        run = run_playbook(stack, "-i", inventory, mode)
+        assert run.dispositions == {f"I-{QUEUE_ACCOUNT}": "refused", "I-payments": elsewhere}, run.stdout
+        assert "user/moto, on which this run depends" in run.alerts[f"I-{QUEUE_ACCOUNT}"]["reason"]
+        by_base = [call for call in stack.calls(action="GetCallerIdentity") if call["account"] == QUEUE_ACCOUNT]
+        assert [call["role"] for call in by_base] == [None, ROLE_NAME], "one of the run, one of that account's host"
+
+
+def test_two_policies_of_one_name_are_not_made_one_of_the_other(stack):
+    deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "{}", "Resource": "*"}]})
+    seed(stack, "payments", users=["alice"])
+    create = "aws iam create-policy --policy-name {} --path {} --policy-document '{}'"
+    for number, (name, path) in enumerate((("limits", "/"), ("limits", "/team/"), ("Limits", "/"))):
+        document = deny.replace("{}", f"s3:Get{number}*")
+        send_alert(stack, f"I-{number}", "payments", "user", "alice", create.format(name, path, document))
+    stack.clear_calls()
+    run = run_playbook(stack)
+    assert sorted(run.dispositions.values()) == ["failed", "failed", "remediated"]
+    assert stack.changes() == ["CreatePolicy"]
+    for alert in run.alerts.values():
+        if alert["disposition"] == "failed":
+            assert "policy names are unique in an account, whatever their path and letter case" in alert["reason"]
+
+
+def test_the_review_says_what_a_script_grants_and_that_nobody_is_protected(stack):
+    script = "aws iam update-account-password-policy --minimum-password-length 14 --allow-users-to-change-password"
+    send_alert(stack, "I-grant", "payments", "user", "alice", script)
+    run = run_playbook(stack, "--check")
+    (grant, mix) = run.alerts["I-grant"]["notes"]
+    assert grant == "Grants: every IAM user of the account may change their own password, which was off."
+    assert mix.startswith("Replaces AWS's own password policy")
+    assert f"I-grant: {grant}" in run.stdout
+    plan = json.loads(next(run.artifacts.glob("*/plan.json")).read_text())
+    assert plan["alerts"][0]["notes"] == [grant, mix]
+    page = next(run.artifacts.glob("*/report.html")).read_text()
+    assert "Grants: every IAM user" in page
+    assert run.stdout.count("No principals are protected") == 1
+    assert "remediate_protected_principals:" in page
 
 
 def test_an_account_where_everything_fails_is_left_alone(stack):

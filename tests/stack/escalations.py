@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from .furnishing import furnish_providers
 from .process import ROOT, Stack
 from .seed import TRUST_DOCUMENT, seed
 
@@ -22,6 +23,8 @@ PROTECTED = [
     {"arn": "arn:aws:iam::*:role/build/*", "owner": "build team", "reason": "deploys everything"},
     {"arn": "arn:aws:iam::*:group/seniors", "owner": "hr", "reason": "they repair the rest"},
 ]
+# What a run depends on: two identities of the account itself, and one of another account that must not count here.
+RUNNERS = ("arn:aws:iam::{0}:user/base", "arn:aws:iam::{0}:role/path/hub", f"arn:aws:iam::{OTHER_ACCOUNT}:user/alice")
 STRICT_PASSWORDS = {
     "MinimumPasswordLength": 14,
     "RequireSymbols": True,
@@ -70,9 +73,9 @@ def furnish(stack: Stack, account: str) -> None:
     seed(
         stack,
         account,
-        users=["alice", "bob", "break-glass-1", "Root-Admin", "deployer"],
-        groups=["admins", "restricted", "quarantine", "idle", "deployers", "seniors"],
-        roles=["ci", "runner"],
+        users=["alice", "bob", "break-glass-1", "Root-Admin", "deployer", "base"],
+        groups=["admins", "restricted", "quarantine", "idle", "deployers", "seniors", "bases"],
+        roles=["ci", "runner", "hub"],
     )
     iam.create_role(RoleName="deploys", Path="/build/", AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
     policies = {"denies": DENY, "guards": GUARD, "allows": ALLOW, "mixed": MIXED, "versions": ALLOW}
@@ -89,6 +92,9 @@ def furnish(stack: Stack, account: str) -> None:
         if role:
             iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
     iam.update_account_password_policy(**STRICT_PASSWORDS)
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    iam.enable_outbound_web_identity_federation()
+    furnish_providers(iam)
 
 
 def _allow_the_protected(iam: Any) -> None:
@@ -109,6 +115,7 @@ def _fill_groups(iam: Any, arns: dict[str, str]) -> None:
         ("quarantine", "alice"),
         ("deployers", "deployer"),
         ("seniors", "alice"),
+        ("bases", "base"),
     ):
         iam.add_user_to_group(GroupName=group, UserName=user)
     iam.attach_group_policy(GroupName="restricted", PolicyArn=arns["denies"])

@@ -12,7 +12,7 @@ import pytest
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.modules.observe import observe_alerts
 from stack import iam_state
-from stack.escalations import PROTECTED, attempts, furnish
+from stack.escalations import PROTECTED, RUNNERS, attempts, furnish
 
 ACCOUNT = "payments"
 CALLERS = {
@@ -39,6 +39,7 @@ def decide(stack, script, caller="role/runner", alert_id="I-1"):
         return translated["disposition"], translated["reason"]
     alert = {"message_id": alert_id, "alert_id": alert_id, "steps": translated["steps"]}
     parameters = {"account_id": account_id, "allow": [], "protected_principals": PROTECTED}
+    parameters["runners"] = [arn.format(account_id) for arn in RUNNERS]
     module = SimpleNamespace(
         params={**parameters, "max_changes": 50, "on_quota": "fail", "undo": False},
         client=lambda service: stack.client(service, ACCOUNT),

@@ -20,10 +20,10 @@ BREAK_GLASS = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre", "reas
 ONE = "arn:aws:iam::123456789012:user/break-glass-1"
 
 
-def protected(entry, caller=CALLER, **touched):
+def protected(entry, caller=CALLER, runners=(), **touched):
     defaults = {"kind": "user", "name": "break-glass-1", "arn": ONE}
     try:
-        Protection([entry] if entry else [], caller, NOW).check(**{**defaults, **touched})
+        Protection([entry] if entry else [], caller, NOW, runners).check(**{**defaults, **touched})
     except Refusal as refusal:
         return str(refusal)
     return None
@@ -77,6 +77,38 @@ def test_a_protection_ends_when_it_expires(expires, still):
 )
 def test_the_identity_that_runs_the_playbook_is_never_touched(caller, kind, name):
     assert "runs this playbook" in protected(None, caller, kind=kind, name=name, arn=None)
+
+
+@pytest.mark.parametrize(
+    ("runner", "kind", "name", "is_protected"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/Hub/i-0", "role", "hub", True),
+        ("arn:aws:iam::123456789012:role/path/Hub", "role", "HUB", True),
+        ("arn:aws:iam::123456789012:user/ops/hub", "user", "hub", True),
+        ("arn:aws:iam::123456789012:user/ops/hub", "role", "hub", False),
+        ("arn:aws:sts::210987654321:assumed-role/Hub/i-0", "role", "hub", False),
+        ("arn:aws:iam::123456789012:root", "user", "root", False),
+    ],
+)
+def test_the_identities_that_a_run_depends_on_are_never_touched_in_their_own_account(runner, kind, name, is_protected):
+    told = protected(None, runners=[runner], kind=kind, name=name, arn=None)
+    assert (told is not None and f"{runner}, on which this run depends" in told) is is_protected
+    assert "runs this playbook" in protected(None, runners=[runner], kind="role", name="runner", arn=None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_in"),
+    [
+        ("arn:aws:iam::*:user/x", True),
+        ("arn:aws:iam::123456789012:user/x", True),
+        ("arn:aws:iam::210987654321:user/x", False),
+        ("*:user/x", True),
+        ("arn:*:iam::1234*:role/x", True),
+    ],
+)
+def test_whether_anybody_is_protected_is_told_for_the_account(pattern, is_in):
+    assert Protection([{**BREAK_GLASS, "arn": pattern}], CALLER, NOW).protects_any is is_in
+    assert not Protection([], CALLER, NOW).protects_any
 
 
 @pytest.mark.parametrize("caller", ["arn:aws:iam::123456789012:root", CALLER])
