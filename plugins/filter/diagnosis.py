@@ -63,7 +63,8 @@ def _rank(finding: dict[str, str]) -> int:
 
 
 def _told(finding: dict[str, str]) -> list[str]:
-    advice = [f"  next:  {finding['next']}"] if finding["next"] else []
+    first, *others = finding["next"].split("\n")
+    advice = [f"  next:  {first}", *(f"    {line}" for line in others)] if first else []
     return [
         f"{finding['subject']}: {finding['status']}",
         f"  tried: {finding['tried']}",

@@ -20,6 +20,20 @@ options:
     description: The results by their subject, a list for each.
     type: dict
     required: true
+  settings:
+    description: What P(leastpriv.iam.settings#filter) returned for each account, to say where nobody is protected.
+    type: list
+    elements: dict
+    default: []
+  account_ids:
+    description: The account ids of all hosts.
+    type: list
+    elements: str
+    default: []
+  partition:
+    description: Their partition.
+    type: str
+    default: aws
 """
 
 EXAMPLES = r"""
@@ -35,18 +49,43 @@ _value:
   elements: dict
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import example_entries
 
+MAX_NAMED = 5
 IDENTITY = (
     "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
 )
 
 
-def findings(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
+def findings(
+    results: dict[str, list[dict[str, Any]]],
+    settings: Sequence[dict[str, Any]] = (),
+    account_ids: Sequence[str] = (),
+    partition: str = "aws",
+) -> list[dict[str, str]]:
     """See DOCUMENTATION."""
-    return [found for subject, checks in results.items() for check in checks for found in _found(subject, check)]
+    found = [one for subject, checks in results.items() for check in checks for one in _found(subject, check)]
+    return [*found, *_protection(settings, account_ids, partition)]
+
+
+def _protection(
+    settings: Sequence[dict[str, Any]], account_ids: Sequence[str], partition: str
+) -> Iterator[dict[str, str]]:
+    tried = "read remediate_protected_principals"
+    open_to_all = [str(one["account"]) for one in settings if not one["protected"]]
+    if open_to_all:
+        more = f" and {len(open_to_all) - MAX_NAMED} more" if len(open_to_all) > MAX_NAMED else ""
+        where = ", ".join(open_to_all[:MAX_NAMED]) + more
+        told = f"no principals are protected in {where}: a script may lock out any user or role there"
+        example = example_entries(sorted({str(account_id) for account_id in account_ids}), partition)
+        advice = f"List those that others depend on, in the group_vars of aws_accounts, for example:\n{example}"
+        yield finding("guardrails", "advice", tried, told, advice)
+    elif settings:
+        yield finding("guardrails", "ok", tried, "every account has protected principals")
 
 
 def _found(subject: str, check: dict[str, Any]) -> list[dict[str, str]]:

@@ -17,6 +17,14 @@ PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")
 CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::(?P<account>[0-9]{12}):(?P<kind>assumed-role|role|user)/(?P<rest>.+)")
 
 
+# Whom almost every account has, under one name or another.
+EXAMPLES = (
+    ("user/break-glass-*", "security team", "emergency access"),
+    ("role/SecurityAudit*", "security team", "the security tools read the accounts as it"),
+    ("role/OrganizationAccountAccessRole", "platform team", "administration from the management account"),
+)
+
+
 class ProtectionError(LeastprivError):
     """C(remediate_protected_principals) cannot be read; the message names the entry and what is wrong."""
 
@@ -87,6 +95,24 @@ def in_force(entries, now):
     :raises ProtectionError: naming the first entry that cannot be read.
     """
     return [entry for number, entry in enumerate(entries, 1) if _is_in_force(number, entry, now)]
+
+
+def example_entries(account_ids, partition="aws"):
+    """C(remediate_protected_principals) to paste, as YAML, for accounts that protect nobody.
+
+    :param account_ids: 12 digits each; of several accounts C(*) stands for all.
+    """
+    account_id = account_ids[0] if len(account_ids) == 1 else "*"
+    lines = [
+        line
+        for name, owner, reason in EXAMPLES
+        for line in (
+            f"  - arn: arn:{partition}:iam::{account_id}:{name}",
+            f"    owner: {owner}",
+            f"    reason: {reason}",
+        )
+    ]
+    return "\n".join(["remediate_protected_principals:", *lines])
 
 
 def _matches(arn, pattern):

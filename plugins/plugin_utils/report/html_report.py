@@ -22,6 +22,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
     alert_name,
     job_name,
     printable,
+    protection_example,
     verdict,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
@@ -134,6 +135,7 @@ def _head(report):
         "tiles": _tiles(report),
         "groups": [{"name": name, "label": label} for name, label in GROUPS.items() if name in groups],
         "opened": _opened(report["opened"]),
+        "protection_example": protection_example(report),
     }
 
 

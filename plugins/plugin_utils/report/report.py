@@ -12,7 +12,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, example_entries, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact_all
@@ -214,6 +214,7 @@ def summary(report_data, verbose=False):
     lines += _notes(alerts) if verbose or report_data["mode"] == "check" else []
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
+    lines += _unprotected(report_data, verbose)
     lines += _opened(report_data["opened"])
     lines += _unfenced(report_data["unfenced"])
     lines += _quarantine(report_data["quarantine"])
@@ -300,6 +301,22 @@ def _next_command(report_data):
     if report_data["mode"] == "apply" or "planned" not in report_data["totals"]:
         return []
     return [f"To apply exactly this: ansible-playbook remediate.yml -e remediate_plan={report_data['run_id']}"]
+
+
+def _unprotected(report_data, verbose):
+    """One line of a review where nobody is protected; when asked for, with what to paste."""
+    if report_data["mode"] != "check" or report_data["protected"] or not report_data["alerts"]:
+        return []
+    line = "No principals are protected: a script may lock out any user or role (remediate_protected_principals)."
+    return [line, *(protection_example(report_data).split("\n") if verbose else [])]
+
+
+def protection_example(report_data):
+    """C(remediate_protected_principals) to paste, for the accounts of a report."""
+    account_ids = {str(alert["account_id"]) for alert in report_data["alerts"] if alert["account"]}
+    known = sorted(one for one in account_ids if re.fullmatch("[0-9]{12}", one))
+    arns = (re.match(r"arn:(aws(-[a-z]+)*):iam:", alert["resource_id"] or "") for alert in report_data["alerts"])
+    return example_entries(known, next((found[1] for found in arns if found), "aws"))
 
 
 def _opened(opened):

@@ -7,10 +7,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
+import yaml
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import (
     Protection,
     ProtectionError,
+    example_entries,
+    in_force,
     principal_of_arn,
 )
 
@@ -130,6 +133,22 @@ def test_nobody_else_is_taken_for_the_caller(caller):
 def test_an_unreadable_list_protects_by_stopping(entry, says):
     with pytest.raises(ProtectionError, match=says):
         Protection([entry], CALLER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("account_ids", "partition", "arn"),
+    [
+        (["123456789012"], "aws", ONE),
+        (["123456789012"], "aws-us-gov", "arn:aws-us-gov:iam::123456789012:user/break-glass-1"),
+        (["123456789012", "210987654321"], "aws", ONE),
+        ([], "aws", ONE),
+    ],
+)
+def test_the_entries_to_paste_are_entries_that_protect(account_ids, partition, arn):
+    entries = yaml.safe_load(example_entries(account_ids, partition))["remediate_protected_principals"]
+    assert in_force(entries, NOW) == entries
+    with pytest.raises(Refusal):
+        Protection(entries, CALLER, NOW).check("user", "break-glass-1", arn)
 
 
 def test_a_principal_is_read_from_its_arn():

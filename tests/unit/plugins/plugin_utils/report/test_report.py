@@ -178,3 +178,27 @@ def test_a_run_that_was_held_to_a_plan_says_so_and_what_did_not_come():
     assert run["plan"] == {"run_id": "r-0", "created": "c", "expires": "e", "alerts": 2, "not_received": ["I-2"]}
     assert "Held to the plan of run r-0, of 2 alerts. The queue did not give I-2: " in summary(run)
     assert made(alert("I-1", "remediated"), plan={})["plan"] is None
+
+
+def test_a_review_says_in_one_line_that_nobody_is_protected_and_when_asked_what_to_paste():
+    one = alert("I-1", "planned", account_id="123456789012", resource_id="arn:aws-cn:iam::123456789012:user/a")
+    review = made(one, check_mode=True)
+    said = [line for line in summary(review).split("\n") if "protected" in line]
+    assert said == [
+        "No principals are protected: a script may lock out any user or role (remediate_protected_principals)."
+    ]
+    assert "  - arn: arn:aws-cn:iam::123456789012:user/break-glass-*" in summary(review, verbose=True).split("\n")
+    entry = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "emergency access"}
+    protecting = [{"account": "payments", "allow": [], "protected": [entry]}]
+    for run in (made(one), made(check_mode=True), made(one, check_mode=True, settings=protecting)):
+        assert "No principals are protected" not in summary(run, verbose=True)
+
+
+def test_a_review_gathers_what_scripts_grant_with_the_alerts_that_grant_it():
+    alerts = [alert(f"I-{number}", "planned", notes=["Grants: x."]) for number in range(7)]
+    lines = summary(made(*alerts, alert("I-9", "planned", notes=["Takes: y."]), check_mode=True)).split("\n")
+    assert "  I-0, I-1, I-2, I-3, I-4 and 2 more: Grants: x." in lines
+    assert "  I-9: Takes: y." in lines
+    applied = made(*alerts)
+    assert "Grants: x." not in summary(applied)
+    assert "Grants: x." in summary(applied, verbose=True)

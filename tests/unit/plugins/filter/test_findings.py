@@ -1,0 +1,36 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the doctor says of the guardrails: where nobody is protected, and what to paste."""
+
+from __future__ import annotations
+
+import yaml
+from ansible.plugins.loader import filter_loader
+
+ENTRY = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "emergency access"}
+
+
+def diagnosis(*settings, account_ids=("123456789012",)):
+    found = filter_loader.get("leastpriv.iam.findings").j2_function({}, settings, account_ids, "aws-cn")
+    return found, filter_loader.get("leastpriv.iam.diagnosis").j2_function(found) if found else ""
+
+
+def test_the_doctor_says_where_nobody_is_protected_with_what_to_paste():
+    (found,), text = diagnosis({"account": "payments", "protected": []}, {"account": "sandbox", "protected": [ENTRY]})
+    assert found["status"] == "advice"
+    assert "no principals are protected in payments:" in text
+    block = "\n".join(line[4:] for line in text.split("\n") if line.startswith("    "))
+    (first, *_others) = yaml.safe_load(block)["remediate_protected_principals"]
+    assert first["arn"] == "arn:aws-cn:iam::123456789012:user/break-glass-*"
+
+
+def test_many_accounts_are_not_all_named():
+    settings = [{"account": f"account-{number}", "protected": []} for number in range(7)]
+    assert "account-4 and 2 more: a script" in diagnosis(*settings)[1]
+
+
+def test_where_somebody_is_protected_everywhere_nothing_is_advised():
+    (found,), text = diagnosis({"account": "payments", "protected": [ENTRY]})
+    assert (found["status"], text) == ("ok", "guardrails: ok (1 checks)")
+    assert diagnosis() == ([], "")
