@@ -66,7 +66,8 @@ usually within one. The tests count the processes at each of the points below:
 
 * Ansible's workers, also those that wait to hand over their results, and those that are halted.
 * The Python that the connection `leastpriv.iam.warm` runs modules in, also while it still loads, and its modules.
-* Modules that a worker started in a Python of their own, and `credential_process` commands of modules and lookups.
+* Modules that a worker started in a Python of their own, and `credential_process` commands of modules, lookups and
+  inventory plugins.
 * The doorbell of a rulebook ends with `ansible-rulebook`. A remediation that it started is interrupted, as described
   above, because its terminal closes.
 
@@ -78,9 +79,8 @@ What remains:
 * Without the callback `leastpriv.iam.warm`, which this `ansible.cfg` enables, a worker is covered once it uses
   a plugin of this collection: the connection, a lookup or an action. One that has only run a task of Ansible's own on
   another connection is not.
-* A `credential_process` runs until it ends by itself if the controller itself started it (inventory plugins), or
-  `ansible-rulebook` for the doorbell, or a worker that was killed at the same instant as its controller. The last is
-  also true of a module in a Python of its own.
+* A `credential_process` runs until it ends by itself if `ansible-rulebook` started it for the doorbell, or if its worker
+  was killed at the same instant as the controller. The latter is also true of a module in a Python of its own.
 * What runs as another user (`become`) cannot be killed.
 * Where the system does not report the end of a process (macOS, Linux before 5.3), it is looked for twice a second.
 

@@ -105,6 +105,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.organizatio
     read_accounts,
     role_arn,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import ending_children
 
 KEYS = ("access_key", "secret_key", "session_token")
 # Organizations allows a few calls a second.
@@ -120,7 +121,8 @@ class InventoryModule(AWSInventoryBase):
         super().parse(inventory, loader, path, cache=cache)
         is_cached, accounts = self.get_cached_result(path, cache)
         if not is_cached:
-            accounts = self._read()
+            with ending_children():
+                accounts = self._read()
             self.update_cached_result(path, cache, accounts)
         chosen = [one for one in accounts if is_chosen(known_as(one), *map(self.get_option, ("include", "exclude")))]
         self._add(chosen)

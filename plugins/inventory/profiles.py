@@ -53,6 +53,7 @@ exclude:
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -65,6 +66,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hos
     is_chosen,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import REGIONS, ROLE_ARN
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import ending_children
 
 SUFFIXES = ("profiles.yml", "profiles.yaml")
 
@@ -79,7 +81,8 @@ class InventoryModule(BaseInventoryPlugin):
         """Add a host for every profile whose account is known."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        accounts = {name: self._account_of(name, settings) for name, settings in self._profiles().items()}
+        with ending_children() if self.get_option("ask_sts") else nullcontext():
+            accounts = {name: self._account_of(name, settings) for name, settings in self._profiles().items()}
         chosen = {name: account for name, account in accounts.items() if account and self._is_chosen(name, account)}
         self._warn_of_twins(chosen)
         self._add(chosen)

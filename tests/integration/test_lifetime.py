@@ -52,7 +52,7 @@ def start(stack, tmp_path):
         started.append(
             start_playbook(
                 stack,
-                *("-i", ",".join([*hosts, ""])),
+                *("-i", ",".join([*hosts, ""] if tasks else hosts)),
                 *("-e", "ansible_python_interpreter={{ ansible_playbook_python }}"),
                 playbook=str(playbook),
                 artifacts=tmp_path,
@@ -134,4 +134,14 @@ def test_the_loaded_python_ends_while_it_loads(start, tmp_path):
     task = {"ansible.builtin.command": "true"}
     run = start(["a"], [task], {"PYTHONPATH": str(tmp_path)}, connection="leastpriv.iam.warm")
     assert wait_until(tmp_path.joinpath("loading").exists, 20)
+    assert kill_controller(run) == []
+
+
+def test_the_credentials_of_an_inventory_end(start, tmp_path):
+    (tmp_path / "aws-config").write_text(f"[profile slow]\nregion = us-east-1\ncredential_process = {SLEEP}\n")
+    inventory = tmp_path / "leastpriv_profiles.yml"
+    inventory.write_text("plugin: leastpriv.iam.profiles\nask_sts: true\n")
+    env = {"AWS_CONFIG_FILE": str(tmp_path / "aws-config"), "AWS_PROFILE": None}
+    run = start([str(inventory)], [], env)
+    assert wait_until(lambda: command_lines(run, SLEEP), 60)
     assert kill_controller(run) == []

@@ -14,13 +14,18 @@ import multiprocessing
 import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 import time
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import util
 
 from ansible.executor.process.worker import WorkerProcess
 
+from . import child_watch
 from .processes import descendants
 
 THREAD = "leastpriv-lifetime"
@@ -30,6 +35,9 @@ PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.5
 # A process may start another one while both are looked for.
 MAX_ROUNDS = 10
+
+# Set for the programs that end with the process that started them.
+MARK = "LEASTPRIV_ENDS_WITH"
 
 _registered: set[int] = set()
 
@@ -95,3 +103,24 @@ def kill_descendants() -> None:
             # What runs as another user (become) cannot be ended by this one.
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """The programs that the block starts, such as a credential_process, end if this process is killed meanwhile.
+
+    For the controller, since nothing else of the run may be there yet. It costs a small process beside the block.
+    """
+    os.environ[MARK] = str(uuid.uuid4())
+    command = [sys.executable, "-I", "-S", child_watch.__file__, f"{MARK}={os.environ[MARK]}"]
+    quiet = subprocess.DEVNULL
+    try:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env={}, start_new_session=True
+        ) as watch:
+            try:
+                yield
+            finally:
+                watch.communicate(b"the block has ended")
+    finally:
+        del os.environ[MARK]

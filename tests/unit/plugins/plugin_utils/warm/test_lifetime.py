@@ -117,6 +117,41 @@ def test_a_process_that_is_not_a_worker_is_left_alone(controller):
     assert processes.alive_of(pids) == pids
 
 
+INVENTORY = """
+sleeping = ["sh", "-c", "sleep 271 & echo $$ $!; wait"]
+with lifetime.ending_children():
+    child = subprocess.Popen(sleeping, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    print(child.stdout.readline(), end="", flush=True)
+    {within}
+time.sleep(271)
+"""
+
+
+def test_programs_of_a_block_end_if_their_process_is_killed_within(controller):
+    process, pids = controller(INVENTORY.format(within="time.sleep(271)"))
+    assert len(pids) == 2
+    process.kill()
+    assert have_ended(pids)
+
+
+def test_programs_of_a_block_that_has_ended_are_left_alone(controller):
+    process, pids = controller(INVENTORY.format(within="pass"))
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    time.sleep(1)
+    assert processes.alive_of(pids) == pids
+
+
+def test_only_programs_of_the_block_are_marked():
+    before = dict(os.environ)
+    with lifetime.ending_children():
+        program = ["sh", "-c", f"echo ${lifetime.MARK}"]
+        marked = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    assert len(marked) == 36
+    assert dict(os.environ) == before
+
+
 def test_nothing_is_watched_twice_or_outside_a_worker(controller):
     lifetime.end_worker_with_controller()
     lifetime.end_with_parent()
