@@ -10,10 +10,6 @@ LEASTPRIV_SCRIPTS raises the number of scripts.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import json
 import os
 import random
 import re
@@ -21,25 +17,18 @@ import shlex
 from dataclasses import dataclass
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
-from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from scale import scaled
 from stack import iam_state, run_playbook
 from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish
 
+from .in_process import ALLOW, aws_environment, observe_script, run_module
 from .real_cli import RealCli
 from .test_cli_twin import WRITTEN_FOR, fixture_of
 
 IN_PLAYBOOK = scaled(4, 8)
 SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", scaled(12, 200)))
-ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
 OPERATIONS = sorted(row.name for row in STEPS)
 JOINERS = [" && ", "; ", "\n"]
 CODE = re.compile(r"An error occurred \((\w+)\)")
@@ -47,7 +36,6 @@ CODE = re.compile(r"An error occurred \((\w+)\)")
 ALREADY_SO = ("NoSuchEntity", "EntityAlreadyExists", "FeatureDisabled", "FeatureEnabled", "LimitExceeded")
 # The CLI makes a second one; we take the first for what was wanted, or no script could be continued half-way.
 MADE_AGAIN = ("CreatePolicyVersion",)
-CALLER = "arn:aws:sts::000000000000:assumed-role/nobody/test"
 
 
 @dataclass
@@ -83,14 +71,7 @@ def random_commands(chance):
 @pytest.fixture(scope="module")
 def world(running_stack):
     running_stack.reset()
-    environment = {
-        name: value for name, value in running_stack.process_env.items() if name.startswith(("AWS_", "HOME"))
-    }
-    call_fence.install()
-    with pytest.MonkeyPatch.context() as patch, RealCli(running_stack.process_env) as real_cli:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.delenv("AWS_PROFILE")
+    with aws_environment(running_stack), RealCli(running_stack.process_env) as real_cli:
         yield running_stack, real_cli
 
 
@@ -100,26 +81,8 @@ def a_side(stack, name, number):
     return Side(account_id, f"{name}-{number}", furnish(stack.client("iam", account_id), account_id))
 
 
-def run_module(step, profile):
-    """Run a step's module in this process, inside its call fence; gives its result."""
-    namespace, collection, name = step["module"].split(".")
-    module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
-    said = io.StringIO()
-    arguments = patch_module_args({**step["args"], "profile": profile})
-    fence = call_fence.enclose(json.dumps(call_fence.declaration(call_fence.declared_calls(step))))
-    with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        module.main()
-    call_fence.leave()
-    return {"failed": True, "msg": fence.violation} if fence.violation else json.loads(said.getvalue())
-
-
 def observed(stack, side, script):
-    """What observe says of a script in an account as it is now."""
-    translated = translate(script, side.account_id, ALLOW)
-    assert translated["disposition"] is None, translated["reason"]
-    account = IamAccount(stack.client("iam", side.account_id))
-    batch = Batch(account, side.account_id, "aws", ALLOW, Protection([], CALLER, None))
-    return batch.observe_alert({"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]})
+    return observe_script(stack.client("iam", side.account_id), side.account_id, script)
 
 
 @pytest.mark.parametrize("seed", range(SCRIPTS))

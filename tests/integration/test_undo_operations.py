@@ -9,10 +9,8 @@ run in this process; what is written down goes through a journal on the disk.
 
 from __future__ import annotations
 
-import functools
 import shlex
 
-import botocore.loaders
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
@@ -25,8 +23,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo
 from stack import give_role, iam_state
 from stack.furnishing import furnish
 
+from .in_process import CALLER, run_module
 from .test_cli_twin import OPERATIONS, fixture_of, policy_for
-from .test_random_scripts import CALLER, Side, observed, run_module, world
+from .test_random_scripts import Side, observed, world
 
 __all__ = ["world"]
 RUN = {"run_id": "20260101T000000Z-3f2a", "started": "2026-01-01T00:00:00Z", "mode": "apply"}
@@ -85,10 +84,7 @@ def accounts(world):
             made.append(Account(stack, len(made)))
         return made[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        # The service's model is read once, and not for every module that runs here.
-        patch.setattr(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader))
-        yield account
+    return account
 
 
 @pytest.mark.parametrize("operation", UNDOABLE)

@@ -1,0 +1,59 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes scripts and runs the real modules in this process, where the playbook would add nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import io
+import json
+
+import botocore.loaders
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
+
+ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
+CALLER = "arn:aws:sts::000000000000:assumed-role/nobody/test"
+
+
+@contextlib.contextmanager
+def aws_environment(stack):
+    """The stack's AWS configuration as this process's own, the call fence, and each service's model read once."""
+    call_fence.install()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in stack.process_env.items():
+            if name.startswith(("AWS_", "HOME")):
+                patch.setenv(name, value)
+        patch.delenv("AWS_PROFILE")
+        patch.setattr(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
+
+
+def run_module(step, profile):
+    """Run a step's module in this process, inside its call fence; gives its result."""
+    namespace, collection, name = step["module"].split(".")
+    module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
+    said = io.StringIO()
+    arguments = patch_module_args({**step["args"], "profile": profile})
+    fence = call_fence.enclose(json.dumps(call_fence.declaration(call_fence.declared_calls(step))))
+    with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        module.main()
+    call_fence.leave()
+    return {"failed": True, "msg": fence.violation} if fence.violation else json.loads(said.getvalue())
+
+
+def observe_script(client, account_id, script):
+    """What observe says of a script in an account as it is now; `client` reads it."""
+    translated = translate(script, account_id, ALLOW)
+    assert translated["disposition"] is None, translated["reason"]
+    batch = Batch(IamAccount(client), account_id, "aws", ALLOW, Protection([], CALLER, None))
+    return batch.observe_alert({"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]})
