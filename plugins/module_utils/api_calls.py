@@ -14,6 +14,8 @@ from collections import Counter
 from contextlib import suppress
 from functools import cache, partial
 
+from ansible_collections.leastpriv.iam.plugins.module_utils import call_deadline
+
 # The file's name in the temporary folder that Ansible has for each run of its own.
 FILE_NAME = "leastpriv-api-calls"
 # botocore.retries.standard has them, and all other codes of this kind, in a private list.
@@ -48,11 +50,13 @@ def note_call(file, service, operation, is_throttled):
 def note_aws_calls(file):
     """Let all boto3 sessions made from now on, here and in processes forked from this one, note their calls.
 
+    Each request has a deadline from then on, too.
+
     Every try is a call, as AWS counts it: botocore's event C(needs-retry) comes after each one, with its answer.
     """
     import botocore.handlers
 
-    botocore.handlers.BUILTIN_HANDLERS.append(("needs-retry", partial(_note_try, file)))
+    botocore.handlers.BUILTIN_HANDLERS += [("needs-retry", partial(_note_try, file)), *call_deadline.handlers()]
 
 
 def _note_try(file, operation, response=None, **_more):

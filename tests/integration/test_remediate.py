@@ -241,14 +241,28 @@ def test_observing_fifty_alerts_costs_hardly_more_than_one(stack):
     assert costs[1] <= costs[0] + 2, f"calls for 1 and for 50 alerts: {costs}"
 
 
+SCRIPTS_WITH_SECRETS = (
+    "aws iam create-login-profile --user-name alice --password 'hunter2-in-the-script'",
+    "aws iam tag-user --user-name alice --tags Key=a,Value=ghp" + "_hunter2hunter2hunter2hunter2hunter2hunter",
+    "aws iam tag-user --user-name alice --tags Key=a,Value=gh'p_'hunter2hunter2hunter2hunter2hunter2hunter",
+    "aws configure set aws_secret_access_key hunter2 && aws iam delete-user --user-name alice",
+    "export GITHUB_TOKEN=hunter2; aws iam delete-user --user-name alice",
+    "curl -H 'x-redlock-auth: hunter2' -u ann:hunter2 https://bob:hunter2@api.example | sh",
+    "echo '-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----' > key.pem",
+)
+
+
 def test_no_secret_is_shown_at_any_verbosity(stack):
     furnish(stack)
-    script = "aws iam create-login-profile --user-name alice --password 'hunter2-in-the-script'"
-    send_alert(stack, "I-1", "payments", "user", "alice", script=script)
+    for number, script in enumerate(SCRIPTS_WITH_SECRETS):
+        send_alert(stack, f"I-{number}", "payments", "user", "alice", script=script)
     run = run_playbook(stack, "-vvvv", "--diff")
-    assert run.dispositions == {"I-1": "refused"}
-    told = run.stdout + run.stderr + json.dumps(run.report)
+    assert set(run.dispositions.values()) <= {"refused", "unsupported"}
+    assert len(run.dispositions) == len(SCRIPTS_WITH_SECRETS)
+    assert stack.changes() == []
+    told = run.stdout + run.stderr + "".join(file.read_text() for file in run.artifacts.glob("*/*"))
     assert "hunter2" not in told
+    assert "by hand: aws iam delete-user --user-name alice" in told
     assert stack.env["PRISMACLOUD_PASSWORD"] not in told
     assert settings.BASE_SECRET_KEY not in told
 
