@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
@@ -35,7 +36,20 @@ def undo_alerts(journal: Journal, alert_ids: Sequence[str] = ()) -> list[dict[st
     for entry in reversed(changes(journal)):
         if not alert_ids or entry["alert_id"] in alert_ids:
             by_message.setdefault(entry["message_id"], []).append(entry)
-    return [_alert(entries, journal) for entries in by_message.values()]
+
+    def read(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return _alert(entries, journal)
+
+    return for_each_alert("reading what it changed", by_message.values(), read, _unread)
+
+
+def _unread(entries: Sequence[Mapping[str, Any]], reason: str) -> dict[str, Any]:
+    nothing = {"steps": [], "lost": [], "script": "", "notes": []}
+    return {**_named(entries), **nothing, "problem": f"{reason} Nothing of it was undone."}
+
+
+def _named(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {field: entries[0][field] for field in ("alert_id", "message_id", "account", "account_id")}
 
 
 def changes(journal: Journal) -> list[Mapping[str, Any]]:
@@ -58,7 +72,7 @@ def _alert(entries: Sequence[Mapping[str, Any]], journal: Journal) -> dict[str, 
         except Irreversible as irreversible:
             lost.append(f"{cli_name(entry['operation'])} {entry['target']}".strip() + f": {irreversible}")
     numbered = [_numbered(step, index) for index, step in enumerate(steps, 1)]
-    whose = {field: entries[0][field] for field in ("alert_id", "message_id", "account", "account_id")}
+    whose = _named(entries)
     script = "\n".join(step["command"] for step in steps)
     notes = [] if journal.is_finished(whose["account_id"]) else [UNFINISHED]
     return {**whose, "steps": numbered, "lost": lost, "script": script, "notes": notes}
@@ -109,6 +123,8 @@ def placed(alert: Mapping[str, Any], accounts: AccountMap, limit: Sequence[str])
         return {**whole, "disposition": "unmapped_account", "reason": reason}
     if host not in limit:
         return {**whole, "disposition": "filtered", "reason": f"{host} is outside of --limit."}
+    if alert.get("problem"):
+        return {**whole, "disposition": "failed", "reason": alert["problem"]}
     if not alert["steps"]:
         return as_undone({**whole, "disposition": "already_remediated", "reason": None})
     return {**whole, "disposition": None, "reason": None}

@@ -52,6 +52,15 @@ def test_what_changed_nothing_is_left_alone_and_what_did_not_say_so_is_looked_at
     assert sum(len(alert["steps"]) for alert in undo_alerts(written)) == steps
 
 
+def test_an_alert_whose_lines_cannot_be_read_costs_nothing_but_itself():
+    odd = {**intent("I-1", 1, "PutUserPermissionsBoundary"), "before": {}}
+    unread, fine = undo_alerts(journal(intent("I-2", 1), odd))
+    seen = placed(unread, account_map([("prod", ACCOUNT)]), ["prod"])
+    assert (seen["alert_id"], seen["disposition"], seen["steps"]) == ("I-1", "failed", [])
+    assert "Unexpected error while reading what it changed: KeyError" in seen["reason"]
+    assert [fine] == undo_alerts(journal(intent("I-2", 1)))
+
+
 @pytest.mark.parametrize(("ends", "notes"), [([ACCOUNT], 0), ([], 1), (["000000000000"], 1)])
 def test_a_journal_without_an_end_is_noted(ends, notes):
     written = journal(intent("I-1", 1), *({"event": "end", "account_id": account} for account in ends))
