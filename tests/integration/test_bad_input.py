@@ -117,7 +117,9 @@ def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
         for name, value in VALUES.items()
     }
     commands["I-STORED"] = "delete-user-policy --user-name odd --policy-name half"
-    commands["I-BESIDE"] = f"put-user-policy --user-name odd --policy-name new --policy-document '{STORED}'"
+    # The same user, and nothing of what the document says.
+    stack.script("I-BESIDE", deny_script("user", "odd", account_id, "I-BESIDE"))
+    stack.send(nested_alert("I-BESIDE", account_id))
     for alert_id, command in commands.items():
         stack.script(alert_id, f"aws iam {command}")
         stack.send(nested_alert(alert_id, account_id))
@@ -127,7 +129,7 @@ def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
     done = "planned" if mode else "remediated"
     expected = dict.fromkeys((f"I-{name}" for name in VALUES), "unsupported")
     expected |= {"I-GOOD": done, "I-BESIDE": done, "I-STORED": "failed"}
-    assert {alert_id: run.dispositions[alert_id] for alert_id in expected} == expected
+    assert {alert_id: run.dispositions[alert_id] for alert_id in expected} == expected, run.stdout
     assert "--policy-document is not a policy document that IAM takes" in reason_of(run, "I-INFINITE")
     assert "the inline policy half of user odd cannot be read: " in reason_of(run, "I-STORED")
     assert run.rc == 2

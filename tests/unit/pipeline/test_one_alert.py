@@ -46,9 +46,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script import translation
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import RemediationApi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import Response
+from scale import scaled
 from stack.alerts import deny_script, flat_alert, nested_alert
 
-BATCHES = max(30, int(os.environ.get("LEASTPRIV_FUZZ", "5000")) // 100)
+BATCHES = int(os.environ.get("LEASTPRIV_FUZZ", scaled(5_000, 200_000))) // 200
 ACCOUNT, HOST = "123456789012", "payments"
 CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Runner/x"
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
