@@ -269,7 +269,7 @@ def _size(entry: Mapping[str, Any]) -> int:
     """What an entry counts for SQS, in bytes: body, and name, type and value of each attribute."""
     attributes = entry.get("MessageAttributes", {}).items()
     texts = [entry.get("MessageBody", ""), *(f"{name}String{value['StringValue']}" for name, value in attributes)]
-    return sum(len(text.encode()) for text in texts)
+    return sum(len(text.encode(errors="surrogatepass")) for text in texts)
 
 
 def _attributes(queue: Queue, names: list[str]) -> dict[str, str]:

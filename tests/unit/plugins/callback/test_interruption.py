@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 from ansible.plugins.loader import callback_loader
 from ansible_collections.leastpriv.iam.plugins.callback.interruption import SIGNALS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 
 
 @pytest.fixture
@@ -63,3 +65,40 @@ def test_an_ignored_signal_stays_ignored(callback, handlers):
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     callback.v2_playbook_on_stats(None)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.fixture
+def shown(callback, monkeypatch):
+    """What is displayed of an interrupted run."""
+    told = []
+    monkeypatch.setattr(callback, "_display", SimpleNamespace(display=told.append, error=told.append))
+    return told
+
+
+def interrupted(folder, **more):
+    settings = {"artifacts_dir": str(folder), "check_mode": False, "tolerate": [], "awx": {}, "metrics_file": ""}
+    received = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": None, "receipts": []}
+    run = {**settings, "run_id": "run-1", "started": "2026-01-01T00:00:00Z", **more}
+    return Unfinished(run=run, received={"m": {**received, "reason": None}})
+
+
+def test_the_report_of_an_interrupted_run_depends_on_no_page(callback, shown, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_files, "html_report", {}.__getitem__)
+    callback._report(interrupted(tmp_path), [])
+    assert sorted(path.name for path in (tmp_path / "run-1").iterdir()) == ["metrics.prom", "report.json"]
+    assert "I-1" in shown[0], "the summary comes first"
+    assert "report.html: Unexpected error while making report.html: " in shown[1]
+    assert len(shown) == 2
+
+
+def test_a_folder_that_cannot_be_written_takes_neither_summary_nor_metrics_away(callback, shown, tmp_path):
+    (tmp_path / "file").touch()
+    metrics = tmp_path / "shown" / "leastpriv.prom"
+    callback._report(interrupted(tmp_path / "file", metrics_file=str(metrics)), [])
+    assert "I-1" in shown[0]
+    assert [name for name in ("report.json", "report.html", "metrics.prom") if name in " ".join(shown[1:])] == [
+        "report.json",
+        "report.html",
+        "metrics.prom",
+    ]
+    assert metrics.read_text().endswith("# EOF\n")

@@ -673,6 +673,16 @@ def test_single_reads_name_the_document_too(iam, key):
         pretty(found["trust"] if key[0] == "role" else found)
 
 
+def raise_recursion_error(**named):
+    raise RecursionError
+
+
+def test_a_document_that_botocore_itself_cannot_read_is_named():
+    account = IamAccount(SimpleNamespace(get_user_policy=raise_recursion_error))
+    with pytest.raises(PolicyDocumentError, match="a policy document of user bob kept cannot be read"):
+        account.fact("inline", "user", "bob", "kept")
+
+
 def test_every_observer_is_used_and_has_a_case_here():
     assert {row.observe for row in STEPS} == set(OBSERVERS)
     cases = {case[0] for case in (*NEEDED, *UNCHANGED, *CONFLICT, *REFUSED)}
