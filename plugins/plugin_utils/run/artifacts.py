@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # A file's text, or a dict of C(text), None where the file could not be made, and C(problem), why.
-File = Any
+File = str | Mapping[str, Any]
 OWN = 0o600
 PUBLIC = 0o644
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.callback.progress import Footer
+from ansible_collections.leastpriv.iam.plugins.callback.progress import CallbackModule, Footer
 
 CLEAR = "\r\x1b[J"
 
@@ -67,3 +68,15 @@ def test_nothing_is_changed_where_nothing_is_drawn(footer, capsys):
     footer.draw([])
     assert footer.display.display == before
     assert capsys.readouterr().out == ""
+
+
+def raise_key_error(*ignored):
+    raise KeyError("status")
+
+
+def test_a_result_that_cannot_be_drawn_is_shown_all_the_same(monkeypatch):
+    plugin = CallbackModule()
+    monkeypatch.setattr(plugin, "progress", SimpleNamespace(learn=raise_key_error))
+    monkeypatch.setattr(plugin, "_is_filtered", lambda task: True)
+    result = SimpleNamespace(_task=None, _host=SimpleNamespace(get_name=lambda: "payments"), _result={"alerts": [{}]})
+    assert plugin._learn(result) == []
