@@ -83,8 +83,11 @@ def as_undo(undo):
     return (undo,) if isinstance(undo, str) else undo
 
 
-# What a change replaces or takes away without IAM being able to make that conditional, by observer.
+# What is read again right before a change, by operation or observer: what it replaces or takes away, since IAM can make
+# none of that conditional.
 READ_AGAIN = {
+    # iam_role sets tags before it compares the trust policy, which stops it.
+    "TagRole": ("trust",),
     "attach_policy": ("policy_document",),
     "create_policy_version": ("policy_document",),
     "delete_boundary": ("boundary",),
@@ -101,7 +104,7 @@ READ_AGAIN = {
 
 def row(operation, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
     """A row whose module options are its keywords, C(name) among them."""
-    kinds = READ_AGAIN.get(observe, ())
+    kinds = READ_AGAIN.get(operation) or READ_AGAIN.get(observe, ())
     return Operation(
         operation, module, args, observe, effect, as_undo(undo), guards, observed, requires, read_again=kinds
     )
