@@ -83,8 +83,8 @@ What remains:
 * Without the callback `leastpriv.iam.warm`, which this `ansible.cfg` enables, a worker is covered once it uses
   a plugin of this collection: the connection, a lookup or an action. One that has only run a task of Ansible's own on
   another connection is not.
-* A `credential_process` runs until it ends by itself if `ansible-rulebook` started it for the doorbell, or if its worker
-  was killed at the same instant as the controller. The latter is also true of a module in a Python of its own.
+* A `credential_process` runs until it ends by itself if `ansible-rulebook` started it for the doorbell, or if its
+  worker was killed at the same instant as the controller. The latter is also true of a module in a Python of its own.
 * What runs as another user (`become`) cannot be killed.
 * Where the system does not report the end of a process (macOS, Linux before 5.3), it is looked for twice a second.
 
