@@ -92,17 +92,24 @@ _LAST_PART = re.compile(r"(?i:(?:^|[_.-])(?:pass|pwd|pat|pin|otp|jwt|auth)$)|[a-
 # One of these is in the name of every secret: a text without them needs no closer look.
 _ROOTS = ("pass", "private", "secret", "token", "code", "key", "pwd", "pat", "pin", "otp", "jwt", "auth", "bearer")
 _HEADER_ROOTS = ("x-", "cookie")
-_JSON_KEY = re.compile(r"""(?<!\\)(?P<open>\\{0,8}["'])(?P<key>[\w.-]{1,64})(?P=open)\s*:\s*(?:\[\s*)?""")
+_JSON_KEY = re.compile(
+    r"""(?<!\\)(?P<open>\\{0,8}["'])(?P<key>[\w.-]{1,64})(?P=open)\s*(?::|=>?)\s*(?:\[\s*)?(?:[bu](?=["']))?"""
+)
 _JSON_VALUE = re.compile(
     r"""(?P<quote>\\{0,8}["'])(?P<value>.*?)(?:(?<!\\)(?P=quote)|\Z)|(?P<bare>(?!true|false|null|None)[^\s,{}\[\]"']+)""",
     re.DOTALL | re.IGNORECASE,
 )
 _KEY = re.compile(
-    r"(?:(?<![\w:/.-])|(?<=\$env:))(?P<key>[A-Za-z_][\w.-]{0,63})[ \t]{0,8}(?P<by>\+?=|:[=?+-]?(?!/))[ \t]{0,8}"
+    r"(?:(?<![\w:/.-])|(?<=\$[eE]nv:))(?P<key>[A-Za-z_][\w.-]{0,63})[ \t]{0,8}"
+    r"(?P<by>\+?=|%3[dD]|:[=?+-]?(?!/))[ \t]{0,8}"
 )
 _MEMBER_VALUE = re.compile(r"""(?!true\b|false\b|null\b)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s,}\]'"]+)""", re.DOTALL)
 _QUERY_VALUE = re.compile(r"""[^\s&"'<>\\]+""")
-_LINE = re.compile(r"(?!(?:true|false|null)\b)[^\r\n]+")
+# Of YAML: a block with its lines, or one line.
+_LINE = re.compile(
+    r"[|>][+-]?[0-9]?[ \t]*\n(?P<indent>[ \t]+)[^\n]*(?:\n(?P=indent)[^\n]*)*|(?!(?:true|false|null)\b)[^\r\n]+"
+)
+_XML = re.compile(r"<(?P<key>[\w.:-]{1,64})(?:\s[^<>]{0,200})?>(?P<value>[^<]+)")
 _QUOTE = re.compile(r"""\\{0,8}["']""")
 _LAST_QUOTE = re.compile(r"""\\{0,8}["']\Z""")
 _BEGINS_LINE = re.compile(r"(?:^|\n)[ \t]{0,32}(?:- )?\Z")
@@ -137,6 +144,7 @@ def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
     found = [*shaped_spans(text, lowered), *_cut_in_pieces(text), *(_after_options(text) if "-" in text else ())]
     if any(root in lowered for root in (*_ROOTS, *_HEADER_ROOTS)):
         found += [*_json_members(text), *_assignments(text)]
+        found += [match.span("value") for match in _XML.finditer(text) if is_secret_name(match["key"])]
     if any(word in lowered for word in _SET_ROOTS):
         found += _settings(text)
     merged: list[tuple[int, int]] = []
@@ -192,7 +200,9 @@ def _after_options(text: str) -> Iterator[tuple[int, int]]:
         end = match.end()
         if match.group().startswith("\\") and not name:
             continue
-        if name.startswith("--") and " " not in name and (masked or not secret):
+        # Options of other programs may begin with one hyphen.
+        is_option = name.startswith("--") or (name.startswith("-") and is_secret_name(name))
+        if is_option and " " not in name and (masked or not secret):
             secret, masked = is_secret_name(name) and not equals, False
             if equals and is_secret_name(name):
                 yield match.start() + match.group().find("=") + 1, end

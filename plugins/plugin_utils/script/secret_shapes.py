@@ -17,7 +17,7 @@ from typing import NamedTuple
 Span = tuple[int, int]
 
 _I = re.IGNORECASE
-_GAP = r"(?:\s|\\\r?\n)"
+_GAP = r"(?:\s|\\\r?\n|\\n|%20)"
 _REST_OF_COMMAND = r"[^\n;|&]{0,300}?\s"
 _TOKEN_PREFIXES = (
     r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*){0,3}",
@@ -55,11 +55,13 @@ SHAPES = (
     Shape(
         ("private",),
         re.compile(
-            rf"-{{2,5}}\s?BEGIN[A-Z0-9 ]{{0,40}}{_GAP}PRIVATE{_GAP}{{1,4}}KEY(?: BLOCK)?"
+            rf"-{{2,5}}\s?BEGIN(?:[A-Z0-9 ]|%20){{0,40}}{_GAP}PRIVATE{_GAP}{{1,4}}KEY(?: BLOCK)?"
             r"(?P<value>.*?)(?:-{2,5}\s?END\b|\Z)",
             _I | re.DOTALL,
         ),
     ),
+    Shape(("private-lines",), re.compile(r"Private-Lines:[ \t]*[0-9]+(?P<value>[A-Za-z0-9+/=\s]+)", _I)),
+    Shape(("bearer",), re.compile(r"\bBearer\s{1,8}(?P<value>[\w.~+/=-]{16,})", _I)),
     # What was masked before: a script that has lost a secret on its way here is as little to be applied as one with it.
     Shape(("*" * 12,), re.compile(r"(?P<value>\*{12,})")),
     Shape(_TOKEN_ROOTS, re.compile(rf"(?P<value>{TOKEN.pattern})")),
@@ -109,6 +111,19 @@ SHAPES = (
     Shape(
         ("mysql", "mariadb"),
         re.compile(rf"\b(?:mysql|mariadb)[\w-]{{0,12}}\b(?:{_REST_OF_COMMAND})??-p(?P<value>[^\s=]\S*)"),
+    ),
+    Shape(
+        ("passwd", "-stdin"),
+        re.compile(r"\becho\s{1,8}(?P<value>[^|\n]{1,300})\|[^|\n]{0,200}?(?:passwd|-stdin)\b"),
+    ),
+    Shape(
+        ("htpasswd",),
+        re.compile(r"\bhtpasswd\s{1,8}-\w{0,4}b\w{0,4}\s{1,8}\S{1,99}\s{1,8}\S{1,99}\s{1,8}(?P<value>\S+)"),
+    ),
+    Shape(("net user",), re.compile(r"\bnet user\s{1,8}\S{1,99}\s{1,8}(?P<value>[^/\s]\S*)", _I)),
+    Shape(("vault login",), re.compile(r"\bvault login\s{1,8}(?P<value>[^-\s]\S*)")),
+    Shape(
+        ("put-parameter",), re.compile(rf"\bput-parameter\b(?:{_REST_OF_COMMAND})??--value[=\s]{{1,8}}(?P<value>\S+)")
     ),
     Shape(("redis-cli",), re.compile(rf"\bredis-cli\b(?:{_REST_OF_COMMAND})??-a\s{{0,4}}(?P<value>\S+)")),
     Shape(("ldap",), re.compile(rf"\bldap[a-z]{{1,12}}\b(?:{_REST_OF_COMMAND})??-w\s{{0,4}}(?P<value>\S+)")),
