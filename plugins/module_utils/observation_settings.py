@@ -100,6 +100,8 @@ def _weaker_fields(before, after):
 
 def delete_password_policy(script, step):
     live = script.fact("password_policy")
+    if live:
+        script.note("Removes the account's password policy: AWS's own takes its place, without an age or a history.")
     script.will_be(None, "password_policy")
     return compared(live or {}, {}, ("password_policy",))
 

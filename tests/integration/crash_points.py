@@ -59,7 +59,7 @@ POINTS = (
     ASKING,
     CrashPoint("before the first message is deleted", ALL, 3, {"action": "DeleteMessageBatch"}, is_repeat=True),
     CrashPoint("after the first message is deleted", ALL, 2, {"action": "DeleteMessageBatch"}, after=True),
-    CrashPoint("before the account is looked at", ALL, 2, {"action": "GetCallerIdentity"}, is_repeat=True),
+    CrashPoint("before the account is looked at", ALL, 2, {"action": "GetCallerIdentity"}, skip=1, is_repeat=True),
     CrashPoint("before the first step, create-policy", ALL, 2, {"action": "CreatePolicy"}, is_repeat=True),
     _after("CreatePolicy", "create-policy", is_repeat=False),
     CrashPoint("between create-policy and attach-user-policy", REST, 2, {"action": "AttachUserPolicy"}, is_repeat=True),

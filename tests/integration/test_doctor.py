@@ -46,6 +46,8 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
     assert whole.rc == 0, whole.stdout
     for subject in ("queue", "runner", "API", *stack.accounts):
         assert f"{subject}: ok (" in whole.stdout, whole.stdout
+    assert "no principals are protected in analytics, payments, sandbox" in whole.stdout
+    assert "- arn: arn:aws:iam::*:user/break-glass-*" in whole.stdout
     assert only_looked(stack)
 
     redrive(stack, 2)

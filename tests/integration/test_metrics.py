@@ -88,7 +88,8 @@ def test_modules_of_the_local_connection_are_not_counted_and_a_gateway_that_fail
     told = " ".join(run.stdout.split())
     assert "the metrics were not pushed (the gateway could not be reached (Connection refused))" in told
     called = samples(metrics_of(run), "api_calls")
-    assert {service for service, _operation in called} == {"sqs", "vendor"}
+    assert {service for service, _operation in called} == {"sqs", "sts", "vendor"}
+    assert called["sts", "GetCallerIdentity"] == 1, "the controller's own, of the identity that the run begins with"
     assert ("sqs", "ReceiveMessage") in called
 
 

@@ -459,6 +459,15 @@ def test_a_password_policy_locks_nobody_out_and_says_what_it_grants(stack, iam, 
     assert (says is None and script.notes == []) or says in " ".join(script.notes), script.notes
 
 
+def test_the_review_says_what_comes_after_the_password_policy(stack, iam):
+    iam.update_account_password_policy(MinimumPasswordLength=14)
+    script = a_script(stack, iam)
+    assert observe(script, a_step(stack, "DeleteAccountPasswordPolicy", {})).status == "needed"
+    assert script.notes == [
+        "Removes the account's password policy: AWS's own takes its place, without an age or a history."
+    ]
+
+
 ACCOUNT_WIDE = [
     ("SetSecurityTokenServicePreferences", {"GlobalEndpointTokenVersion": "v1Token"}),
     ("DisableOutboundWebIdentityFederation", {}),
