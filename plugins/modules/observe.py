@@ -493,7 +493,14 @@ def observe_alerts(module, alerts, caller):
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
     limits = module.params["on_quota"], module.params["max_changes"]
     batch = Batch(account, account_id, partition, allow, protection, *limits)
-    return for_each_alert("observing the account", alerts, batch.observe_alert, _lost)
+
+    def observed(alert):
+        try:
+            return batch.observe_alert(alert)
+        except (ClientError, BotoCoreError) as error:
+            return _lost(alert, f"Could not read the account's IAM: {error}")
+
+    return for_each_alert("observing the account", alerts, observed, _lost)
 
 
 def _principals(alerts):

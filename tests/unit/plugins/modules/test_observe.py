@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.modules.observe import differences, observe_alerts
+from botocore.exceptions import ClientError
 
 DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
 
@@ -159,3 +160,31 @@ def test_what_is_for_another_run_or_undoes_is_not_told_to_be_run_by_hand():
 def test_what_is_applied_may_be_finished_by_hand():
     (seen,) = observed(of_both("ann", "bob"), root="break glass")
     assert (seen["disposition"], [step["by_hand"] for step in seen["steps"]]) == (None, [True, True])
+
+
+class FullIam(Iam):
+    """Users that can take no further policy, and whose inline policies may not be read."""
+
+    def get_paginator(self, operation):
+        full = [{"PolicyArn": f"{POLICY}{number}"} for number in range(10)]
+        return SimpleNamespace(paginate=lambda **_named: [{"AttachedPolicies": full, "Policies": []}])
+
+    def get_account_summary(self):
+        return {"SummaryMap": {}}
+
+    def get_user_policy(self, UserName, PolicyName):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": f"no reading of {UserName}"}}, "GetUserPolicy")
+
+
+def test_what_aws_says_of_one_alert_is_its_reason():
+    (attach,) = attaching("I-1", "ann")["steps"]
+    document = '{"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}'
+    create = {**attach, "operation": "CreatePolicy", "parameters": {"PolicyName": "p", "PolicyDocument": document}}
+    full = {"message_id": "I-1", "alert_id": "I-1", "steps": [create, {**attach, "index": 2}]}
+    gone = attaching("I-2", "bob", operation="DetachUserPolicy")
+    params = {"account_id": "123456789012", "allow": [], "max_changes": None, "on_quota": "consolidate", "undo": False}
+    module = SimpleNamespace(params={**params, "protected_principals": []}, client=lambda service: FullIam())
+    lost, fine = observe_alerts(module, [full, gone], "arn:aws:sts::123456789012:assumed-role/Runner/x")
+    assert (lost["disposition"], fine["disposition"]) == ("failed", "already_remediated")
+    assert "AccessDenied" in lost["reason"]
+    assert "no reading of ann" in lost["reason"]
