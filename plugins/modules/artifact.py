@@ -11,8 +11,8 @@ short_description: Write what a run leaves on the controller
 description:
   - Writes text files on the controller that only its user can read (mode 0600). Folders that are not there are made,
     with mode 0700.
-  - A file is there as a whole or not at all. One that cannot be written costs none of the others; the task fails when
-    all that can be written are there.
+  - A file is there as a whole or not at all. One that cannot be written costs none of the others; the task fails after
+    the others are written.
   - Files are written in check mode too, since a review leaves a report as well. Nothing counts as changed.
 author:
   - The Leastpriv team (!UNKNOWN)
