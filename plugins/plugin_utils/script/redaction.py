@@ -78,6 +78,7 @@ _JOINER = re.compile(r"&&|\|\|?|[&;]|and")
 
 # A shell word, read as far as it can be: quotes may be open, and only white space outside of them ends it.
 _WORD = re.compile(r"""(?:'[^']*'?|"(?:\\.?|[^"\\])*"?|\\.?|[^\s'"\\])+""", re.DOTALL)
+_QUOTED_INSIDE = re.compile(r"""[\w-][\\'"$\r\n]+[\w-]""")
 _QUOTING = re.compile(r"""\\\r?\n|[\\'"$]""")
 # Headers of HTTP, whose value goes on to the end of the line.
 _HEADER = re.compile(
@@ -141,7 +142,11 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 @lru_cache(maxsize=8)
 def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
     lowered = text.lower()
-    found = [*shaped_spans(text, lowered), *_cut_in_pieces(text), *(_after_options(text) if "-" in text else ())]
+    found = [
+        *shaped_spans(text, lowered),
+        *_cut_in_pieces(text),
+        *(_after_options(text) if _has_secret_option(text) else ()),
+    ]
     if any(root in lowered for root in (*_ROOTS, *_HEADER_ROOTS)):
         found += [*_json_members(text), *_assignments(text)]
         found += [match.span("value") for match in _XML.finditer(text) if is_secret_name(match["key"])]
@@ -190,6 +195,13 @@ def is_secret_name(name: str) -> bool:
 
 def _abbreviates_secret(name: str) -> bool:
     return len(name) > 2 and any(known.startswith(name) for known in ABBREVIATED)
+
+
+def _has_secret_option(text: str) -> bool:
+    """Whether any option is worth looking at each word of the text."""
+    words = {word for word in re.sub(r"\\\r?\n", "", text).split() if "-" in word}
+    names = (_QUOTING.sub("", word).partition("=")[0] for word in words)
+    return any(name.startswith("-") and is_secret_name(name) for name in names)
 
 
 def _after_options(text: str) -> Iterator[tuple[int, int]]:
@@ -274,7 +286,7 @@ def _settings(text: str) -> Iterator[tuple[int, int]]:
 
 def _cut_in_pieces(text: str) -> Iterator[tuple[int, int]]:
     """Words that hold a secret only after a shell has taken their quotes away."""
-    if not has_token(_QUOTING.sub("", text)):
+    if not _QUOTED_INSIDE.search(text) or not has_token(_QUOTING.sub("", text)):
         return
     for match in _WORD.finditer(text):
         word = _QUOTING.sub("", match.group())
