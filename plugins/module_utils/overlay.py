@@ -111,13 +111,6 @@ class Script:
         self._premises.add(key)
         return self._account.fact(*key)
 
-    def peek(self, *key):
-        """A fact that is only shown: the step does not depend on it."""
-        premises = set(self._premises)
-        found = self._found(key)
-        self._premises = premises
-        return found
-
     def next_step(self):
         """Forget what the step before relied on, wrote and noted."""
         self._relied_on, self._premises, self._written, self.notes = {}, set(), {}, []

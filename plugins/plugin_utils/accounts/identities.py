@@ -10,7 +10,7 @@ Reference; "Configuration and credential file settings" of the AWS CLI.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,33 +54,43 @@ def learn_identities(wanted: Iterable[Identity]) -> tuple[list[str], list[str]]:
 
     :returns: (ARNs, what could not be learnt, as sentences for a person). Never raises.
     """
-    import botocore.session
-    from botocore.exceptions import NoCredentialsError, ProfileNotFound
-
+    try:
+        import botocore.session
+    except ImportError:
+        # Whoever works with AWS says so: without botocore nobody does.
+        return [], []
     note_aws_calls(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME))
     configuration = botocore.session.Session()
-    arns, problems, asked = [], [], set()
+    arns: list[str] = []
+    problems: list[str] = []
+    asked: set[Beginning] = set()
     for identity in wanted:
         try:
-            roles, beginning = _chain(configuration, identity)
-            arns += roles
-            if beginning and beginning not in asked:
-                asked.add(beginning)
-                arns.append(_ask(beginning, identity))
-        # Without any there is none to protect; a missing profile fails where it is needed.
-        except (NoCredentialsError, ProfileNotFound):
-            continue
+            arns.extend(_learn(configuration, identity, asked))
         except Exception as error:
-            problems.append(_problem(identity, error))
+            problems += _problems(identity, error)
     return list(dict.fromkeys(arns)), list(dict.fromkeys(problems))
 
 
-def _problem(identity: Identity, error: Exception) -> str:
+def _learn(configuration: Any, identity: Identity, asked: set[Beginning]) -> Iterator[str]:
+    roles, beginning = _chain(configuration, identity)
+    yield from roles
+    if beginning and beginning not in asked:
+        asked.add(beginning)
+        yield _ask(beginning, identity)
+
+
+def _problems(identity: Identity, error: Exception) -> list[str]:
+    from botocore.exceptions import NoCredentialsError, ProfileNotFound
+
+    # Without credentials there is no identity to protect; a missing profile fails where it is needed.
+    if isinstance(error, (NoCredentialsError, ProfileNotFound)):
+        return []
     who = f"of profile {identity.profile}" if identity.profile else "of the default credentials"
-    return (
+    return [
         f"The identity {who}, which this run depends on, could not be learnt and is not protected: "
         f"{type(error).__name__}: {error}. Add it to remediate_protected_principals."
-    )
+    ]
 
 
 def _chain(configuration: Any, identity: Identity) -> tuple[list[str], Beginning | None]:

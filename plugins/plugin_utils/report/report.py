@@ -305,7 +305,8 @@ def _next_command(report_data):
 
 def _unprotected(report_data, verbose):
     """One line of a review where nobody is protected; when asked for, with what to paste."""
-    if report_data["mode"] != "check" or report_data["protected"] or not report_data["alerts"]:
+    is_review = report_data["mode"] == "check" and not report_data["undoes"]
+    if not is_review or report_data["protected"] or not report_data["alerts"]:
         return []
     line = "No principals are protected: a script may lock out any user or role (remediate_protected_principals)."
     return [line, *(protection_example(report_data).split("\n") if verbose else [])]

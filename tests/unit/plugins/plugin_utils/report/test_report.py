@@ -190,7 +190,8 @@ def test_a_review_says_in_one_line_that_nobody_is_protected_and_when_asked_what_
     assert "  - arn: arn:aws-cn:iam::123456789012:user/break-glass-*" in summary(review, verbose=True).split("\n")
     entry = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "emergency access"}
     protecting = [{"account": "payments", "allow": [], "protected": [entry]}]
-    for run in (made(one), made(check_mode=True), made(one, check_mode=True, settings=protecting)):
+    undo = made(one, check_mode=True, undoes=["run-0"])
+    for run in (made(one), undo, made(check_mode=True), made(one, check_mode=True, settings=protecting)):
         assert "No principals are protected" not in summary(run, verbose=True)
 
 
