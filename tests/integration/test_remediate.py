@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import own_sid
 from stack import (
     attached,
@@ -132,17 +131,21 @@ def test_what_the_pasted_script_left_half_done_is_finished(stack):
     assert [step["status"] for step in run.alerts["I-1"]["steps"]] == ["unchanged", "changed"]
 
 
-@pytest.mark.parametrize("joiner", ["&&", ";", "\n", "and"])
-def test_the_vendor_s_sample_works_in_every_joining(stack, joiner):
-    seed(stack, "payments", users=["test-resource"])
+def test_the_vendor_s_sample_works_in_every_joining(stack):
+    joiners = {"I-1234561": "&&", "I-1234562": ";", "I-1234563": "\n", "I-1234564": "and"}
+    users = {alert_id: f"test-resource-{alert_id[-1]}" for alert_id in joiners}
+    seed(stack, "payments", users=users.values())
     account_id = stack.account_id("payments")
-    document = deny_document(["iam:CreateAccessKey"], f"arn:aws:iam::{account_id}:user/test-resource")
-    script = deny_script("user", "test-resource", account_id, "I-1234567", joiner, document=document)
-    send_alert(stack, "I-1234567", "payments", "user", "test-resource", script=script)
+    for alert_id, joiner in joiners.items():
+        user = users[alert_id]
+        document = deny_document(["iam:CreateAccessKey"], f"arn:aws:iam::{account_id}:user/{user}")
+        script = deny_script("user", user, account_id, alert_id, joiner, document=document)
+        send_alert(stack, alert_id, "payments", "user", user, script=script)
     run = run_playbook(stack)
     assert run.rc == 0, run.stdout
-    assert run.dispositions == {"I-1234567": "remediated"}
-    assert attached(stack, "payments", "user", "test-resource") == [deny_policy_name("test-resource", "I-1234567")]
+    assert run.dispositions == dict.fromkeys(joiners, "remediated")
+    for alert_id, user in users.items():
+        assert attached(stack, "payments", "user", user) == [deny_policy_name(user, alert_id)]
 
 
 def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):

@@ -137,29 +137,45 @@ def allow_all(iam, arn):
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=ALLOWING.replace("s3:*", "*"), SetAsDefault=True)
 
 
-@pytest.mark.parametrize("is_changed", [True, False], ids=["more powerful by now", "as it was"])
-@pytest.mark.parametrize("command", ["detach-user-policy", "remove-user-from-group"])
-def test_what_was_taken_away_is_given_back_only_as_it_was(stack, command, is_changed):
-    seed(stack, "payments", users=["alice"])
+def take_away(stack, alert_id, user, command):
+    """Give a user an open policy, by itself and through a group, and send the script that takes one of these away."""
+    seed(stack, "payments", users=[user])
+    iam, group = stack.client("iam", "payments"), f"staff-{user}"
+    arn = iam.create_policy(PolicyName=f"open-{user}", PolicyDocument=ALLOWING)["Policy"]["Arn"]
+    iam.create_group(GroupName=group)
+    iam.attach_group_policy(GroupName=group, PolicyArn=arn)
+    iam.add_user_to_group(GroupName=group, UserName=user)
+    iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    what = {"detach-user-policy": f"--policy-arn {arn}", "remove-user-from-group": f"--group-name {group}"}[command]
+    send(stack, alert_id, "payments", user, f"aws iam {command} --user-name {user} {what}")
+    return arn
+
+
+def access_of(stack, user):
     iam = stack.client("iam", "payments")
-    arn = iam.create_policy(PolicyName="open", PolicyDocument=ALLOWING)["Policy"]["Arn"]
-    iam.create_group(GroupName="staff")
-    iam.attach_group_policy(GroupName="staff", PolicyArn=arn)
-    iam.add_user_to_group(GroupName="staff", UserName="alice")
-    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
-    before = iam_state(stack, "payments")
-    what = {"detach-user-policy": f"--policy-arn {arn}", "remove-user-from-group": "--group-name staff"}[command]
-    send(stack, "I-1", "payments", "alice", f"aws iam {command} --user-name alice {what}")
+    attached = iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]
+    return bool(attached), bool(iam.list_groups_for_user(UserName=user)["Groups"])
+
+
+def test_what_was_taken_away_is_given_back_only_as_it_was(stack):
+    commands = {"I-1": "detach-user-policy", "I-2": "remove-user-from-group"}
+    commands |= {"I-3": commands["I-1"], "I-4": commands["I-2"]}
+    arns = {alert_id: take_away(stack, alert_id, f"user-{alert_id}", command) for alert_id, command in commands.items()}
     run = run_playbook(stack)
-    assert run.dispositions == {"I-1": "remediated"}, run.stdout
-    if is_changed:
-        allow_all(iam, arn)
-        before = iam_state(stack, "payments")
-    undone = undo(stack, run.artifacts, "-e", "alert_id=I-1")
-    ends = {True: (2, {"I-1": "refused"}), False: (0, {"I-1": "undone"})}
-    assert (undone.rc, undone.dispositions) == ends[is_changed], undone.stdout
-    assert iam_state(stack, "payments") == before
-    assert (f"policy {arn} was changed" in (undone.alerts["I-1"]["reason"] or "")) is is_changed
+    assert run.dispositions == dict.fromkeys(commands, "remediated"), run.stdout
+    restricted = {alert_id: access_of(stack, f"user-{alert_id}") for alert_id in commands}
+    assert list(restricted.values()) == [(False, True), (True, False)] * 2
+    changed = ("I-3", "I-4")
+    for alert_id in changed:
+        allow_all(stack.client("iam", "payments"), arns[alert_id])
+    undone = undo(stack, run.artifacts, "-e", f"run_id={run.report['run_id']}")
+    assert undone.dispositions == {"I-1": "undone", "I-2": "undone", **dict.fromkeys(changed, "refused")}, undone.stdout
+    assert undone.rc == 2
+    for alert_id in commands:
+        access = access_of(stack, f"user-{alert_id}")
+        assert access == (restricted[alert_id] if alert_id in changed else (True, True))
+        says_why = f"policy {arns[alert_id]} was changed" in (undone.alerts[alert_id]["reason"] or "")
+        assert says_why is (alert_id in changed)
 
 
 @pytest.mark.parametrize("is_applied", [True, False], ids=["after the change", "before the change"])

@@ -21,6 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver impo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.service import FLAG, MANY, Operation, Option, iam
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scale import scaled
 
 COLLECTED = Path(__file__).parents[2] / "fixtures" / "scripts" / "collected.jsonl"
 PLACEHOLDER = re.compile(r"<[A-Za-z_]+>|\$\{[A-Za-z]+\}")
@@ -483,7 +484,7 @@ class Writer:
 
 
 SEEDS = st.integers(0, 2**64 - 1)
-GENERATED = settings(max_examples=2000, deadline=None, derandomize=True, database=None)
+GENERATED = settings(max_examples=scaled(600, 5000), deadline=None, derandomize=True, database=None)
 
 
 def test_generated_commands_mean_what_the_cli_sends(aws_cli: Any) -> None:
@@ -506,7 +507,7 @@ def test_generated_commands_mean_what_the_cli_sends(aws_cli: Any) -> None:
 JOINERS = [" && ", "&&", ";", " ; ", "\n", "\r\n", " and ", " \nand ", "\n\n", " && \n", " # why\n", " \\\n&& "]
 
 
-@settings(GENERATED, max_examples=300)
+@settings(GENERATED, max_examples=scaled(150, 1000))
 @given(SEEDS)
 def test_joined_commands_are_each_what_they_are_alone(seed: int) -> None:
     chance = random.Random(seed)
@@ -548,7 +549,7 @@ def test_words_are_split_as_by_a_shell(shell: str, text: str) -> None:
 def test_generated_words_are_split_as_by_a_shell(tmp_path: Path) -> None:
     """The shells see only words that were made here: no expansion, no operator is left unquoted."""
     lines = []
-    for seed in range(1500):
+    for seed in range(scaled(500, 3000)):
         writer = Writer(random.Random(seed))
         lines.append(writer.shell(writer.command()))
     expected = [tuple(word.value for word in lex(line).tokens if isinstance(word, Word)) for line in lines]
