@@ -32,6 +32,8 @@ from stack import Stack
 
 init_plugin_loader([str(ROOT / "collections")])
 
+from stack.declared import undeclared_calls
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "exhaustive: one of many alike; only in `make test-exhaustive`")
@@ -61,10 +63,11 @@ def running_stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def stack(running_stack: Stack) -> Stack:
-    """The emulated accounts, queue and vendor's API, empty."""
+def stack(running_stack: Stack) -> Iterator[Stack]:
+    """The emulated accounts, queue and vendor's API, empty. Whatever a playbook changed must have been declared."""
     running_stack.reset()
-    return running_stack
+    yield running_stack
+    assert undeclared_calls(running_stack) == []
 
 
 @pytest.fixture

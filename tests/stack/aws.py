@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ from .authorisation import denied, role_of, simulate_principal_policy
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
 from .sessions import Sessions
-from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION
+from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
 
 READ_ONLY = ("Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
 # Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
@@ -45,8 +46,8 @@ SERIALISED = ("iam", "sts")
 class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
-    Control, for the test's process: GET/DELETE /_stack/calls, POST/DELETE /_stack/faults, POST /_stack/reset,
-    POST /_stack/visible, GET/POST /_stack/sessions, GET /_stack/queue/<name>, GET /_stack/cpu.
+    Control, for the test's process: GET/DELETE /_stack/calls, GET /_stack/changes, POST/DELETE /_stack/faults,
+    POST /_stack/reset, POST /_stack/visible, GET/POST /_stack/sessions, GET /_stack/queue/<name>, GET /_stack/cpu.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,8 @@ class Aws:
         self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)
         responses.method_names_from_class = functools.cache(responses.method_names_from_class)
         self.calls: list[dict[str, Any]] = []
+        # The changes that playbooks asked for, until the reset.
+        self.changes: list[dict[str, Any]] = []
         self.faults = Faults()
         self.sessions = Sessions()
         self.called: set[str] = set()
@@ -73,6 +76,8 @@ class Aws:
         if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.forward(environ, start_response, call)
         self.calls.append(call)
+        if call["run"] and call["mutating"] and call["service"] == "iam":
+            self.changes.append(call)
         if self.sessions.have_ended(_read_credential(environ.get("HTTP_AUTHORIZATION", ""))[0]):
             return refuse(start_response, call, "ExpiredToken", 403, "The security token included in it is expired.")
         with self.lock:
@@ -117,6 +122,7 @@ class Aws:
         commands = {
             ("GET", "calls"): lambda: list(self.calls),
             ("DELETE", "calls"): self.calls.clear,
+            ("GET", "changes"): lambda: list(self.changes),
             ("POST", "faults"): lambda: self.faults.add(json.loads(read_body(environ))),
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "reset"): self.reset,
@@ -133,6 +139,7 @@ class Aws:
         Assumed roles stay valid, as sessions outlive a change of an account.
         """
         self.calls.clear()
+        self.changes.clear()
         self.faults.clear()
         self.sessions.set(None)
         with self.lock:
@@ -185,12 +192,19 @@ def _read_call(environ: dict[str, Any]) -> dict[str, Any]:
         "time": time.time(),
         "account": account,
         "role": role_of(account, access_key),
+        "run": _read_run(environ.get("HTTP_USER_AGENT", "")),
         "service": service,
         "action": action,
         "parameters": parameters,
         "mutating": not action.startswith(READ_ONLY),
         "status": None,
     }
+
+
+def _read_run(user_agent: str) -> str | None:
+    """The artifacts folder of the playbook that calls, see runs.py; None for other callers."""
+    found = re.search(rf" app/{RUN_PREFIX}(\S+)", user_agent)
+    return found[1] if found else None
 
 
 def _read_credential(authorization: str) -> tuple[str, str]:

@@ -59,6 +59,8 @@ class Stack:
         self.home = self.folder / "home"
         self.inventory = self.folder / "accounts.yml"
         self.ca_bundle = self.folder / "cert.pem" if tls else None
+        # The artifacts of the playbooks that were started, by the folder's name.
+        self.runs: dict[str, Path] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
     def __enter__(self) -> Stack:
@@ -225,11 +227,15 @@ class Stack:
     def calls(self, **expected: Any) -> list[dict[str, Any]]:
         """The calls that were made, oldest first, narrowed by equality: calls(service="iam", mutating=True).
 
-        A call: time, account (id), role (its name, or None), service, action, parameters (secrets masked), mutating,
-        status (None while it runs).
+        A call: time, account (id), role (its name, or None), run (the name of a playbook's artifacts folder, or None),
+        service, action, parameters (secrets masked), mutating, status (None while it runs).
         """
         calls = requests.get(f"{self.url}/_stack/calls", timeout=10).json()
         return [call for call in calls if all(call[name] == value for name, value in expected.items())]
+
+    def changes_of_runs(self) -> list[dict[str, Any]]:
+        """The calls by which playbooks would change IAM, since the reset."""
+        return requests.get(f"{self.url}/_stack/changes", timeout=10).json()
 
     def clear_calls(self) -> None:
         self._control(self.url, "calls", method="DELETE")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .process import ROOT, Stack
+from .settings import RUN_PREFIX
 
 MARK = "LEASTPRIV_STACK_RUN"
 # How long what a run has started may outlive its controller. It takes less than one on a machine that has the time.
@@ -104,13 +105,14 @@ def start_playbook(
 
     `terminal` is the file descriptor of a terminal to run in, instead of pipes.
     """
+    stack.runs[artifacts.name] = artifacts
     output = subprocess.PIPE if terminal is None else terminal
     inventory = [] if "-i" in args else ["-i", str(stack.inventory)]
     settings = ["-e", json.dumps({"remediate_artifacts_dir": str(artifacts)})]
     return Playbook(
         ["ansible-playbook", *inventory, playbook, *settings, *args],
         cwd=ROOT,
-        env=_environment(stack, env),
+        env=_environment(stack, {"AWS_SDK_UA_APP_ID": f"{RUN_PREFIX}{artifacts.name}", **(env or {})}),
         stdin=subprocess.DEVNULL if terminal is None else terminal,
         stdout=output,
         stderr=output,

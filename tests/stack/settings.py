@@ -24,3 +24,5 @@ VENDOR_PASSWORD = "stack-vendor-secret"
 
 # The stack's own hands (seeding, looking) stay out of the call log and are never disturbed by a fault.
 OWN_USER_AGENT = "leastpriv-stack"
+# What a playbook's calls say of their run, in the user agent (AWS_SDK_UA_APP_ID).
+RUN_PREFIX = "run-"
