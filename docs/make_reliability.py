@@ -35,7 +35,8 @@ HEAD = f"""# What happens when something goes wrong
   alert's message, script or documents hold costs that alert alone, at every stage up to the report's page
   (`tests/unit/pipeline/test_one_alert.py`).
 * **The report comes first.** `report.json` is written before everything that is made of it, and the summary is always
-  shown. A page, a plan, a copy or a notification that fails costs nothing else; the run's last task says what is missing.
+  shown. A page, a plan, a copy or a notification that fails costs nothing else; the run's last task says what is
+  missing.
 * **Every wait is bounded.** Calls are tried again, but not for ever; an alert that cannot be finished is given back
   with the reason in the report.
 * **Nothing secret is told**, in no error, at no verbosity.
