@@ -18,7 +18,8 @@ description:
   - A second signal does not wait for what is running.
   - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
     wait for ever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
-  - A run that breaks off without a signal, since a worker died for example, is ended in the same way.
+  - A run that breaks off without a signal is ended in the same way. Examples are a worker that died, hosts that became
+    unreachable, a template that failed, and a play that ends before the role has acknowledged its messages.
   - It says nothing and does nothing in a run that comes to its end, or that does not use the role.
   - The exit status is 99 after Ctrl-C, as always with Ansible, and otherwise 128 and the number of the signal, 143 for
     SIGTERM. Nothing can be done about SIGKILL; the messages then come back after their visibility timeout.
@@ -62,6 +63,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifacts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_workers_with_controller
@@ -115,6 +117,9 @@ class CallbackModule(CallbackBase):
         self._unwind_when_interrupted()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        # Every host has failed or cannot be reached, so that no task of the role is left to do it.
+        if self.run and self.run.is_broken_off():
+            self._wind_up()
         self._end()
 
     def _learn(self, result: Any) -> None:
@@ -128,6 +133,7 @@ class CallbackModule(CallbackBase):
     def _begin(self) -> None:
         self.run = Unfinished()
         end_workers_with_controller()
+        unset_empty_variables()
         for signum in SIGNALS:
             # nohup, and shells for what they run in the background, let signals be ignored. A terminal that has closed
             # cannot be ignored: Ansible waits for ever after the first line that it cannot write there.

@@ -97,7 +97,7 @@ class CallbackModule(CallbackBase):
         self.templates: CompiledTemplates | None = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        if play.connection != CONNECTION:
+        if (getattr(play, "vars", None) or {}).get("ansible_connection", play.connection) != CONNECTION:
             return
         end_workers_with_controller()
         # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.

@@ -98,6 +98,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls, call_fence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import fork_server
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
@@ -159,6 +160,7 @@ class Connection(LocalConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         end_worker_with_controller()
+        unset_empty_variables()
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a module in the loaded Python, and everything else as the local connection does."""

@@ -52,6 +52,7 @@ exclude:
   - "999988887777"
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -59,16 +60,20 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.leastpriv.iam.plugins.module_utils.regions import choose_region
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import (
     GROUP,
     add_accounts_group,
     distinct_names,
     is_chosen,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import REGIONS, ROLE_ARN
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import ROLE_ARN
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import ending_children
 
 SUFFIXES = ("profiles.yml", "profiles.yaml")
+# A pattern that is made for account ids.
+ACCOUNT_PATTERN = re.compile(r"[0-9?]*[0-9][0-9*?]*")
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -81,6 +86,7 @@ class InventoryModule(BaseInventoryPlugin):
         """Add a host for every profile whose account is known."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
+        unset_empty_variables()
         with ending_children() if self.get_option("ask_sts") else nullcontext():
             accounts = {name: self._account_of(name, settings) for name, settings in self._profiles().items()}
         chosen = {name: account for name, account in accounts.items() if account and self._is_chosen(name, account)}
@@ -88,7 +94,7 @@ class InventoryModule(BaseInventoryPlugin):
         self._add(chosen)
 
     def _profiles(self) -> dict[str, Mapping[str, str]]:
-        """The settings of all profiles that are not excluded by their names: nothing is asked about the others."""
+        """The settings of all profiles that may be chosen: nothing is asked about the others."""
         try:
             import botocore.session
             from botocore.exceptions import BotoCoreError
@@ -98,16 +104,23 @@ class InventoryModule(BaseInventoryPlugin):
             raise AnsibleError(f"leastpriv.iam.profiles needs boto3 and botocore: {error}") from error
         except BotoCoreError as error:
             raise AnsibleError(f"Could not read the AWS config file: {error}") from error
-        exclude = self.get_option("exclude")
-        return {name: settings for name, settings in sorted(profiles.items()) if is_chosen([name], [], exclude)}
+        return {name: settings for name, settings in sorted(profiles.items()) if self._may_be_chosen(name, settings)}
+
+    def _may_be_chosen(self, name: str, settings: Mapping[str, str]) -> bool:
+        """Whether the patterns take the profile by what is known without asking.
+
+        A pattern of digits and wildcards may mean the account of any profile, which STS alone may know.
+        """
+        named = _named_account(settings)
+        include, exclude = self.get_option("include"), self.get_option("exclude")
+        may_mean_account = not named and any(ACCOUNT_PATTERN.fullmatch(pattern) for pattern in include)
+        return is_chosen([name, *filter(None, [named])], [] if may_mean_account else include, exclude)
 
     def _is_chosen(self, profile: str, account: str) -> bool:
         return is_chosen([profile, account], self.get_option("include"), self.get_option("exclude"))
 
     def _account_of(self, profile: str, settings: Mapping[str, str]) -> str | None:
-        role = ROLE_ARN.fullmatch(settings.get("role_arn", ""))
-        named = role["account"] if role else settings.get("sso_account_id")
-        return named or (self._ask(profile) if self.get_option("ask_sts") else None)
+        return _named_account(settings) or (self._ask(profile) if self.get_option("ask_sts") else None)
 
     def _ask(self, profile: str) -> str | None:
         import boto3
@@ -115,7 +128,7 @@ class InventoryModule(BaseInventoryPlugin):
 
         try:
             session = boto3.session.Session(profile_name=profile)
-            sts = session.client("sts", session.region_name or REGIONS["aws"])
+            sts = session.client("sts", choose_region(of_profile=session.region_name))
             return sts.get_caller_identity()["Account"]
         except NoCredentialsError:
             self.display.vvv(f"Profile {profile} has no credentials, so it is no account.")
@@ -141,3 +154,9 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.add_host(host, group=GROUP)
             self.inventory.set_variable(host, "account_id", account)
             self.inventory.set_variable(host, "aws_profile", wrap_var(profile))
+
+
+def _named_account(settings: Mapping[str, str]) -> str | None:
+    """The account that the profile itself names."""
+    role = ROLE_ARN.fullmatch(settings.get("role_arn", ""))
+    return role["account"] if role else settings.get("sso_account_id")

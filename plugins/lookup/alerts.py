@@ -290,6 +290,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection imp
     needs_api,
     read_filters,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import Answer, RemediationApi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect, read_credentials
@@ -319,6 +320,7 @@ class LookupModule(AWSLookupBase):
     def run(self, terms: Sequence[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         """Receive, judge, ask for scripts: one dictionary per alert. Raises AnsibleLookupError as documented."""
         end_worker_with_controller()
+        unset_empty_variables()
         with self._explaining():
             super().run(terms, variables, **{name: value for name, value in kwargs.items() if value not in ("", None)})
             self._check_options(terms)

@@ -37,6 +37,7 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import read_endpoint
 
@@ -47,6 +48,7 @@ INSECURE = "validate_certs is false: whoever stands between you and the API can 
 class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """One finding, and a second one as advice where something could be safer. Never raises because of the API."""
+        unset_empty_variables()
         given = {name: value for name, value in kwargs.items() if value not in ("", None)}
         self.set_options(var_options=variables, direct=given)
         text = self.get_option("api_endpoint")

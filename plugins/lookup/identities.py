@@ -52,6 +52,7 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import Identity, learn_identities
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 
 FIELDS = ("profile", "role_arn", "region", "endpoint_url")
 
@@ -59,6 +60,7 @@ FIELDS = ("profile", "role_arn", "region", "endpoint_url")
 class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """See DOCUMENTATION."""
+        unset_empty_variables()
         self.set_options(var_options=variables, direct=kwargs)
         wanted = [Identity(str(self.get_option("queue_profile") or ""))]
         for host in self.get_option("hosts"):

@@ -88,6 +88,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_sessio
     environment,
     open_session,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 OPTIONAL = ("external_id", "profile", "region", "endpoint_url")
@@ -97,6 +98,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """See DOCUMENTATION. Raises AnsibleLookupError for a role that cannot be assumed."""
         end_worker_with_controller()
+        unset_empty_variables()
         self.set_options(var_options=variables, direct=kwargs)
         (role_arn,) = terms
         # A variable that is not there is an empty text before ansible-core 2.19.

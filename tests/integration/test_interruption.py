@@ -38,6 +38,10 @@ class Ended:
         return {alert["alert_id"]: alert["disposition"] for alert in self.report["alerts"]}
 
 
+# A connection that cannot be made although the settings allow it.
+UNREACHABLE = {"ansible_connection": "ansible.builtin.ssh", "ansible_port": 9, "remediate_unfenced": True}
+
+
 class Interrupted:
     """A run that is started, and then interrupted."""
 
@@ -190,3 +194,22 @@ def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path
     assert 'leastpriv_api_calls{mode="apply",service="iam",operation="CreatePolicy"}' in metrics
     stack.clear_faults()
     check_the_next_run(stack)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["__remediate_translated", "__remediate_outcomes", "__remediate_settled"],
+    ids=["translate", "decide", "acknowledge"],
+)
+def test_a_run_whose_template_fails_at_any_stage_gives_its_messages_back(stack, alerts, broken):
+    run = run_playbook(stack, "--check", "-e", json.dumps({broken: "{{ no_such_variable }}"}))
+    assert run.rc == 2, run.stdout
+    assert run.report["interrupted"] == "The run broke off"
+    assert stack.depth() == (3, 0)
+
+
+def test_hosts_that_become_unreachable_give_their_messages_back(stack, alerts):
+    run = run_playbook(stack, "-e", json.dumps(UNREACHABLE))
+    assert run.rc == 4, run.stdout
+    assert set(run.dispositions.values()) == {"failed", "acknowledged"}
+    assert stack.depth() == (2, 0)

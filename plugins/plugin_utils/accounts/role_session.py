@@ -25,11 +25,10 @@ import ansible.constants as C
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.module_utils.regions import choose_region
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import write_artifact
 
 ROLE_ARN = re.compile(r"arn:(?P<partition>aws(-[a-z]+)*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
-# STS is regional; who names no region means this one of the role's partition.
-REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 # What of the base profile says how AWS is reached from here, and not as whom.
 HOW_TO_REACH = ("ca_bundle", "use_dualstack_endpoint", "use_fips_endpoint")
 # A session is renewed so long before its end, but not before five sixths of it are over.
@@ -75,8 +74,7 @@ class Wanted:
 
     def region_of(self, base: str | None) -> str:
         """The region to assume it and to work in, when the base identity's is `base`."""
-        partition = self.role_arn.split(":")[1]
-        return self.region or base or REGIONS.get(partition, REGIONS["aws"])
+        return choose_region(self.region, base, self.role_arn.split(":")[1])
 
 
 def sessions_folder() -> Path:

@@ -22,6 +22,7 @@ RECEIVED = "__remediate_alerts"
 FINISHED = "__remediate_outcomes"
 SETTINGS = "__remediate_settings"
 UNDOES = "__remediate_undoes"
+REPORT = "__remediate_report"
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Unfinished:
     settled: set[str] = field(default_factory=set)
     settings: list[dict[str, Any]] = field(default_factory=list)
     undoes: list[str] = field(default_factory=list)
+    is_reported: bool = False
 
     def learn(self, result: Mapping[str, Any]) -> None:
         """Take from a task's result what the run says about itself; other results say nothing."""
@@ -44,7 +46,12 @@ class Unfinished:
         self.finished.update(_by_message(from_text(facts.get(FINISHED))))
         self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
         self.undoes += facts.get(UNDOES) or []
+        self.is_reported = self.is_reported or REPORT in facts
         self.settled.update(result.get("settled") or ())
+
+    def is_broken_off(self) -> bool:
+        """Whether messages are still held although the role has not come to its report, which names those itself."""
+        return not self.is_reported and any(self.wanted().values())
 
     def alerts(self, reason: str) -> list[dict[str, Any]]:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""

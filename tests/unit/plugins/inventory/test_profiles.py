@@ -82,3 +82,15 @@ def test_a_profile_that_sts_refuses_is_left_out_with_a_warning(stack, read, monk
     stack.fault(action="GetCallerIdentity", code="ExpiredToken", status=403)
     assert "queue" not in read()
     assert "Profile queue is left out" in warnings[0]
+
+
+@pytest.mark.parametrize("include", [["with-*"], ["012345678901"]], ids=["name", "account"])
+def test_nothing_is_run_for_a_profile_that_is_not_included(stack, read, tmp_path, include):
+    file = tmp_path / "config"
+    ran = tmp_path / "ran"
+    file.write_text(f"{PROFILES}\n[profile process]\ncredential_process = touch {ran}\nsso_account_id = 555566667777\n")
+    stack.clear_calls()
+    assert "with_role" in read(include=include)
+    assert not ran.exists()
+    if include == ["with-*"]:
+        assert stack.calls(service="sts") == []

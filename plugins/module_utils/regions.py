@@ -1,0 +1,50 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which region a call goes to, by one rule for queue, STS and accounts.
+
+Sources: "Regions" in the AWS CLI User Guide; botocore's data files partitions.json and endpoints.json.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+
+AWS = "aws"
+# The environment variables that name a region, the stronger one first. botocore reads only the second.
+VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
+    """The region to use.
+
+    :param given: what the inventory or an option names (C(aws_region)); it comes first.
+    :param of_profile: the region of the profile, which comes after the environment.
+    :param partition: the partition whose own region is used where nothing names one.
+    :returns: a region's name, such as C(us-east-1).
+    """
+    environment = os.environ if environment is None else environment
+    named = [given, *(environment.get(name) for name in VARIABLES), of_profile]
+    return next((region for region in named if region), None) or partition_region(partition)
+
+
+def partition_region(partition):
+    """The region in which a partition's global services are, such as IAM; an unknown partition has that of C(aws)."""
+    regions = _partition_regions()
+    return regions.get(partition) or regions[AWS]
+
+
+@functools.cache
+def _partition_regions():
+    # Only now: most often a region is named.
+    from botocore.loaders import create_loader
+
+    load = create_loader().load_data
+    regions = {each["id"]: each["outputs"].get("implicitGlobalRegion") for each in load("partitions")["partitions"]}
+    # More exact where it says so: China's global region for other services is not the one that signs for IAM.
+    for each in load("endpoints")["partitions"]:
+        iam = each["services"].get("iam", {})
+        scope = iam.get("endpoints", {}).get(iam.get("partitionEndpoint"), {}).get("credentialScope", {})
+        regions[each["partition"]] = scope.get("region") or regions.get(each["partition"])
+    return regions

@@ -1,0 +1,21 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Environment variables as compose and systemd files set them: one that is empty is not set."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import MutableMapping
+
+# botocore takes an empty AWS_PROFILE for a profile's name, and Ansible the first variable of an option that is there.
+READ_HERE = re.compile(
+    r"(AWS|SQS|PRISMACLOUD|REMEDIATE|BOTO)_\w+|API_ENDPOINT|AUTH_KEY|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)"
+)
+
+
+def unset_empty_variables(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Unset every variable that a run reads and that is set to nothing; those of other programs are left alone."""
+    for name in [name for name, value in environment.items() if not value.strip() and READ_HERE.fullmatch(name)]:
+        del environment[name]

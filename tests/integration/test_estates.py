@@ -1,0 +1,54 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventories, settings and environments of other people: each row of tests/fixtures/estates ends as it says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from stack import ROOT, attached, run_playbook, seed, send_alert
+from stack.alerts import deny_policy_name
+
+ESTATES = ROOT / "tests" / "fixtures" / "estates"
+
+
+def rows(name):
+    return [pytest.param(row, id=row["name"]) for row in yaml.safe_load((ESTATES / f"{name}.yml").read_text())]
+
+
+@pytest.fixture
+def alert(stack):
+    seed(stack, "payments", users=["alice"])
+    send_alert(stack, "I-1", "payments", "user", "alice")
+
+
+def write_estate(stack, row):
+    """The row's inventory: the three accounts, with what the row gives the group, payments, or further hosts."""
+    hosts = {name: {"account_id": account, "aws_profile": name} for name, account in stack.accounts.items()}
+    hosts["payments"] |= row.get("host", {})
+    hosts |= row.get("hosts", {})
+    path = stack.folder / "estate.yml"
+    path.write_text(yaml.safe_dump({"aws_accounts": {"hosts": hosts, "vars": row.get("group", {})}}))
+    return path
+
+
+def run_row(stack, row):
+    extra = ["-e", json.dumps(row["extra"])] if "extra" in row else []
+    inventory = write_estate(stack, row)
+    playbook = row.get("playbook", "remediate.yml")
+    return run_playbook(
+        stack, "-i", str(inventory), *extra, *row.get("args", []), env=row.get("env"), playbook=playbook
+    )
+
+
+@pytest.mark.parametrize("row", rows("worked"))
+def test_an_estate_that_a_run_copes_with(stack, alert, row):
+    run = run_row(stack, row)
+    assert run.rc == row.get("rc", 0), run.stdout + run.stderr
+    assert run.dispositions == {"I-1": row.get("disposition", "remediated")}
+    if "disposition" not in row:
+        assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
+        assert stack.depth() == (0, 0)
