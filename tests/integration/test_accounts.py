@@ -82,7 +82,7 @@ def assumed(stack):
 @pytest.mark.parametrize("connection", ["leastpriv.iam.warm", "ansible.builtin.local"])
 def test_a_role_is_assumed_once_for_a_review_and_once_to_apply(stack, by_role, connection):
     for check, disposition in ((["--check"], "planned"), ([], "remediated")):
-        run = by_role(*check, "-vvvv", "-e", f"ansible_connection={connection}")
+        run = by_role(*check, "-vvvv", "-e", f"ansible_connection={connection}", "-e", "remediate_unfenced=true")
         assert run.report["totals"] == {disposition: 2}, run.stdout
         calls = stack.calls(action="AssumeRole")
         assert len(calls) == 2, "one for each account"

@@ -104,7 +104,7 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     stack, alerts, signals, whole_group, rc, name, connection
 ):
     stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
-    run = Interrupted(stack, "-e", f"ansible_connection={connection}")
+    run = Interrupted(stack, "-e", f"ansible_connection={connection}", "-e", "remediate_unfenced=true")
     stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
     ended = run.end_by(*signals, whole_group=whole_group)
     assert ended.seconds < LIMIT

@@ -1,0 +1,117 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The call fence through the real playbook: somebody changes IAM while a run works, and runs without a fence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from scale import exhaustive
+from stack import run_playbook, seed, send_alert, start_playbook
+from stack.alerts import deny_document
+from stack.runs import new_artifacts_folder, read_report
+
+from .second_actor import TIGHT_TRUST, deletes_the_principal
+
+DENY = json.dumps(deny_document(["s3:*"]))
+DENY_MORE = json.dumps(deny_document(["iam:*"]))
+# As long as the run waits at its first change, for the second actor to act.
+SECONDS = 4
+PUT = f"aws iam put-user-policy --user-name bob --policy-name limits --policy-document '{DENY}'"
+CREATE = f"aws iam create-policy --policy-name taken --policy-document '{DENY}'"
+PASSWORDS = "aws iam update-account-password-policy --minimum-password-length 14 --max-password-age 90"
+
+
+@pytest.fixture
+def race(stack):
+    """A run that observed an account as it was before somebody else changed it; gives its report."""
+    seed(stack, "payments", users=["ann", "bob", "joe"], roles=["app"])
+    send_alert(stack, "I-attach-role", "payments", "role", "app")
+    send_alert(stack, "I-attach-user", "payments", "user", "ann")
+    send_alert(stack, "I-put", "payments", "user", "bob", script=PUT)
+    send_alert(stack, "I-create", "payments", "user", "joe", script=CREATE)
+    send_alert(stack, "I-passwords", "payments", "user", "joe", script=PASSWORDS)
+    send_alert(stack, "I-other", "payments", "user", "joe")
+    stack.fault(action="CreatePolicy", seconds=SECONDS)
+    artifacts = new_artifacts_folder(stack)
+    run = start_playbook(stack, artifacts=artifacts)
+    stack.wait_for_call(action="CreatePolicy")
+    iam = stack.client("iam", "payments")
+    iam.update_assume_role_policy(RoleName="app", PolicyDocument=TIGHT_TRUST)
+    deletes_the_principal(iam, None, {"UserName": "ann"})
+    iam.put_user_policy(UserName="bob", PolicyName="limits", PolicyDocument=DENY_MORE)
+    iam.create_policy(PolicyName="Taken", Path="/other/", PolicyDocument=DENY_MORE)
+    iam.update_account_password_policy(MinimumPasswordLength=20, RequireSymbols=True)
+    run.communicate(timeout=180)
+    return read_report(artifacts)
+
+
+def reasons(report):
+    return {alert["alert_id"]: alert["reason"] for alert in report["alerts"] if alert["disposition"] == "failed"}
+
+
+def test_a_change_of_somebody_else_is_never_undone_and_the_next_run_is_right(stack, race):
+    iam = stack.client("iam", "payments")
+    told = reasons(race)
+    assert sorted(told) == ["I-attach-role", "I-attach-user", "I-create", "I-passwords", "I-put"]
+    assert "Role app was changed since it was observed: its trust policy differs. Nothing was" in told["I-attach-role"]
+    assert "User ann does not exist any more. Nothing was sent" in told["I-attach-user"]
+    assert "User bob was changed since it was observed: its inline policy differs." in told["I-put"]
+    assert "The account was changed since it was observed: it differs." in told["I-passwords"]
+    assert race["totals"] == {"failed": 5, "remediated": 1}
+    assert trust_of(iam) == json.loads(TIGHT_TRUST)
+    assert iam.get_user_policy(UserName="bob", PolicyName="limits")["PolicyDocument"] == json.loads(DENY_MORE)
+    assert iam.get_account_password_policy()["PasswordPolicy"]["MinimumPasswordLength"] == 20
+    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["bob", "joe"]
+    assert len(iam.list_policy_versions(PolicyArn=arn_of(stack, "other/Taken"))["Versions"]) == 1
+    assert stack.depth() == (5, 0), "every alert that was stopped is back"
+    again = run_playbook(stack)
+    assert again.dispositions["I-attach-role"] == "remediated"
+    assert again.dispositions["I-put"] == again.dispositions["I-passwords"] == "refused"
+    assert "I-other" not in again.dispositions
+    assert trust_of(iam) == json.loads(TIGHT_TRUST)
+    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["bob", "joe"]
+
+
+def trust_of(iam):
+    return iam.get_role(RoleName="app")["Role"]["AssumeRolePolicyDocument"]
+
+
+def arn_of(stack, path_and_name):
+    return f"arn:aws:iam::{stack.account_id('payments')}:policy/{path_and_name}"
+
+
+NO_FENCE = {
+    "another connection": (["-e", "ansible_connection=local"], {}),
+    "no pipelining": ([], {"ANSIBLE_PIPELINING": "0"}),
+    "another Python's start": ([], {"ANSIBLE_LOCAL_TEMP": f"/tmp/{'long' * 25}"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        pytest.param(*case, id=name, marks=[] if name == "another connection" else [exhaustive])
+        for name, case in NO_FENCE.items()
+    ],
+)
+def test_where_no_fence_stands_nothing_is_applied_unless_the_user_says_so(stack, arguments, env):
+    seed(stack, "payments", users=["alice"])
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    review = run_playbook(stack, "--check", *arguments, env=env)
+    assert review.dispositions == {"I-1": "planned"}, review.stdout
+    run = run_playbook(stack, *arguments, env=env)
+    assert (run.rc, run.dispositions) == (2, {"I-1": "failed"})
+    assert "no call fence stands around the modules of this host" in run.alerts["I-1"]["reason"]
+    assert (stack.changes(), stack.depth()) == ([], (1, 0))
+    accepted = run_playbook(stack, *arguments, "-e", "remediate_unfenced=true", env=env)
+    assert accepted.dispositions == {"I-1": "remediated"}, accepted.stdout
+    assert accepted.report["unfenced"] == ["analytics", "payments", "sandbox"]
+    assert "WITHOUT THE CALL FENCE" in accepted.stdout
+    [journal] = accepted.artifacts.glob("*/journal.jsonl")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert {entry["fenced"] for entry in entries if entry["event"] == "intent"} == {False}
+    page = next(accepted.artifacts.glob("*/report.html")).read_text()
+    assert "Without the call fence" in page
