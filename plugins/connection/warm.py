@@ -88,6 +88,7 @@ import signal
 import socket
 import subprocess
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,10 +140,14 @@ READ_AT_START = re.compile(
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What Ansible writes at the start of every Python module that it sends.
 ANSIBALLZ = b"_ANSIBALLZ_WRAPPER"
+# How many shells may run in each other for a declaration to be found.
+MAX_SHELLS = 4
 # What a shell adds to the number of the signal that ended a program.
 KILLED = 128
-# A Unix socket's path is short.
-LONGEST_PATH = 100
+# sun_path holds 108 bytes on Linux and 104 on macOS.
+MAX_SOCKET_PATH = 100
+# https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html
+OPEN_FOLDERS = Path("/proc/self/fd")
 
 
 class ModuleRun(NamedTuple):
@@ -224,10 +229,12 @@ def requires_fence(cmd: str) -> bool:
     return True
 
 
-def _all_words(cmd: str) -> list[str]:
-    """The words of a command and of the commands within it."""
+def _all_words(cmd: str, depth: int = MAX_SHELLS) -> list[str]:
+    """The words of a command and of the commands within it, such as those of a shell that become runs in a shell."""
     with contextlib.suppress(ValueError):
-        return [inner for word in shlex.split(cmd) for inner in (word, *shlex.split(word))]
+        words = shlex.split(cmd)
+        inner = [word for word in words if depth and len(words) > 1 and " " in word]
+        return words + [word for one in inner for word in _all_words(one, depth - 1)]
     return []
 
 
@@ -273,8 +280,6 @@ def connect(interpreter: str, controller: int | None = None) -> socket.socket:
     """
     name = f"warm-{zlib.crc32(interpreter.encode()):08x}"
     path = Path(C.DEFAULT_LOCAL_TMP, f"{name}.socket")
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise NotWarm(f"{path} is too long for a Unix socket: set ANSIBLE_LOCAL_TEMP to a shorter folder")
     server = _connected(path)
     if server is None:
         with path.with_suffix(".lock").open("w") as lock:
@@ -293,18 +298,35 @@ def parent_id() -> int:
 def _connected(path: Path) -> socket.socket | None:
     server = socket.socket(socket.AF_UNIX)
     try:
-        server.connect(str(path))
+        with socket_address(path) as address:
+            server.connect(address)
     except (FileNotFoundError, ConnectionRefusedError):
         server.close()
         return None
     return server
 
 
+@contextlib.contextmanager
+def socket_address(path: Path) -> Iterator[str]:
+    """The address of a Unix socket; one whose path is too long for the system is reached through its open folder."""
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        yield str(path)
+        return
+    if not OPEN_FOLDERS.exists():
+        raise NotWarm(f"{path} is too long for a Unix socket: set ANSIBLE_LOCAL_TEMP to a shorter folder")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield str(OPEN_FOLDERS / str(folder) / path.name)
+    finally:
+        os.close(folder)
+
+
 def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
     """Start the fork server. It is connected to before it has loaded anything: whoever connects waits for it."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+        with socket_address(path) as address:
+            listener.bind(address)
         listener.listen(128)
         settings = {
             "listener": listener.fileno(),
