@@ -180,6 +180,7 @@ NO_SECRETS = [
     "commit 3a5f94b1c0ffee3a5f94b1c0ffee3a5f94b1c0ff",
     "aws iam delete-access-key --user-name bob --access-key-id AKIAIOSFODNN7EXAMPLE",
     "aws_access_key_id = AKIAIOSFODNN7EXAMPLE",
+    "secret: AKIAIOSFODNN7EXAMPLE",
     "-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn\n-----END CERTIFICATE-----",
     "-----BEGIN PUBLIC KEY-----\nMIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn\n-----END PUBLIC KEY-----",
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDZ3VS5JJcds3xfnygWyF8PbnGy0AHB7 ann@host",
