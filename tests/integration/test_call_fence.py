@@ -86,7 +86,6 @@ def arn_of(stack, path_and_name):
 NO_FENCE = {
     "another connection": (["-e", "ansible_connection=local"], {}),
     "no pipelining": ([], {"ANSIBLE_PIPELINING": "0"}),
-    "another Python's start": ([], {"ANSIBLE_LOCAL_TEMP": f"/tmp/{'long' * 25}"}),
 }
 
 
