@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 from pathlib import Path
@@ -40,16 +41,17 @@ print(json.dumps({"changed": True}))
 """
 
 
-@pytest.fixture(autouse=True)
-def no_fence_is_left():
-    yield
-    call_fence.leave()
-
-
 def run(text, declaration, monkeypatch, fence=call_fence):
+    """Run a program in a child, since it ends as an interpreter does; gives its exit status."""
     if declaration is not None:
         monkeypatch.setenv(DECLARATION, declaration)
-    return run_fenced(Program(None, text.encode(), "", {}), fence)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(run_fenced(Program(None, text.encode(), "", {}), fence))
+        finally:
+            os._exit(255)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_module_that_catches_the_error_and_says_changed_has_failed(monkeypatch, capfd):

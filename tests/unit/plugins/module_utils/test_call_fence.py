@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from urllib.parse import parse_qs
 
@@ -126,6 +127,24 @@ def test_a_step_that_declares_nothing_may_only_read(fenced):
     client.get_user(UserName="ann")
     stopped(client.attach_user_policy, **ATTACH[1])
     assert actions(sent) == ["GetUser"]
+
+
+def test_a_row_that_declares_nothing_lets_its_module_change_nothing(fenced, monkeypatch):
+    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _parameters: ())
+    monkeypatch.setitem(call_fence.OPERATIONS, "AttachUserPolicy", row)
+    client, sent, _fence = fenced(ATTACH)
+    assert "User ann was changed since it was observed" in stopped(client.attach_user_policy, **ATTACH[1])
+    assert sent == []
+
+
+def test_a_row_declares_further_calls_where_its_module_needs_them(fenced, monkeypatch):
+    calls = [("DetachUserPolicy", ATTACH[1]), ATTACH]
+    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _parameters: calls)
+    monkeypatch.setitem(call_fence.OPERATIONS, "AttachUserPolicy", row)
+    client, sent, _fence = fenced(ATTACH)
+    client.detach_user_policy(**ATTACH[1])
+    client.attach_user_policy(**ATTACH[1])
+    assert actions(sent) == ["DetachUserPolicy", "AttachUserPolicy"]
 
 
 def test_after_a_stopped_call_not_even_the_declared_one_passes(fenced):
