@@ -292,7 +292,11 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection imp
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import Answer, RemediationApi
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
+    Answer,
+    RemediationApi,
+    check_characters,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect, read_credentials
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint, read_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
@@ -327,6 +331,7 @@ class LookupModule(AWSLookupBase):
             note_aws_calls(CALLS)
             circumstances = self._circumstances()
             endpoint = self._endpoint()
+            check_characters(read_credentials(self.get_option))
             queue = self._queue()
             keeps_bodies = self._has_quarantine(queue)
             reception = self._reception(queue, circumstances)

@@ -23,23 +23,26 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport
 # A token lives ten minutes; a batch that begins just before must still end within them.
 RENEW_AFTER = 480.0
 
-# What one bad id, or too many ids, can cause: the batch is halved until the bad id stands alone.
-HALVED = (400, 404, 413)
+# Refusals of the run or of its pace. One bad id, or too many ids, can cause any other 4xx: that batch is halved.
+NOT_HALVED = (401, 403, 429)
 SUCCESSES = (200, 201)
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _V2_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 _EXPIRED = (
-    "The token in AUTH_KEY has expired or is not valid (the API answered 401): tokens live 10 minutes, and nothing but "
-    "a living one renews it. Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD to an access key instead, which logs "
-    "in by itself, or export a fresh AUTH_KEY."
+    "The token in AUTH_KEY has expired or is not valid (the API answered 401{said}). Tokens live 10 minutes, and only "
+    "a valid one can be renewed. Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD to an access key instead, which "
+    "logs in by itself, or export a fresh AUTH_KEY."
 )
+_BAD_ID_ADVICE = "the API does not accept this alert id; look the alert up in the console"
 _ADVICE = {
-    400: "the API takes this alert id for none of its own; look the alert up in the console",
+    400: _BAD_ID_ADVICE,
     401: "the token was refused although it is new; check that the access key is active and belongs to this tenant",
     403: "the access key's role may not see remediations of this alert; give it a role with IAM permissions",
     404: "the API knows no remediation for this alert; check that API_ENDPOINT is the tenant that sent it",
+    **dict.fromkeys((405, 406, 409, 410, 422), _BAD_ID_ADVICE),
     413: "the question is too large for the API; lower api_batch_size",
     429: "the API's rate limit is used up; run again later, or less often",
     500: "the API has an error of its own; run again later",
@@ -68,6 +71,17 @@ class Credentials:
         return bool(self.username and self.password)
 
     @property
+    def used(self) -> dict[str, str | None]:
+        """By setting, what is sent to the API."""
+        if not self.can_log_in:
+            return {"AUTH_KEY (auth_key)": self.auth_key}
+        return {
+            "PRISMACLOUD_USERNAME (api_username)": self.username,
+            "PRISMACLOUD_PASSWORD (api_password)": self.password,
+            "prisma_id": self.prisma_id,
+        }
+
+    @property
     def secrets(self) -> set[str]:
         return {secret for secret in (self.password, self.auth_key) if secret}
 
@@ -84,15 +98,26 @@ class Answer:
 
 def check_credentials(credentials: Credentials) -> None:
     """Raises ApiSettingsError, without any value, when they cannot be used."""
+    check_characters(credentials)
     if not credentials.can_log_in and not credentials.auth_key:
         raise ApiSettingsError(
-            "The remediation API has to be asked, but there is nothing to log in with: set PRISMACLOUD_USERNAME and "
-            "PRISMACLOUD_PASSWORD (api_username, api_password) to an access key, or AUTH_KEY (auth_key) to a token."
+            "No API credentials. Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD (api_username, api_password) to an "
+            "access key, or AUTH_KEY (auth_key) to a token."
         )
     if not credentials.can_log_in and not _TOKEN.fullmatch(credentials.auth_key or ""):
         raise ApiSettingsError(
             "AUTH_KEY (auth_key) holds a space, a line break or another character that no token has: export it again."
         )
+
+
+def check_characters(credentials: Credentials) -> None:
+    """Raises ApiSettingsError, without any value, where one holds what it got by accident on its way here."""
+    for setting, value in credentials.used.items():
+        if value and (value != value.strip() or _CONTROL.search(value)):
+            raise ApiSettingsError(
+                f"{setting} begins or ends with white space, or contains a line break or another control character. "
+                "Set it again without it."
+            )
 
 
 class Tokens:
@@ -114,10 +139,10 @@ class Tokens:
             self._renew(self._token)
         return self._token or ""
 
-    def replaced(self) -> str:
+    def replaced(self, refusal: Response) -> str:
         """Another token in place of one that was refused."""
         if not self._credentials.can_log_in:
-            raise ApiError(_EXPIRED, is_final=True)
+            raise self._expired(refusal)
         self._log_in()
         return self._token or ""
 
@@ -137,7 +162,10 @@ class Tokens:
         elif self._credentials.can_log_in:
             self._log_in()
         elif response.status == 401:
-            raise ApiError(_EXPIRED, is_final=True)
+            raise self._expired(response)
+
+    def _expired(self, refusal: Response) -> ApiError:
+        return ApiError(_EXPIRED.format(said=self._transport.explained(refusal)), is_final=True)
 
     def _log_in(self) -> None:
         credentials = self._credentials
@@ -202,7 +230,7 @@ class RemediationApi:
                 if error.is_final:
                     break
                 continue
-            if len(batch) > 1 and (response.status in HALVED or _holds_unreadable(response)):
+            if len(batch) > 1 and (_may_be_one_id(response) or _holds_unreadable(response)):
                 middle = len(batch) // 2
                 waiting.extendleft((batch[middle:], batch[:middle]))
             else:
@@ -213,7 +241,7 @@ class RemediationApi:
         method, path, body = self._version.call(batch)
         response = self._transport.call(method, path, token_header(self._tokens.current()), body)
         if response.status == 401:
-            response = self._transport.call(method, path, token_header(self._tokens.replaced()), body)
+            response = self._transport.call(method, path, token_header(self._tokens.replaced(response)), body)
         if response.status == 401:
             raise ApiError(self._refusal(response), is_final=True)
         return response
@@ -231,6 +259,10 @@ class RemediationApi:
         advice = _ADVICE.get(response.status, _OTHER_ADVICE)
         said = self._transport.explained(response)
         return f"The API gave no script (status {response.status}{said}): {advice}.{_limits(response)}"
+
+
+def _may_be_one_id(response: Response) -> bool:
+    return 400 <= response.status < 500 and response.status not in NOT_HALVED
 
 
 def _holds_unreadable(response: Response) -> bool:

@@ -27,8 +27,8 @@ def connect(
     """
     if endpoint is None:
         raise ApiSettingsError(
-            "The remediation API has to be asked, but nothing says where it is: set API_ENDPOINT (api_endpoint) to "
-            "the API's address of your tenant, for example https://api.eu.prismacloud.io."
+            "API_ENDPOINT (api_endpoint) is not set. Set it to the API's address of your tenant, for example "
+            "https://api.eu.prismacloud.io."
         )
     credentials = read_credentials(get_option)
     check_credentials(credentials)
@@ -39,5 +39,6 @@ def connect(
 
 
 def read_credentials(get_option: Callable[[str], Any]) -> Credentials:
-    """The access key or token that the options hold."""
-    return Credentials(*(get_option(name) for name in ("api_username", "api_password", "prisma_id", "auth_key")))
+    """The access key or token in the options. A line end after a value comes from a file or a paste, and is dropped."""
+    given = (get_option(name) for name in ("api_username", "api_password", "prisma_id", "auth_key"))
+    return Credentials(*(value.rstrip("\r\n") if isinstance(value, str) else value for value in given))

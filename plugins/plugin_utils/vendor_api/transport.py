@@ -145,7 +145,8 @@ class Transport:
 
     def explained(self, response: Response) -> str:
         """What the API itself says in an answer that is no success: one short line, or nothing."""
-        said = one_line(self.scrubbed(_message_in(response))) or ""
+        texts = dict.fromkeys(one_line(self.scrubbed(text)) for text in (_message_in(response), _status_in(response)))
+        said = "; ".join(text for text in texts if text)
         return f' ("{said[:_QUOTE_LENGTH]}")' if said else ""
 
     def _try(self, method: str, path: str, headers: Mapping[str, str] | None, body: Any) -> Response | ApiError:
@@ -264,3 +265,21 @@ def _message_in(response: Response) -> str:
         if isinstance(value, str):
             return value
     return ""
+
+
+def _status_in(response: Response) -> str:
+    """The reasons in the header x-redlock-status: a JSON list of objects with i18nKey, severity and subject."""
+    header = response.headers.get("x-redlock-status") or ""
+    try:
+        reasons = json.loads(header)
+    except (ValueError, RecursionError):
+        return header
+    reasons = reasons if isinstance(reasons, list) else [reasons]
+    return ", ".join(text for reason in reasons if (text := _reason_text(reason)))
+
+
+def _reason_text(reason: Any) -> str:
+    if not isinstance(reason, dict):
+        return one_line(reason) or ""
+    key, subject = one_line(reason.get("i18nKey")) or "", one_line(reason.get("subject"))
+    return f"{key} ({subject})" if key and subject else key or subject or ""

@@ -132,8 +132,8 @@ def test_api_is_neither_asked_nor_needed_without_an_alert_for_it(stack, run, env
 @pytest.mark.parametrize(
     ("unset", "told"),
     [
-        ("API_ENDPOINT", "set API_ENDPOINT"),
-        ("PRISMACLOUD_PASSWORD", "set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD"),
+        ("API_ENDPOINT", "API_ENDPOINT .* is not set"),
+        ("PRISMACLOUD_PASSWORD", "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD"),
     ],
 )
 def test_missing_api_setting_gives_everything_back(stack, run, env, unset, told):
@@ -142,6 +142,23 @@ def test_missing_api_setting_gives_everything_back(stack, run, env, unset, told)
     with pytest.raises(AnsibleLookupError, match=told):
         run(max_alerts=1)
     assert stack.depth() == (1, 0)
+
+
+@pytest.mark.parametrize("damage", [" {}", "{} ", "x\n{}"])
+def test_damaged_credentials_end_before_anything_is_received(stack, run, env, damage):
+    env.setenv("PRISMACLOUD_PASSWORD", damage.format(VENDOR_PASSWORD))
+    stack.send(nested_alert("I-1", PAYMENTS))
+    with pytest.raises(AnsibleLookupError, match="PRISMACLOUD_PASSWORD") as error:
+        run(max_alerts=1)
+    assert VENDOR_PASSWORD not in str(error.value)
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+
+
+def test_a_line_end_after_a_secret_does_no_harm(stack, run, env):
+    env.setenv("PRISMACLOUD_PASSWORD", f"{VENDOR_PASSWORD}\r\n")
+    stack.script("I-1", "aws iam x")
+    stack.send(nested_alert("I-1", PAYMENTS))
+    assert run(max_alerts=1)[0]["script"] == "aws iam x"
 
 
 def test_without_accounts_every_account_passes(stack, run):

@@ -19,6 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client im
     Tokens,
     check_credentials,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import read_credentials
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import Timing, Transport
 from stack import Stack
@@ -134,13 +135,61 @@ def test_refused_batch_is_halved(stack, connect, settings):
     assert len(asked(stack)) < 8
 
 
-@pytest.mark.parametrize("status", [404, 413])
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 409, 410, 413, 418, 422])
 def test_other_refusals_that_are_halved(stack, connect, status):
     stack.script("I-1", SCRIPT)
     stack.script("I-2", SCRIPT)
     stack.api_fault(endpoint="remediation", status=status)
     assert {answer.script for answer in connect().scripts(["I-1", "I-2"]).values()} == {SCRIPT}
     assert asked(stack) == [["I-1", "I-2"], ["I-1"], ["I-2"]]
+
+
+@pytest.mark.parametrize("status", [405, 406, 409, 418, 422])
+def test_a_refusal_that_stays_is_that_of_its_alert_alone(stack, connect, status):
+    stack.script("I-2", SCRIPT)
+    # The batch, then the alert alone.
+    stack.api_fault(endpoint="remediation", status=status, count=2)
+    answers = connect().scripts(["I-1", "I-2"])
+    assert (answers["I-1"].disposition, answers["I-2"].script) == ("unavailable", SCRIPT)
+    assert f"status {status}" in answers["I-1"].reason
+
+
+def test_a_role_that_may_not_ask_is_not_asked_for_in_halves(stack, connect):
+    stack.api_fault(endpoint="remediation", status=403)
+    answers = connect().scripts(["I-1", "I-2"])
+    assert {answer.disposition for answer in answers.values()} == {"unavailable"}
+    assert asked(stack) == [["I-1", "I-2"]]
+
+
+STATUS = '[{"i18nKey":"invalid_alert_id","severity":"error","subject":"alerts"}]'
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (STATUS, '("invalid_alert_id (alerts)")'),
+        ('[{"i18nKey":"a","severity":"error","subject":null},{"i18nKey":"b"}]', '("a, b")'),
+        ('{"i18nKey":"a","subject":""}', '("a")'),
+        ("plain words", '("plain words")'),
+        ("[]", "(status 409)"),
+        ('[{"i18nKey":7},[],null]', '("7")'),
+        ("[" * 5_000, "(status 409"),
+        ('[{"i18nKey":"' + "k" * 500 + '"}]', "k" * 200 + '")'),
+        (f'[{{"i18nKey":"bad_password","subject":"{VENDOR_PASSWORD}"}}]', '("bad_password (********)")'),
+    ],
+)
+def test_the_header_s_reason_is_in_the_message(stack, connect, header, told):
+    stack.api_fault(endpoint="remediation", status=409, headers={"x-redlock-status": header})
+    reason = connect().scripts(["I-1"])["I-1"].reason
+    assert told in reason
+    assert VENDOR_PASSWORD not in reason
+
+
+def test_the_header_s_reason_of_a_refused_login_and_of_an_old_token(stack, connect):
+    stack.api_fault(endpoint="login", status=401, headers={"X-Redlock-Status": STATUS})
+    assert "invalid_alert_id (alerts)" in connect().scripts(["I-1"])["I-1"].reason
+    stack.api_fault(endpoint="extend", status=401, headers={"x-redlock-status": STATUS})
+    assert "invalid_alert_id (alerts)" in connect(Credentials(auth_key="old")).scripts(["I-1"])["I-1"].reason
 
 
 @pytest.mark.parametrize("fault", [{"status": 429}, {"status": 500}, {"status": 502}, {"status": 503}, {"status": 504}])
@@ -371,8 +420,25 @@ def test_login_is_retried(stack, connect):
 
 @pytest.mark.parametrize("credentials", [Credentials(), Credentials(username="me"), Credentials(password="x")])
 def test_missing_credentials(credentials):
-    with pytest.raises(ApiSettingsError, match=r"set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD .* or AUTH_KEY"):
+    with pytest.raises(ApiSettingsError, match=r"Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD .* or AUTH_KEY"):
         check_credentials(credentials)
+
+
+@pytest.mark.parametrize("value", [" s3cret", "s3cret ", "s3c\nret", "s3c\rret", "\ts3cret", "\ufeffs3cret", "s3c\x00ret"])
+@pytest.mark.parametrize("name", ["username", "password", "prisma_id", "auth_key"])
+def test_credentials_with_accidental_characters_are_refused_and_not_repeated(name, value):
+    key = {} if name == "auth_key" else {"username": "me", "password": "x"}
+    with pytest.raises(ApiSettingsError, match="white space|line break") as error:
+        check_credentials(Credentials(**{**key, name: value}))
+    assert "s3c" not in str(error.value)
+    assert name.removeprefix("prisma_") in str(error.value).lower()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n"])
+def test_a_line_end_after_a_credential_is_dropped(end):
+    options = {"api_username": "me", "api_password": "s3cret", "prisma_id": None, "auth_key": "t"}
+    read = read_credentials({name: value and value + end for name, value in options.items()}.get)
+    assert read == Credentials("me", "s3cret", None, "t")
 
 
 @pytest.mark.parametrize("token", ["s3cret\nx", "s3cret x", "s3crét"])
