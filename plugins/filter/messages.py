@@ -18,6 +18,18 @@ options:
       - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.outcomes#filter) gives them.
     type: raw
     required: true
+  received:
+    description:
+      - All alerts of the run. A message is left out as long as one of its alerts has no disposition here.
+    type: raw
+    default: []
+  decided:
+    description:
+      - Alerts that were decided earlier. Those that share a message with one of the alerts are added, with that message
+        only.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -38,9 +50,24 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import
 READ = ("alert_id", "account_id", "message_id", "disposition", "reason", "receipts")
 
 
-def messages(alerts):
+def messages(alerts, received=(), decided=()):
     """See DOCUMENTATION."""
-    return [{field: alert.get(field) for field in READ} for alert in from_text(alerts)]
+    alerts = from_text(alerts)
+    open_ones = _handles(alert for alert in from_text(received) if not alert["disposition"])
+    mine = _handles(alerts)
+    kept = [
+        *(_with_receipts(alert, lambda handle: handle not in open_ones) for alert in alerts),
+        *(shared for alert in decided if (shared := _with_receipts(alert, lambda handle: handle in mine))["receipts"]),
+    ]
+    return [{field: alert.get(field) for field in READ} for alert in kept]
+
+
+def _handles(alerts):
+    return {receipt["receipt_handle"] for alert in alerts for receipt in alert["receipts"]}
+
+
+def _with_receipts(alert, is_wanted):
+    return {**alert, "receipts": [one for one in alert["receipts"] if is_wanted(one["receipt_handle"])]}
 
 
 class FilterModule:

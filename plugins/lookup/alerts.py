@@ -182,7 +182,9 @@ _raw:
       type: str
       sample: I-1234567
     message_id:
-      description: The id of the alert's newest message, which is unique among the alerts of a run.
+      description:
+        - The id of the alert's newest message. Where a message brought several alerts, all but the first have their
+          place in it behind a dot, so that it is unique among the alerts of a run.
       type: str
     receipts:
       description:
@@ -430,7 +432,7 @@ class LookupModule(AWSLookupBase):
                 text = text.replace(secret, "********")
             text = redact(text)
             raise AnsibleLookupError(
-                f"Receiving the alerts failed in a way nobody has foreseen ({text}). Messages that were received are "
+                f"Unexpected error while receiving the alerts ({text}). Messages that were received are "
                 "visible again. Please report this as a bug of leastpriv.iam."
             ) from None
 
@@ -448,22 +450,25 @@ def as_results(
     keeps_bodies: bool = False,
 ) -> list[dict[str, Any]]:
     """The dictionaries of all alerts, as RETURN describes them."""
+    body_files: dict[str, str] | None = {} if keeps_bodies else None
 
     def told(one: tuple[Held, Alert]) -> dict[str, Any]:
-        return as_result(one[0], answered(one[1], answers), circumstances, keeps_bodies)
+        return as_result(one[0], answered(one[1], answers), circumstances, body_files)
 
     return for_each_alert("gathering it", judged, told, partial(as_lost, circumstances=circumstances))
 
 
-def as_result(held: Held, alert: Alert, circumstances: Circumstances, keeps_bodies: bool) -> dict[str, Any]:
-    """The dictionary of one alert, as RETURN describes it."""
+def as_result(
+    held: Held, alert: Alert, circumstances: Circumstances, body_files: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """The dictionary of one alert, as RETURN describes it. `body_files`: where bodies are kept, by message id."""
     told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
     return {
         **told,
         # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
         **{name: told[name] and redact(told[name]) for name in ("script", "description", "reason")},
-        "message_id": held.newest.message.message_id,
-        "receipts": [receipt(message, keeps_bodies) for message in held.messages],
+        "message_id": held.newest.name,
+        "receipts": [receipt(message, body_files) for message in held.messages],
         "receive_count": held.receive_count,
         "account": circumstances.host_of(alert),
     }
@@ -473,12 +478,16 @@ def as_lost(judged: tuple[Held, Alert], reason: str, circumstances: Circumstance
     """The dictionary of an alert of which only its messages are sure."""
     held, alert = judged
     known = Alert(alert_id=alert.alert_id, account_id=alert.account_id).settled("failed", reason)
-    return as_result(held, known, circumstances, keeps_bodies=False)
+    return as_result(held, known, circumstances)
 
 
-def receipt(message: Message, keeps_body: bool) -> dict[str, str | None]:
+def receipt(message: Message, body_files: dict[str, str] | None) -> dict[str, str | None]:
     told = {"message_id": message.message_id, "receipt_handle": message.receipt_handle}
-    return {**told, "group_id": message.group_id, "body_file": keep(message.body)} if keeps_body else told
+    if body_files is None:
+        return told
+    if message.message_id not in body_files:
+        body_files[message.message_id] = keep(message.body)
+    return {**told, "group_id": message.group_id, "body_file": body_files[message.message_id]}
 
 
 def keep(body: str) -> str:

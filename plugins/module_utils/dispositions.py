@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 DELETE = "delete"
@@ -151,3 +152,16 @@ def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
     """
     wanted = QUARANTINE if has_quarantine and word in QUARANTINED else BY_WORD[word].fate
     return GIVE_BACK if check_mode else wanted
+
+
+def most_careful(wanted: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """Say what happens to each message: it can hold several alerts, and is deleted only when all of them are done.
+
+    It goes to the quarantine queue when those that are not done would all go there. `wanted` has for each alert what
+    its own disposition asks for, and the receipt handles of its messages; gives {receipt handle: act}.
+    """
+    acts: dict[str, str] = {}
+    for act, handles in wanted:
+        for handle in handles:
+            acts[handle] = max(act, acts.get(handle, act), key=(DELETE, QUARANTINE, GIVE_BACK).index)
+    return acts

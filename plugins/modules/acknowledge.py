@@ -28,6 +28,9 @@ options:
       - The alerts, as P(leastpriv.iam.alerts#lookup) gives them; only C(alert_id), C(account_id), C(message_id),
         C(disposition), C(reason) and C(receipts) are read.
       - C(disposition) is one of the thirteen dispositions and is required.
+      - Several alerts can have the same receipt, where one message brought them. It is deleted only when all of them
+        are done. Where those that are not would all go to O(quarantine_queue), so does the message; otherwise it is
+        given back.
       - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with
         O(quarantine_queue) also C(body_file) and C(group_id). It is required.
     type: list
@@ -42,7 +45,8 @@ options:
     description:
       - The name or URL of the queue for messages that another try does not change. The message's body stays as it is.
         Its message attributes say why it is there, C(leastpriv.disposition), C(leastpriv.reason),
-        C(leastpriv.alert_id), C(leastpriv.account_id) and C(leastpriv.group_id), as far as they are known.
+        C(leastpriv.alert_id), C(leastpriv.account_id) and C(leastpriv.group_id), as far as they are known. Those of
+        several alerts in one message are separated by commas.
       - M(leastpriv.iam.redrive) puts them back.
       - A message that cannot be moved is given back, and told in RV(undone).
     type: str
@@ -144,6 +148,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     GIVE_BACK,
     QUARANTINE,
     fate,
+    most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
@@ -174,12 +179,31 @@ class AlertError(LeastprivError):
 
 
 def sort_receipts(alerts, check_mode, is_hold=False, has_quarantine=False):
-    """Alerts -> {DELETE, QUARANTINE, GIVE_BACK or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError."""
-    wanted = {act: {} for act in (DELETE, QUARANTINE, GIVE_BACK, HOLD)}
+    """Alerts -> {DELETE, QUARANTINE, GIVE_BACK or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError.
+
+    Of a message with several alerts all decide together, and it is told of all of them.
+    """
+    receipts, sharing, own = {}, {}, []
     for alert in alerts:
-        act = HOLD if is_hold else _fate(alert, check_mode, has_quarantine)
-        wanted[act].update({receipt["receipt_handle"]: (alert, receipt) for receipt in _receipts(alert)})
+        mine = {receipt["receipt_handle"]: receipt for receipt in _receipts(alert)}
+        own.append((GIVE_BACK if is_hold else _fate(alert, check_mode, has_quarantine), mine))
+        receipts.update(mine)
+        for handle in mine:
+            sharing.setdefault(handle, []).append(alert)
+    wanted = {act: {} for act in (DELETE, QUARANTINE, GIVE_BACK, HOLD)}
+    for handle, act in most_careful(own).items():
+        wanted[HOLD if is_hold else act][handle] = (_joined(sharing[handle]), receipts[handle])
     return wanted
+
+
+def _joined(alerts):
+    """Several alerts of one message as one, for what is told about the message."""
+    if len(alerts) == 1:
+        return alerts[0]
+    names = {"alert_id": ",", "account_id": ",", "disposition": ",", "reason": "; "}
+    return {
+        name: mark.join(dict.fromkeys(filter(None, (one.get(name) for one in alerts)))) for name, mark in names.items()
+    }
 
 
 def _fate(alert, check_mode, has_quarantine):

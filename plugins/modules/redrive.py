@@ -193,15 +193,17 @@ def _told(message):
 
 
 def chooser(alert_ids, dispositions):
-    """Gives a test of a message; an empty list chooses everything."""
+    """Gives a test of a message, which can have several alerts; an empty list chooses everything."""
 
     def is_wanted(message):
-        told = message.told
-        return (not alert_ids or told.get("leastpriv.alert_id") in alert_ids) and (
-            not dispositions or told.get("leastpriv.disposition") in dispositions
-        )
+        return _names_one(message, "alert_id", alert_ids) and _names_one(message, "disposition", dispositions)
 
     return is_wanted
+
+
+def _names_one(message, name, wanted):
+    told = message.told.get(f"leastpriv.{name}", "")
+    return not wanted or not {told, *told.split(",")}.isdisjoint(wanted)
 
 
 def run(module):

@@ -10,7 +10,14 @@ import re
 
 import pytest
 from stack import new_artifacts_folder, read_report, run_playbook, seed, start_playbook
-from stack.alerts import deny_document, deny_script, nested_alert
+from stack.alerts import (
+    deny_document,
+    deny_script,
+    in_eventbridge_envelope,
+    in_sns_envelope,
+    integration_test,
+    nested_alert,
+)
 
 QUARANTINE = ("-e", "remediate_quarantine_queue=quarantine")
 TOLERANT = ("-e", '{"remediate_tolerate": ["unmapped_account"]}')
@@ -51,6 +58,37 @@ def dead_letters_after(stack, create, max_receive_count):
 def policy_script(user, policy, *actions):
     document = json.dumps(deny_document([*actions]))
     return f"aws iam put-user-policy --user-name {user} --policy-name {policy} --policy-document '{document}'"
+
+
+def test_messages_of_several_alerts_and_in_envelopes(stack, create):
+    """Each alert is worked; a message goes when all of its alerts are done, and waits as a whole when one is not."""
+    _url, peek = create("quarantine")
+    account_id = stack.account_id("payments")
+    seed(stack, "payments", users=["alice"])
+    for number in (1, 2, 4, 5, 6):
+        stack.script(f"I-{number}", deny_script("user", "alice", account_id, f"I-{number}"))
+    stack.script("I-3", "aws ec2 terminate-instances --instance-ids i-1")
+    alerts = {number: nested_alert(f"I-{number}", account_id) for number in range(1, 9)}
+    stack.send(json.dumps([alerts[1], alerts[2]]))
+    unfinished = json.dumps([alerts[3], alerts[4]])
+    stack.send(unfinished)
+    stack.send(in_eventbridge_envelope(in_sns_envelope(json.dumps([alerts[5]]))))
+    stack.send(json.dumps(json.dumps(alerts[6])))
+    mixed = json.dumps([nested_alert("I-7", "999999999999"), integration_test()])
+    stack.send(mixed)
+    run = run_playbook(stack, *TOLERANT)
+    assert run.dispositions["I-3"] == "unsupported"
+    assert {alert_id for alert_id, word in run.dispositions.items() if word == "remediated"} == {
+        "I-1", "I-2", "I-4", "I-5", "I-6",
+    }  # fmt: skip
+    assert {message["body"] for message in stack.messages()} == {unfinished, mixed}
+    again = run_playbook(stack, *TOLERANT, *QUARANTINE)
+    assert again.dispositions["I-4"] == "already_remediated"
+    assert [(body, told["leastpriv.alert_id"]) for body, told in peek()] == [(unfinished, "I-3,I-4")]
+    assert {message["body"] for message in stack.messages()} == {mixed}
+    back = run_playbook(stack, "-e", "alert_id=I-3", *QUARANTINE, playbook="playbooks/redrive.yml")
+    assert back.rc == 0, back.stdout
+    assert {message["body"] for message in stack.messages()} == {mixed, unfinished}
 
 
 def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):

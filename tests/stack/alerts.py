@@ -107,6 +107,21 @@ def in_sns_envelope(message: dict[str, Any] | str) -> dict[str, Any]:
     }
 
 
+def in_eventbridge_envelope(message: Any, account: str = "999999999999") -> dict[str, Any]:
+    """Any message as an event bus delivers it; the account is that of the bus."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Prisma Cloud Alert",
+        "source": "com.paloaltonetworks.prismacloud",
+        "account": account,
+        "time": "2024-07-02T00:00:00Z",
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": message,
+    }
+
+
 def deny_document(actions: list[str] | None = None, resource: str = "*") -> dict[str, Any]:
     """The restricting policy document of the vendor's scripts."""
     statement = {"Effect": "Deny", "Action": actions or ["s3:DeleteBucket", "sqs:DeleteQueue"], "Resource": resource}

@@ -29,7 +29,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     receive,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import kind
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alert
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
 
 # An empty answer is not an empty queue; but a count that is never served must not hold a run for ever.
 _FRUITLESS_POLLS = 4
@@ -77,10 +77,16 @@ class Reception:
 
 @dataclass(frozen=True)
 class Letter:
-    """A message and the alert it was judged to be."""
+    """A message and one alert in it. `part`: the alert's place, from 1, in a message that may hold several."""
 
     message: Message
     alert: Alert
+    part: int = 1
+
+    @property
+    def name(self) -> str:
+        """Identifies the alert in its run: the message's id, with the place of all but the first alert."""
+        return self.message.message_id if self.part == 1 else f"{self.message.message_id}.{self.part}"
 
 
 @dataclass(frozen=True)
@@ -133,23 +139,29 @@ class Inbox:
             self.let_pass()
 
     def add(self, message: Message) -> None:
-        """Put a message to its alert: the one of its account with its id, or one of its own when it has neither.
+        """Put a message to each of its alerts: the one of its account with its id, or one of its own without these.
 
-        A message that comes a second time replaces itself: only its last receipt is sure to be valid.
+        A message that comes a second time replaces itself: only its last receipt is sure to be valid. It is another
+        run's only if all of its alerts are.
         """
         self.seen.add(message.message_id)
-        alert = self._judged(message)
-        key = (alert.account_id or "", alert.alert_id or "") if alert.account_id else ("", message.message_id)
-        if alert.disposition == OTHERS:
+        alerts = self._judged(message)
+        is_others = all(alert.disposition == OTHERS for alert in alerts)
+        if is_others:
             self.passing[message.message_id] = message.receipt_handle
             message = replace(message, body="")
-        pile = self.passed if alert.disposition == OTHERS else self.held
-        pile.setdefault(key, Held({})).letters[message.message_id] = Letter(message, alert)
+        pile = self.passed if is_others else self.held
+        for part, alert in enumerate(alerts, 1):
+            letter = Letter(message, alert, part)
+            key = (alert.account_id, alert.alert_id or "") if alert.account_id else ("", letter.name)
+            pile.setdefault(key, Held({})).letters[message.message_id] = letter
 
-    def _judged(self, message: Message) -> Alert:
-        """What a message is; one that cannot even be looked at has failed, and the others come all the same."""
-        alert = attempt("reading its message", partial(read_alert, message.body), partial(Alert().settled, "failed"))
-        return attempt("selecting it", partial(self.judge, alert), partial(alert.settled, "failed"))
+    def _judged(self, message: Message) -> list[Alert]:
+        """The alerts of a message; one that cannot even be looked at has failed, and the others come all the same."""
+        alerts = attempt("reading its message", partial(read_alerts, message.body), _unread)
+        return [
+            attempt("selecting it", partial(self.judge, alert), partial(alert.settled, "failed")) for alert in alerts
+        ]
 
     def let_pass(self) -> None:
         """Give the messages of other runs back."""
@@ -169,7 +181,7 @@ class Inbox:
     def give_all_back(self) -> None:
         """Make every message visible; what SQS refuses comes back by itself after the visibility timeout."""
         own = [message.receipt_handle for held in self.held.values() for message in held.messages]
-        give_back(self.queue, [*own, *self.passing.values()])
+        give_back(self.queue, dict.fromkeys([*own, *self.passing.values()]))
 
     @property
     def open_alerts(self) -> int:
@@ -277,7 +289,8 @@ class _Collecting:
     def _unseen(self) -> int:
         """How many messages this run could still get; where other runs are at it, those that they hold count too."""
         now = depth(self.inbox.queue)
-        seen_visible = sum(len(held.letters) for held in self.inbox.passed.values()) - len(self.inbox.passing)
+        passed = {message_id for held in self.inbox.passed.values() for message_id in held.letters}
+        seen_visible = len(passed) - len(self.inbox.passing)
         if not self.reception.is_shared:
             return now.visible - seen_visible
         return now.visible + now.in_flight - len(self.inbox.seen)
@@ -286,16 +299,19 @@ class _Collecting:
 def in_turn(alerts: list[tuple[Held, Alert]]) -> Iterator[tuple[Held, Alert]]:
     """Let an alert of a FIFO queue wait while an earlier one of its message group is work on the same resource.
 
-    The steps of alerts of one run mix; and an earlier alert that fails would be applied after a later one.
+    The steps of alerts of one run mix; and an earlier alert that fails would be applied after a later one. Alerts of
+    one message do not wait for each other: they come together every time.
     """
-    first: dict[tuple[Any, ...], Alert] = {}
+    first: dict[tuple[Any, ...], tuple[str, Alert]] = {}
     for held, alert in alerts:
-        group_id = held.newest.message.group_id
-        place = (group_id, alert.account_id, alert.resource_id or alert.resource)
-        if group_id is None or alert.disposition or first.setdefault(place, alert) is alert:
+        message = held.newest.message
+        if message.group_id is None or alert.disposition:
             yield held, alert
-        else:
-            yield held, alert.settled(OTHERS, _waits(first[place], group_id))
+            continue
+        place = (message.group_id, alert.account_id, alert.resource_id or alert.resource)
+        message_id, earlier = first.setdefault(place, (message.message_id, alert))
+        is_first = message_id == message.message_id
+        yield held, alert if is_first else alert.settled(OTHERS, _waits(earlier, message.group_id))
 
 
 def _waits(earlier: Alert, group_id: str) -> str:
@@ -305,8 +321,13 @@ def _waits(earlier: Alert, group_id: str) -> str:
     )
 
 
+def _unread(reason: str) -> list[Alert]:
+    return [Alert().settled("failed", reason)]
+
+
 def _named(message: Message) -> str:
-    alert_id = attempt("naming it", lambda: read_alert(message.body).alert_id, lambda _reason: None)
+    alerts = attempt("naming it", partial(read_alerts, message.body), _unread)
+    alert_id = next((alert.alert_id for alert in alerts if alert.alert_id), None)
     return f"alert {quoted(alert_id)}" if alert_id else f"message {message.message_id}"
 
 

@@ -1,16 +1,19 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The body of a queue's message -> an alert. Pure, and never an exception: what cannot be read is `invalid`.
+"""The body of a queue's message -> its alerts. Pure, and never an exception: what cannot be read is `invalid`.
 
-Follows the vendor's pages on Amazon SQS notifications (nested IAM alerts, flat config alerts, test notifications)
-and https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html for the envelope.
+Follows the vendor's pages on Amazon SQS notifications (nested IAM alerts, flat config alerts, test notifications), and
+for the envelopes https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
+https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html and the events of AWS Lambda.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -25,8 +28,10 @@ AWS_CLOUDS = (None, "aws", "all")
 TEST_SENDER = "test notification"
 TEST_IDS = ("T-0", "P-0")
 
-# Topic -> topic -> queue is the longest chain that makes sense; the limit stops endless nesting.
-_ENVELOPES = 4
+# Envelopes, texts that are JSON and lists, one within another: a topic behind a topic and a bus is the most that makes
+# sense. Both limits keep what one message can cost bounded.
+MAX_LEVELS = 12
+MAX_ALERTS = 1_000
 _ID_LENGTH = 256
 _QUOTE_LENGTH = 80
 _LAST_MS = 253_402_300_799_999
@@ -51,6 +56,20 @@ _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
     "severity": (("policy", "severity"), ("severity",)),
     "status": (("alertStatus",), ("status",)),
 }
+
+# The keys by which an envelope is known, and how the one that has the content is called.
+_ENVELOPES = (
+    (("Type", "Message"), "the SNS envelope's Message"),
+    (("detail-type", "detail"), "the EventBridge event's detail"),
+    (("source", "detail"), "the EventBridge event's detail"),
+    (("Records",), "the event's Records"),
+    (("Sns",), "the record's Sns"),
+    (("eventSource", "body"), "the record's body"),
+)
+# An alert's id in what cannot be read: after its key, at any depth of quoting, or as the vendor's ids look.
+_ID_INSIDE = re.compile(
+    r"""alertId\\*["']?\s{0,9}[:=]\s{0,9}\\*["']?([A-Za-z0-9][A-Za-z0-9_.-]{0,63})|(?<![\w-])([IP]-[0-9]{1,12})(?![\w-])"""
+)
 
 # What the vendor writes where there is no script.
 _NO_SCRIPT = ("", "BLANK", "N/A", "NONE", "NULL")
@@ -89,27 +108,40 @@ class Alert:
 
 
 class Unreadable(Exception):
-    """The message is no alert; the text says why. Never leaves this file."""
+    """The message cannot be read as an alert; the text says why. Never leaves this file."""
 
 
-def read_alert(body: str) -> Alert:
-    """Read a message's body. Gives an alert, with disposition `invalid` or `acknowledged` where that is certain."""
+def read_alerts(body: str) -> list[Alert]:
+    """Read a message's body: one alert, or each of a list. Gives at least one.
+
+    An alert has the disposition `invalid` or `acknowledged` where that is certain.
+    """
+    alerts: list[Alert] = []
     try:
-        message = _unwrap(body)
+        for content in _contents(body, "the message"):
+            if len(alerts) == MAX_ALERTS:
+                raise Unreadable(f"the message contains more than {MAX_ALERTS} alerts")
+            alerts.append(_read(content))
     except Unreadable as unreadable:
-        return Alert().settled("invalid", _invalid(unreadable))
-    alert = _described(message)
-    if _is_test(message):
+        return [_invalid(unreadable, body)]
+    return alerts
+
+
+def _read(content: dict[str, Any] | Alert) -> Alert:
+    if isinstance(content, Alert):
+        return content
+    alert = _described(content)
+    if _is_test(content):
         return alert.settled("acknowledged", "integration test: the integration works")
     try:
         return replace(
             alert,
-            alert_id=_alert_id(_found(message, "alert_id")),
-            account_id=_account_id(_found(message, "account"), alert.cloud),
-            alert_status=_status(_found(message, "status")),
+            alert_id=_alert_id(_found(content, "alert_id")),
+            account_id=_account_id(_found(content, "account"), alert.cloud),
+            alert_status=_status(_found(content, "status")),
         )
     except Unreadable as unreadable:
-        return alert.settled("invalid", _invalid(unreadable))
+        return _invalid(unreadable, content, alert)
 
 
 def script_text(value: Any) -> str | None:
@@ -134,38 +166,60 @@ def quoted(value: Any) -> str:
     return f'"{text if len(text) <= _QUOTE_LENGTH else text[: _QUOTE_LENGTH - 1] + "…"}"'
 
 
-def _unwrap(body: str) -> dict[str, Any]:
-    """Take the message out of the SNS envelopes around it."""
-    message = _json_object(body, "the message")
-    for _envelope in range(_ENVELOPES):
-        if not _is_envelope(message):
-            return message
-        inner = message.get("Message")
-        message = inner if isinstance(inner, dict) else _json_object(inner, "the SNS envelope's Message")
-    raise Unreadable(f"it is wrapped in more than {_ENVELOPES} SNS envelopes")
+def _contents(value: Any, what: str, level: int = 0) -> Iterator[dict[str, Any] | Alert]:
+    """What is inside of texts, lists and envelopes: objects, and an invalid alert for each element that is unreadable.
+
+    Raises Unreadable.
+    """
+    if level > MAX_LEVELS:
+        raise Unreadable(f"its envelopes, lists and quoted texts are nested more than {MAX_LEVELS} deep")
+    if isinstance(value, str):
+        yield from _contents(_parsed(value, what), what, level + 1)
+    elif isinstance(value, list):
+        yield from _elements(value, what, level + 1)
+    elif not isinstance(value, dict):
+        raise Unreadable(f"{what} is JSON, but neither an object nor a list")
+    elif key := _envelope_of(value):
+        yield from _contents(value[key[0]], key[1], level + 1)
+    else:
+        yield value
 
 
-def _is_envelope(message: dict[str, Any]) -> bool:
+def _elements(values: list[Any], what: str, level: int) -> Iterator[dict[str, Any] | Alert]:
+    if not values:
+        raise Unreadable(f"{what} is an empty list")
+    for place, value in enumerate(values, 1):
+        try:
+            yield from _contents(value, f"element {place} of {what}" if len(values) > 1 else what, level)
+        except Unreadable as unreadable:
+            yield _invalid(unreadable, value)
+
+
+def _envelope_of(message: dict[str, Any]) -> tuple[str, str] | None:
+    """The key of what is in an envelope, and how to call it; None for what is not an envelope."""
     if message.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         raise Unreadable(
-            f"it is the {message['Type']} of the SNS topic {quoted(message.get('TopicArn'))}, no alert: "
+            f"it is the {message['Type']} of the SNS topic {quoted(message.get('TopicArn'))}: "
             "confirm the subscription in SNS, where the topic is"
         )
-    return message.get("Type") == "Notification" and "Message" in message and "alertId" not in message
+    if "alertId" in message:
+        return None
+    known = (
+        (keys[-1], what)
+        for keys, what in _ENVELOPES
+        if message.keys() >= {*keys} and (keys[0] != "Type" or message["Type"] == "Notification")
+    )
+    return next(known, None)
 
 
-def _json_object(text: Any, what: str) -> dict[str, Any]:
-    if not isinstance(text, str):
-        raise Unreadable(f"{what} is no text")
+def _parsed(text: str, what: str) -> Any:
     try:
-        value = json.loads(text.lstrip("\ufeff"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return json.loads(text.lstrip("\ufeff"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"{what} is not JSON ({error.msg} at line {error.lineno}, column {error.colno})") from None
+        place = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        raise Unreadable(f"{what} is not valid JSON ({place})") from None
     except (ValueError, RecursionError):
-        raise Unreadable(f"{what} is not JSON that can be read (a number or a nesting beyond all bounds)") from None
-    if not isinstance(value, dict):
-        raise Unreadable(f"{what} is JSON, but no object")
-    return value
+        raise Unreadable(f"{what} is not valid JSON (a number or a nesting beyond all bounds)") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -173,13 +227,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique: dict[str, Any] = {}
     for key, value in pairs:
         if key in unique:
-            raise Unreadable(f"the key {quoted(key)} stands twice in one object, and the two may contradict each other")
+            raise Unreadable(f"an object has the key {quoted(key)} twice, and the two may contradict each other")
         unique[key] = value
     return unique
 
 
 def _no_constant(name: str) -> None:
-    raise Unreadable(f"it holds {name}, which is no JSON value")
+    raise Unreadable(f"it contains {name}, which is not a JSON value")
 
 
 def _found(message: dict[str, Any], name: str) -> Any:
@@ -222,9 +276,9 @@ def _is_test(message: dict[str, Any]) -> bool:
 def _alert_id(value: Any) -> str:
     text = one_line(value)
     if not text:
-        raise Unreadable("it has no alertId, so that it is no alert of Prisma Cloud")
+        raise Unreadable("it has no alertId, which every alert of Prisma Cloud has")
     if len(text) > _ID_LENGTH or "\ufffd" in text:
-        raise Unreadable(f"its alertId {quoted(value)} is no id (longer than {_ID_LENGTH}, or control characters)")
+        raise Unreadable(f"its alertId {quoted(value)} is not an id (longer than {_ID_LENGTH}, or control characters)")
     return text
 
 
@@ -246,12 +300,12 @@ def _account_id(value: Any, cloud: str | None) -> str | None:
 
 
 def _status(value: Any) -> str:
-    """The vendor notifies only open alerts unless told otherwise, so that a missing status means open."""
+    """By default the vendor notifies only open alerts, so a missing status means open."""
     if value is None:
         return OPEN
     status = _word(value)
     if status not in (OPEN, *CLOSED_STATUSES):
-        raise Unreadable(f"its alertStatus {quoted(value)} is none of {', '.join((OPEN, *CLOSED_STATUSES))}")
+        raise Unreadable(f"its alertStatus {quoted(value)} is not one of {', '.join((OPEN, *CLOSED_STATUSES))}")
     return status
 
 
@@ -271,5 +325,18 @@ def _time(value: Any) -> str | None:
         return None
 
 
-def _invalid(why: Unreadable) -> str:
-    return f"The message cannot be read as an alert: {why}. Delete it from the queue if it is no alert."
+def _invalid(why: Unreadable, unread: Any, alert: Alert | None = None) -> Alert:
+    """What cannot be read, with the alert's id where there is one: such a message is not to be thrown away."""
+    alert = alert or Alert()
+    alert_id = alert.alert_id or _id_inside(unread)
+    if alert_id is None:
+        return alert.settled("invalid", f"Not an alert: {why}.")
+    reason = f"Alert {quoted(alert_id)} cannot be read: {why}. Correct what sends or forwards it, and keep the message."
+    return replace(alert, alert_id=alert_id).settled("invalid", reason)
+
+
+def _id_inside(unread: Any) -> str | None:
+    with suppress(RecursionError):
+        found = _ID_INSIDE.search(unread if isinstance(unread, str) else repr(unread))
+        return (found[1] or found[2]) if found else None
+    return None

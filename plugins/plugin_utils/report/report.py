@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS, QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
+    DISPOSITIONS,
+    QUARANTINE,
+    QUARANTINED,
+    fate,
+    most_careful,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
@@ -109,8 +115,14 @@ def _plan(alerts, plan):
 
 def _moved(alerts, unmoved):
     """{message id: what to say} of the alerts that wait in the quarantine queue now."""
-    away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and alert["message_id"] not in unmoved]
+    own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in alerts)
+    moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*unmoved}
+    away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))]
     return {alert["message_id"]: f"Moved to the quarantine queue. {_put_back(alert['alert_id'])}" for alert in away}
+
+
+def _message_ids(alert):
+    return [receipt["message_id"] for receipt in alert.get("receipts") or ()] or [alert["message_id"]]
 
 
 def _put_back(alert_id=None):

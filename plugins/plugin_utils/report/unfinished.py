@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK, fate
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
+    DELETE,
+    GIVE_BACK,
+    fate,
+    most_careful,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
@@ -60,8 +65,9 @@ class Unfinished:
     def wanted(self) -> dict[str, list[str]]:
         """The receipt handles that are still to be told to the queue, for DELETE and for GIVE_BACK."""
         wanted: dict[str, list[str]] = {DELETE: [], GIVE_BACK: []}
-        for act, handles in for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone):
-            wanted[act] += handles
+        own = for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone)
+        for handle, act in most_careful(own).items():
+            wanted[act].append(handle)
         return wanted
 
     def _wanted_for(self, alert: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import QueueError, receive, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
+from ansible_collections.leastpriv.iam.plugins.modules.redrive import chooser
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
 
@@ -192,6 +193,56 @@ def test_what_another_try_does_not_change_is_moved(stack, queue, quarantine, tmp
         word: {"leastpriv.disposition": word, "leastpriv.reason": "because", "leastpriv.alert_id": f"I-{word}"}
         for word in QUARANTINED
     }
+
+
+def sharing(stack, queue, tmp_path, *words):
+    """One alert for each disposition, all of the same message."""
+    stack.send("[1, 2]")
+    [message] = receive(queue, 1, 1, 300)
+    file = tmp_path / "body"
+    file.write_text(message.body)
+    receipt = {"message_id": message.message_id, "receipt_handle": message.receipt_handle, "body_file": str(file)}
+    return [
+        {"alert_id": f"I-{n}", "account_id": "111122223333", "disposition": word, "reason": word, "receipts": [receipt]}
+        for n, word in enumerate(words)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "has_quarantine", "left", "moved"),
+    [
+        (["remediated", "already_remediated", "acknowledged"], True, 0, 0),
+        (["remediated", "failed"], True, 1, 0),
+        (["failed", "remediated"], False, 1, 0),
+        (["remediated", "refused"], False, 1, 0),
+        (["refused", "remediated", "unsupported"], True, 0, 1),
+        (["refused", "filtered"], True, 1, 0),
+    ],
+)
+def test_a_message_with_several_alerts_is_deleted_only_when_all_are_done(
+    stack, queue, quarantine, tmp_path, words, has_quarantine, left, moved
+):
+    alerts = sharing(stack, queue, tmp_path, *words)
+    wanted = sort_receipts(alerts, check_mode=False, has_quarantine=has_quarantine)
+    done = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
+    assert (done["undone"], stack.depth()[0], len(done["quarantined"])) == ([], left, moved)
+
+
+def test_what_is_told_of_a_message_names_all_its_alerts(stack, queue, quarantine, tmp_path):
+    alerts = sharing(stack, queue, tmp_path, "refused", "unsupported")
+    acknowledge(queue, sort_receipts(alerts, False, has_quarantine=True), open_quarantine=lambda: quarantine)
+    [message] = receive(quarantine, 1, 1, 300)
+    assert message.told["leastpriv.alert_id"] == "I-0,I-1"
+    assert message.told["leastpriv.disposition"] == "refused,unsupported"
+    assert message.told["leastpriv.account_id"] == "111122223333"
+    assert chooser(["I-1"], ["refused"])(message)
+    assert not chooser(["I-2"], [])(message)
+    assert not chooser([], ["invalid"])(message)
+
+
+def test_a_message_with_several_alerts_is_held_once(stack, queue, tmp_path):
+    wanted = sort_receipts(sharing(stack, queue, tmp_path, None, None), check_mode=False, is_hold=True)
+    assert {act: len(receipts) for act, receipts in wanted.items() if receipts} == {"hold": 1}
 
 
 def test_review_moves_nothing(stack, queue):

@@ -158,6 +158,38 @@ def test_other_alerts_are_not_folded(other):
     assert len(inbox.held) == 3
 
 
+def test_each_alert_of_a_message_has_it(stack, queue):
+    body = [nested_alert("I-1", ACCOUNT), nested_alert("I-2", ACCOUNT), {}, nested_alert("I-1", ACCOUNT)]
+    stack.send(json.dumps(body))
+    inbox = collect(queue)
+    shown = [(held.newest.name.partition(".")[2], alert.alert_id) for held, alert in inbox.alerts()]
+    assert shown == [("4", "I-1"), ("2", "I-2"), ("3", None)]
+    assert len({message.receipt_handle for held, _alert in inbox.alerts() for message in held.messages}) == 1
+    inbox.give_all_back()
+    assert stack.depth() == (1, 0)
+
+
+def test_a_message_is_another_run_s_only_if_all_its_alerts_are(stack, queue):
+    stack.send(json.dumps([nested_alert("I-1", ACCOUNT), nested_alert("I-2", OTHER)]))
+    stack.send(json.dumps([nested_alert("I-3", OTHER), nested_alert("I-4", OTHER)]))
+    inbox = collect(queue, judge=only(ACCOUNT))
+    assert {alert.alert_id: bool(held.messages) for held, alert in inbox.alerts()} == {
+        "I-1": True, "I-2": True, "I-3": False, "I-4": False,
+    }  # fmt: skip
+    assert stack.depth() == (1, 1)
+
+
+def test_alerts_of_one_message_do_not_wait_for_each_other(fifo):
+    queue, _send_to = fifo
+    queue.client.send_message(
+        QueueUrl=queue.url,
+        MessageBody=json.dumps([nested_alert("I-1", ACCOUNT), nested_alert("I-2", ACCOUNT)]),
+        MessageGroupId="a",
+        MessageDeduplicationId="1",
+    )
+    assert own(collect(queue)) == ["I-1", "I-2"]
+
+
 def test_empty_answer_is_not_an_empty_queue(stack, queue, monkeypatch):
     """SQS may answer empty although there are messages: its count says so, and it is asked again."""
     stack.send(nested_alert("I-1", ACCOUNT))

@@ -11,10 +11,16 @@ import random
 import time
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alert, script_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import (
+    MAX_ALERTS,
+    Alert,
+    quoted,
+    read_alerts,
+    script_text,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stack.alerts import flat_alert, in_sns_envelope, integration_test, nested_alert
+from stack.alerts import flat_alert, in_eventbridge_envelope, in_sns_envelope, integration_test, nested_alert
 
 FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", "5000"))
 ACCOUNT = "012345678901"
@@ -22,7 +28,8 @@ JINJA = "{{ lookup('pipe','id') }}"
 
 
 def read(message) -> Alert:
-    return read_alert(message if isinstance(message, str) else json.dumps(message))
+    [alert] = read_alerts(message if isinstance(message, str) else json.dumps(message))
+    return alert
 
 
 def test_nested_alert_is_read_whole():
@@ -160,21 +167,22 @@ for _envelope in range(6):
     ENDLESS = in_sns_envelope(ENDLESS)
 
 INVALID = {
-    "empty": ("", "the message is not JSON"),
-    "no JSON": ("hello", "the message is not JSON (Expecting value at line 1, column 1)"),
-    "cut off": ('{"alertId": "I-1"', "the message is not JSON"),
-    "a list": ("[]", "JSON, but no object"),
-    "a string": ('"{}"', "JSON, but no object"),
-    "null": ("null", "JSON, but no object"),
+    "empty": ("", "the message is not valid JSON"),
+    "no JSON": ("hello", "the message is not valid JSON (Expecting value at line 1, column 1)"),
+    "cut off": ('{"alertId": "I-1"', "the message is not valid JSON"),
+    "an empty list": ("[]", "the message is an empty list"),
+    "an object in a string": ('"{}"', "no alertId"),
+    "a number in a string": ('"7"', "neither an object nor a list"),
+    "null": ("null", "neither an object nor a list"),
     "too deep": ("[" * 100_000, "nesting beyond all bounds"),
     "too long a number": ('{"alertId": %s}' % ("9" * 5000), "a number or a nesting beyond all bounds"),
     "not a number": ('{"alertId": NaN}', "NaN"),
-    "equal keys": ('{"alertId": "I-1", "alertId": "I-2"}', 'the key "alertId" stands twice'),
+    "equal keys": ('{"alertId": "I-1", "alertId": "I-2"}', 'the key "alertId" twice'),
     "empty object": ({}, "no alertId"),
     "no alertId": (nested_alert("", ACCOUNT), "no alertId"),
     "odd alertId": (nested_alert({"a": 1}, ACCOUNT), "no alertId"),
-    "endless alertId": (nested_alert("I" * 300, ACCOUNT), "is no id"),
-    "alertId with a line break": (nested_alert("I-1\nI-2", ACCOUNT), "is no id"),
+    "endless alertId": (nested_alert("I" * 300, ACCOUNT), "is not an id"),
+    "alertId with a line break": (nested_alert("I-1\nI-2", ACCOUNT), "is not an id"),
     "no account": ({"alertId": "I-1"}, "names no account"),
     "account is text": (nested_alert("I-1", "", account="x"), "names no account"),
     "account id is a list": (nested_alert("I-1", "", account={"id": [ACCOUNT]}), "names no account"),
@@ -182,12 +190,18 @@ INVALID = {
     "account id lost its zero": (nested_alert("I-1", 12345678901), "12345678901, which has lost leading zeros"),
     "account id of other digits": (nested_alert("I-1", "١٢٣٤٥٦٧٨٩٠١٢"), "not the 12 digits"),
     "account id with Jinja": (nested_alert("I-1", JINJA), "not the 12 digits"),
-    "unknown status": (nested_alert("I-1", ACCOUNT, alertStatus="asleep"), 'alertStatus "asleep" is none of open'),
-    "odd status": (nested_alert("I-1", ACCOUNT, alertStatus={"a": 1}), "alertStatus (an object) is none of"),
+    "unknown status": (nested_alert("I-1", ACCOUNT, alertStatus="asleep"), 'alertStatus "asleep" is not one of open'),
+    "odd status": (nested_alert("I-1", ACCOUNT, alertStatus={"a": 1}), "alertStatus (an object) is not one of"),
     "SNS subscription": ({"Type": "SubscriptionConfirmation", "TopicArn": "arn:x"}, 'of the SNS topic "arn:x"'),
-    "SNS with text": (in_sns_envelope("hello"), "the SNS envelope's Message is not JSON"),
-    "SNS with a list": ({"Type": "Notification", "Message": [1]}, "the SNS envelope's Message is no text"),
-    "endless envelopes": (ENDLESS, "more than 4 SNS envelopes"),
+    "SNS with text": (in_sns_envelope("hello"), "the SNS envelope's Message is not valid JSON"),
+    "SNS with a list": ({"Type": "Notification", "Message": [1]}, "the SNS envelope's Message is JSON, but neither"),
+    "EventBridge with text": (in_eventbridge_envelope("hello"), "the EventBridge event's detail is not valid JSON"),
+    "EventBridge of another source": (in_eventbridge_envelope({"finding": 1}), "no alertId"),
+    "EventBridge around an alert without account": (
+        in_eventbridge_envelope({"alertId": "I-1"}),
+        "names no account",
+    ),
+    "endless envelopes": (ENDLESS, "nested more than 12 deep"),
 }
 
 
@@ -196,7 +210,77 @@ def test_invalid_says_why_and_what_to_do(message, why):
     alert = read(message)
     assert alert.disposition == "invalid"
     assert why in alert.reason
-    assert "Delete it from the queue if it is no alert" in alert.reason
+    assert ("cannot be read" in alert.reason) == bool(alert.alert_id)
+    assert alert.reason.startswith(f"Alert {quoted(alert.alert_id)} " if alert.alert_id else "Not an alert: ")
+    assert "delete" not in alert.reason.lower()
+
+
+UNREADABLE_WITH_ID = [
+    '{"alertId": "I-1", "account": {',
+    "{'alertId': 'I-1'}",
+    "alertId=I-1",
+    json.dumps(in_sns_envelope('{"alertId": "I-1"')),
+    json.dumps(json.dumps('{"alertId": "I-1"')),
+    json.dumps({"alert": {"alertId": "I-1"}}),
+    json.dumps({"alerts": [nested_alert("I-1", ACCOUNT)]}),
+    "Alert I-1 was opened",
+    json.dumps({"Type": "SubscriptionConfirmation", "note": "I-1"}),
+    json.dumps([[], {"alertId": "I-1"}, 7]),
+    json.dumps(in_eventbridge_envelope({"alertId": "I-1"})),
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE_WITH_ID)
+def test_what_has_an_alert_id_inside_is_not_to_be_deleted(body):
+    alerts = [alert for alert in read_alerts(body) if alert.alert_id]
+    assert [(alert.disposition, alert.alert_id) for alert in alerts] == [("invalid", "I-1")]
+    assert 'Alert "I-1" cannot be read: ' in alerts[0].reason
+    assert "keep the message" in alerts[0].reason
+    assert "delete" not in alerts[0].reason.lower()
+
+
+ONE = nested_alert("I-1", ACCOUNT)
+WRAPPED = {
+    "array of one": [ONE],
+    "array in an array": [[ONE]],
+    "JSON in a string": json.dumps(ONE),
+    "JSON in a string in a string": json.dumps(json.dumps(ONE)),
+    "EventBridge": in_eventbridge_envelope(ONE),
+    "EventBridge with text": in_eventbridge_envelope(json.dumps(ONE)),
+    "EventBridge with an array": in_eventbridge_envelope([ONE]),
+    "EventBridge in SNS": in_sns_envelope(in_eventbridge_envelope(ONE)),
+    "SNS in EventBridge": in_eventbridge_envelope(in_sns_envelope(ONE)),
+    "SNS with an object": {"Type": "Notification", "Message": ONE},
+    "SNS with an array": in_sns_envelope(json.dumps([ONE])),
+    "SNS with JSON in JSON": in_sns_envelope(json.dumps(json.dumps(ONE))),
+    "event of Lambda from SQS": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(ONE)}]},
+    "event of Lambda from SNS": {"Records": [{"EventSource": "aws:sns", "Sns": in_sns_envelope(ONE)}]},
+}
+
+
+@pytest.mark.parametrize("message", WRAPPED.values(), ids=WRAPPED)
+def test_wrapped_alert_is_the_alert_itself(message):
+    assert read(json.dumps(message)) == read(ONE)
+
+
+def test_account_of_an_envelope_is_the_sender_s():
+    alert = read(in_eventbridge_envelope(nested_alert("I-1", ACCOUNT), account="999999999999"))
+    assert (alert.account_id, alert.alert_id) == (ACCOUNT, "I-1")
+
+
+def test_list_of_many_is_each_of_them():
+    listed = [ONE, flat_alert("P-2", ACCOUNT, "aws iam x"), in_sns_envelope(nested_alert("I-3", ACCOUNT)), 7, "x", {}]
+    alerts = read_alerts(json.dumps(listed))
+    assert [alert.alert_id for alert in alerts] == ["I-1", "P-2", "I-3", None, None, None]
+    assert [alert.disposition for alert in alerts] == [None, None, None, "invalid", "invalid", "invalid"]
+    assert "element 4 of the message is JSON, but" in alerts[3].reason
+
+
+def test_so_many_alerts_and_no_more():
+    assert len(read_alerts(json.dumps([ONE] * MAX_ALERTS))) == MAX_ALERTS
+    [alert] = read_alerts(json.dumps([ONE] * (MAX_ALERTS + 1)))
+    assert (alert.disposition, alert.alert_id) == ("invalid", "I-1")
+    assert "more than 1000 alerts" in alert.reason
 
 
 def test_invalid_alert_keeps_what_could_be_read():
@@ -242,7 +326,7 @@ KEYS = [*nested_alert("I-1", ACCOUNT), *flat_alert("P-1", ACCOUNT, ""), "Type", 
 @given(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=8), st.booleans())
 def test_absurd_types_in_any_field_are_never_an_exception(odd, is_complete):
     message = (nested_alert("I-1", ACCOUNT) if is_complete else {}) | odd
-    alert = read_alert(json.dumps(message))
+    alert = read(message)
     assert alert.disposition in (None, "invalid", "acknowledged")
     json.dumps(vars(alert), ensure_ascii=False).encode()
 
@@ -250,7 +334,7 @@ def test_absurd_types_in_any_field_are_never_an_exception(odd, is_complete):
 @settings(max_examples=150, deadline=None)
 @given(st.text())
 def test_any_text_is_an_alert_or_invalid(body):
-    assert read_alert(body).disposition in ("invalid", "acknowledged")
+    assert {alert.disposition for alert in read_alerts(body)} <= {"invalid", "acknowledged"}
 
 
 @pytest.mark.parametrize(
@@ -344,19 +428,25 @@ def mutated_message(chance):
     return json.dumps(message)
 
 
+def check_alert(alert, body):
+    assert alert.disposition in (None, "invalid", "acknowledged")
+    assert bool(alert.reason) == bool(alert.disposition)
+    assert alert.disposition or (alert.alert_id and alert.alert_status)
+    assert not set(alert.reason or "") & {"\n", "\r", "\x1b", "\0"}, body
+    json.dumps(vars(alert)).encode()
+    shown = (alert.alert_id, alert.account_name, alert.policy, alert.resource, alert.script)
+    assert not any("\ud800" in (text or "") for text in shown)
+
+
 def test_no_message_is_an_error():
     chance = random.Random(20261125)
     slowest = 0.0
     for _ in range(FUZZ):
         body = chance.choice((mutated_text, mutated_message))(chance)
         started = time.thread_time()
-        alert = read_alert(body)
+        alerts = read_alerts(body)
         slowest = max(slowest, time.thread_time() - started)
-        assert alert.disposition in (None, "invalid", "acknowledged")
-        assert bool(alert.reason) == bool(alert.disposition)
-        assert alert.disposition or (alert.alert_id and alert.alert_status)
-        assert not set(alert.reason or "") & {"\n", "\r", "\x1b", "\0"}, body
-        json.dumps(vars(alert)).encode()
-        shown = (alert.alert_id, alert.account_name, alert.policy, alert.resource, alert.script)
-        assert not any("\ud800" in (text or "") for text in shown)
+        assert alerts
+        for alert in alerts:
+            check_alert(alert, body)
     assert slowest < 1, "the time for one message must be bounded"

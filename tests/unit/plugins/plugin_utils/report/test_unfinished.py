@@ -39,6 +39,13 @@ def test_finished_alerts_are_deleted_and_the_others_given_back(run):
     assert run.wanted() == {DELETE: ["handle-b"], GIVE_BACK: ["handle-a", "handle-c"]}
 
 
+def test_a_message_with_an_unfinished_alert_is_given_back(run):
+    for alert_ in run.received.values():
+        alert_["receipts"] = [{"message_id": "shared", "receipt_handle": "shared"}]
+    run.finished = {"b": {**run.received["b"], "disposition": "remediated"}}
+    assert run.wanted() == {DELETE: [], GIVE_BACK: ["shared"]}
+
+
 def test_a_review_gives_everything_back(run):
     run.run["check_mode"] = True
     assert run.wanted() == {DELETE: [], GIVE_BACK: ["handle-a", "handle-b", "handle-c"]}

@@ -424,11 +424,11 @@ def test_missing_credentials(credentials):
         check_credentials(credentials)
 
 
-@pytest.mark.parametrize("value", [" s3cret", "s3cret ", "s3c\nret", "s3c\rret", "\ts3cret", "\ufeffs3cret", "s3c\x00ret"])
+@pytest.mark.parametrize("value", [" s3c", "s3c ", "s3c\nret", "s3c\rret", "\ts3c", "\ufeffs3c", "s3c\x00ret"])
 @pytest.mark.parametrize("name", ["username", "password", "prisma_id", "auth_key"])
 def test_credentials_with_accidental_characters_are_refused_and_not_repeated(name, value):
     key = {} if name == "auth_key" else {"username": "me", "password": "x"}
-    with pytest.raises(ApiSettingsError, match="white space|line break") as error:
+    with pytest.raises(ApiSettingsError, match=r"white space, or contains a line break") as error:
         check_credentials(Credentials(**{**key, name: value}))
     assert "s3c" not in str(error.value)
     assert name.removeprefix("prisma_") in str(error.value).lower()
