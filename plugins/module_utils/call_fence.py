@@ -324,4 +324,6 @@ def _with_second_look(operation, method):
             _standing[0].read_again(self, operation, parameters)
         return method(self, *args, **parameters)
 
+    # amazon.aws follows it to a function whose first parameter is not bound to the client.
+    del call.__wrapped__
     return call
