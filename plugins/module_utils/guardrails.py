@@ -34,11 +34,12 @@ RULES = {
     "password_policy": "no field of the account's password policy may become weaker",
     "session_duration": "a role's sessions may not become longer",
     "right_account": "every account in a script must be the alert's own, in one partition",
+    "managed_role": "a role that AWS manages is changed only by its owner",
     "protected_principal": "a protected principal is never touched",
     "blast_radius": "one run may change only so much of one account",
 }
 # What would hit the wrong account or lock out the person who could repair it stays shut; a limit is raised, not opened.
-NEVER_OPEN = ("right_account", "protected_principal", "blast_radius")
+NEVER_OPEN = ("right_account", "managed_role", "protected_principal", "blast_radius")
 # What a person should not do by hand either; a run that is over its limit is run again.
 NOT_BY_HAND = (*NEVER_OPEN, "account_lockout")
 # These name nobody and meet everybody, protected principals too.

@@ -56,6 +56,9 @@ class IamAccount:
                 self._facts["policy_document", policy["Arn"]] = _default_document(policy)
         # AWS-managed policies are not among them, so a missing document proves nothing.
         self._complete = {"user", "role", "group", "attached", "inline", "inline_names", "groups_of"}
+        for kind in ("user", "role", "group"):
+            names = [key[1] for key in self._facts if key[0] == kind]
+            self._facts["names", kind] = {name.lower(): name for name in names if self._facts[kind, name] is not None}
 
 
 def _absent_as_none(read, *args):
@@ -86,6 +89,14 @@ def without_tags(tags, keys):
     """The tags that are left without some keys; IAM takes keys that differ in letter case alone for the same."""
     gone = {key.lower() for key in keys}
     return {key: value for key, value in tags.items() if key.lower() not in gone}
+
+
+def _names(client, kind):
+    """Lower-cased name -> the name, of all users, roles, groups, instance profiles or server certificates."""
+    noun = "".join(part.capitalize() for part in kind.split("_"))
+    result = "ServerCertificateMetadataList" if kind == "server_certificate" else f"{noun}s"
+    named = [entry[f"{noun}Name"] for entry in _pages(client, f"list_{kind}s", result)]
+    return {name.lower(): name for name in named}
 
 
 def _user(client, name):
@@ -238,7 +249,8 @@ def _groups_of(client, user):
 def _instance_profile(client, name):
     profile = client.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
     roles = [role["RoleName"] for role in profile["Roles"]]
-    return {"path": profile["Path"], "role": roles[0] if roles else None, "tags": tags_of(profile)}
+    role = roles[0] if roles else None
+    return {"arn": profile["Arn"], "path": profile["Path"], "role": role, "tags": tags_of(profile)}
 
 
 def _profiles_of(client, role):
@@ -304,6 +316,7 @@ _READERS = {
     "members": _members,
     "mfa_device": _mfa_device,
     "mfa_devices": _mfa_devices,
+    "names": _names,
     "openid_connect_provider": _openid_connect_provider,
     "outbound_federation": _outbound_federation,
     "password_policy": _password_policy,

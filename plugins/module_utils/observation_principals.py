@@ -24,6 +24,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     pretty,
     read_document,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.stored_names import stored_name
 
 # --- users, groups and roles ---
 
@@ -232,7 +233,7 @@ def rename(script, step):
     if found is None and _is_renamed(script, kind, new_name, parameters):
         return compared({"name": new_name}, {"name": new_name}, (kind, name))
     found = existing(script, step, kind, name)
-    if new_name.lower() != name.lower() and script.fact(kind, new_name) is not None:
+    if new_name.lower() != name.lower() and script.fact(kind, stored_name(script, kind, new_name)) is not None:
         raise aws_error(step, "EntityAlreadyExists", f"{NOUNS[kind]} with name {new_name} already exists.")
     path = parameters.get("NewPath", found["path"])
     if (name, found["path"]) != (new_name, path):
@@ -245,7 +246,7 @@ NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certifi
 
 
 def _is_renamed(script, kind, new_name, parameters):
-    renamed = script.fact(kind, new_name)
+    renamed = script.fact(kind, stored_name(script, kind, new_name))
     return renamed is not None and parameters.get("NewPath", renamed["path"]) == renamed["path"]
 
 

@@ -130,6 +130,16 @@ CHANGES = {
     "AddRoleToInstanceProfile": ("AddRoleToInstanceProfile", "PassRole"),
     "DeleteServiceLinkedRole": ("DeleteServiceLinkedRole", "GetServiceLinkedRoleDeletionStatus"),
 }
+# What is looked through where a name is not found as it is written, see module_utils/stored_names.py.
+BY_NAME = {
+    "GetGroup": "ListGroups",
+    "GetInstanceProfile": "ListInstanceProfiles",
+    "GetPolicy": "ListPolicies",
+    "GetRole": "ListRoles",
+    "GetServerCertificate": "ListServerCertificates",
+    "GetUser": "ListUsers",
+    "ListPolicyVersions": "ListPolicies",
+}
 
 
 def permissions(row):
@@ -138,8 +148,11 @@ def permissions(row):
     :param row: an C(operation_rows.Operation) that has a module.
     :returns: sorted list of C(iam:Action).
     """
-    templates = {*OBSERVED[row.observe], *MODULES[row.module], *CHANGES.get(row.name, (row.name,))}
-    return sorted({f"iam:{action}" for template in templates for action in _actions(template, row.name)})
+    observed = {action for template in OBSERVED[row.observe] for action in _actions(template, row.name)}
+    observed |= {BY_NAME[action] for action in observed if action in BY_NAME}
+    templates = {*MODULES[row.module], *CHANGES.get(row.name, (row.name,))}
+    others = {action for template in templates for action in _actions(template, row.name)}
+    return sorted(f"iam:{action}" for action in observed | others)
 
 
 def _actions(template, operation):

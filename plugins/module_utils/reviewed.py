@@ -12,7 +12,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cl
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import Unreadable, canonical_text
 
 # Facts about the whole account, of which a step needs one entry: that one is in its before, or decides its status.
-ACCOUNT_WIDE = ("policy_names", "summary", "virtual_mfa_devices")
+ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")
 # Tags come and go by themselves; a step that is about them has them in its before.
 BESIDE_THE_POINT = ("tags",)
 WIDTH = 120

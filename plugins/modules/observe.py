@@ -184,6 +184,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
     left_by_hand,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.managed_roles import check_manager
+from ansible_collections.leastpriv.iam.plugins.module_utils.missing_principals import missing_principals, say_missing
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import note_reach, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observed_state import state_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
@@ -196,6 +198,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
 from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
+from ansible_collections.leastpriv.iam.plugins.module_utils.stored_names import as_stored, renamed_values
 from ansible_collections.leastpriv.iam.plugins.module_utils.taken import taken_by
 from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import (
     ALLOWED_TO_UNDO,
@@ -255,6 +258,9 @@ class Batch:
         return seen
 
     def _observe_alert(self, alert):
+        self._begin(alert["steps"])
+        if self._attempt.missing:
+            return self._without_principal(alert)
         seen, is_full = self._observe_steps(alert, alert["steps"])
         if is_full and self._on_quota == "consolidate" and can_consolidate(alert["steps"]):
             step, live = self._consolidate(alert)
@@ -272,8 +278,7 @@ class Batch:
 
         :param live: the consolidated policy as the alerts before this one will have made it.
         """
-        script = Script(self._account, *self._place, dict(self._pending), self._protection.protects_any)
-        self._attempt = Attempt(script)
+        script = self._begin(steps)
         if live is not None:
             script.will_be(live, "inline", *principal(steps[0]), POLICY_NAME)
             script.will_be([POLICY_NAME], "inline_names", *principal(steps[0]))
@@ -281,31 +286,47 @@ class Batch:
         is_full = False
         for step in steps:
             status, reason = "not_run", None
-            if seen["disposition"] is None:
+            if seen["disposition"] is None and self._attempt.managed in (None, step["index"]):
                 step, status, reason = self._observe_step(script, step, alert["alert_id"])
                 is_full = status == "over_quota"
                 seen["disposition"] = DECIDES.get(status)
                 seen["reason"] = reason
-            named = {
-                "message_id": alert["message_id"],
-                "alert_id": alert["alert_id"],
-                "label": _label(alert, step),
-            }
-            seen["steps"].append({**step, **named, "status": "failed" if status in DECIDES else status})
+            seen["steps"].append(_named(alert, step, "failed" if status in DECIDES else status))
         return seen, is_full
+
+    def _begin(self, steps):
+        """The account as a script with these steps finds it; what keeps the whole of it from being applied is known."""
+        script = Script(self._account, *self._place, dict(self._pending), self._protection.protects_any)
+        self._attempt = Attempt(script)
+        # What cannot be read is said by the step that needs it.
+        with suppress(ClientError, BotoCoreError, PolicyDocumentError):
+            self._attempt.managed = _managed_step(script, steps)
+            if self._attempt.managed is None:
+                self._attempt.missing = missing_principals(script.fork(), steps)
+        return script
+
+    def _without_principal(self, alert):
+        """The end of an alert whose principals do not exist any more."""
+        steps = [{**_named(alert, step, "not_run"), "by_hand": False} for step in alert["steps"]]
+        seen = {"message_id": alert["message_id"], "disposition": "already_remediated", "steps": steps, "notes": []}
+        return {**seen, "reason": say_missing(self._attempt.missing)}
 
     def _consolidate(self, alert):
         """The step that adds the alert's statements to the one policy of its principal, and that policy before it."""
-        key = principal_of(alert["steps"])
+        steps = [as_stored(Script(self._account, *self._place, {}), step) for step in alert["steps"]]
+        key = principal_of(steps)
         live = self._consolidated.get(key) or self._account.fact("inline", *key, POLICY_NAME)
-        step = consolidated_step(alert["steps"], alert["alert_id"], live)
+        step = consolidated_step(steps, alert["alert_id"], live)
         self._consolidated[key] = read_document(step["parameters"]["PolicyDocument"])
         return step, live
 
     def _completed(self, script, step):
         """The step with what only the account knows of it."""
         if not _takes_apart(step):
-            return completed(script, step)
+            step = completed(script, step)
+            stored = as_stored(script, step)
+            self._attempt.notes += [f"{old} is {new} in IAM." for old, new in renamed_values(step, stored)]
+            return stored
         kind, name = key = principal(step)
         live = self._consolidated.get(key, self._account.fact("inline", *key, POLICY_NAME))
         script.will_be(live, "inline", kind, name, POLICY_NAME)
@@ -317,6 +338,7 @@ class Batch:
     def _observed(self, script, step, alert_id):
         """What a step that is not forbidden finds."""
         self._check_partition(step)
+        check_manager(script, step)
         script.next_step()
         # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
         principals = touched(script, step)
@@ -359,14 +381,14 @@ class Batch:
     def _may_be_run_by_hand(self, step):
         """Whether the guardrails that nothing opens would let a step pass that is not applied."""
         # What widens access again has to be compared with the account first.
-        if "undoes" in step or step["index"] == self._attempt.shut:
+        if "undoes" in step or step["index"] == self._attempt.shut or self._attempt.managed is not None:
             return False
         if step["operation"] in ACCOUNT_WIDE and self._protection.protects_any:
             return False
         live = Script(self._account, *self._place, {}, self._protection.protects_any)
         try:
             self._check_partition(step)
-            for kind, name, arn in touched(live, step):
+            for kind, name, arn in touched(live, as_stored(live, step)):
                 self._protection.check(kind, name, arn)
         # Whatever keeps it from being looked at: then nobody is invited to run it.
         except Exception:
@@ -399,6 +421,26 @@ class Attempt:
         self.notes = []
         # The index of the step that a guardrail stopped which nothing opens.
         self.shut = None
+        # The index of the step that changes a role which its owner alone may change.
+        self.managed = None
+        # The principals of the script, where none of them exists.
+        self.missing = []
+
+
+def _managed_step(script, steps):
+    """The index of the first step that changes a role which its owner alone may change."""
+    for step in steps:
+        try:
+            if "undoes" not in step:
+                check_manager(script, step)
+        except Refusal:
+            return step["index"]
+    return None
+
+
+def _named(alert, step, status):
+    names = {"message_id": alert["message_id"], "alert_id": alert["alert_id"], "label": _label(alert, step)}
+    return {**step, **names, "status": status}
 
 
 def _taken(script, step, found):

@@ -10,11 +10,11 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.module_args import module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import module_args
 
 APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
 # What an undo's disposition is called, by what came of its steps.

@@ -16,12 +16,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
     how_to_open,
     left_by_hand,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.module_args import module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import POLICY_WIDE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import named_principals
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import may_protect
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible, module_args
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, describe, line_and_column
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact, secret_spans

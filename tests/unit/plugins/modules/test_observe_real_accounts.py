@@ -1,0 +1,245 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Accounts as they are: names in another letter case, principals that are gone, roles that others manage."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible.plugins.loader import filter_loader
+from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declared_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.modules import observe as module_under_test
+from stack.furnishing import TRUST
+
+ACCOUNT = "payments"
+OPEN = sorted(set(RULES) - set(NEVER_OPEN))
+DENY = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}'
+ALLOW = DENY.replace("Deny", "Allow")
+PERMISSION_SET = "AWSReservedSSO_Data_Admin_0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def account(running_stack):
+    """An account that all tests of this file share: observing changes nothing in it."""
+    running_stack.reset()
+    iam = running_stack.client("iam", ACCOUNT)
+    for name in ("allows", "unused"):
+        iam.create_policy(PolicyName=name, PolicyDocument=ALLOW)
+    iam.create_policy(PolicyName="denies", PolicyDocument=DENY)
+    allows = f"arn:aws:iam::{running_stack.account_id(ACCOUNT)}:policy/allows"
+    iam.create_user(UserName="ann")
+    iam.create_group(GroupName="Staff")
+    iam.create_role(RoleName="Ci", AssumeRolePolicyDocument=TRUST)
+    for kind, name in (("user", "ann"), ("group", "Staff"), ("role", "Ci")):
+        named = {f"{kind.capitalize()}Name": name}
+        getattr(iam, f"attach_{kind}_policy")(**named, PolicyArn=allows)
+        getattr(iam, f"put_{kind}_policy")(**named, PolicyName="Inline", PolicyDocument=ALLOW)
+    iam.add_user_to_group(GroupName="Staff", UserName="ann")
+    iam.create_login_profile(UserName="ann", Password="emulated-Passw0rd")
+    iam.create_instance_profile(InstanceProfileName="Box")
+    iam.add_role_to_instance_profile(InstanceProfileName="Box", RoleName="Ci")
+    path = "/aws-reserved/sso.amazonaws.com/eu-west-1/"
+    iam.create_role(RoleName=PERMISSION_SET, AssumeRolePolicyDocument=TRUST, Path=path)
+    iam.create_service_linked_role(AWSServiceName="elasticbeanstalk.amazonaws.com", Description="runs")
+    return running_stack
+
+
+@pytest.fixture(params=[1, 1000], ids=["the whole account read at once", "principals read one by one"])
+def however_read(request, monkeypatch):
+    monkeypatch.setattr(module_under_test, "PRELOAD_FROM", request.param)
+
+
+def observe(stack, *scripts, on_quota="fail"):
+    """The alerts I-1, I-2, … of scripts as one run observes them."""
+    account_id = stack.account_id(ACCOUNT)
+    alerts = []
+    for number, script in enumerate(scripts, 1):
+        for mark, text in {"@DENY@": DENY, "@TRUST@": TRUST, "@ARN@": f"arn:aws:iam::{account_id}:policy"}.items():
+            script = script.replace(mark, text)
+        translated = filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id, OPEN)
+        assert translated["disposition"] is None, translated["reason"]
+        alerts.append({"message_id": f"m-{number}", "alert_id": f"I-{number}", "steps": translated["steps"]})
+    parameters = {"account_id": account_id, "allow": OPEN, "protected_principals": []}
+    module = SimpleNamespace(
+        params={**parameters, "max_changes": None, "on_quota": on_quota, "undo": False},
+        client=lambda service: stack.client(service, ACCOUNT),
+    )
+    caller = f"arn:aws:sts::{account_id}:assumed-role/runner/remediate"
+    return module_under_test.observe_alerts(module, alerts, caller)
+
+
+# --- letter case (B10) ---
+
+# A script in another letter case than IAM has, and the one in IAM's.
+IN_ANOTHER_CASE = [
+    ("detach-user-policy --user-name Ann --policy-arn @ARN@/allows", {"Ann": "ann"}),
+    ("detach-user-policy --user-name ann --policy-arn @ARN@/Allows", {"Allows": "allows"}),
+    ("detach-group-policy --group-name STAFF --policy-arn @ARN@/ALLOWS", {"STAFF": "Staff", "ALLOWS": "allows"}),
+    ("detach-role-policy --role-name ci --policy-arn @ARN@/allows", {"ci": "Ci"}),
+    ("attach-user-policy --user-name ANN --policy-arn @ARN@/DENIES", {"ANN": "ann", "DENIES": "denies"}),
+    ("remove-user-from-group --user-name Ann --group-name staff", {"Ann": "ann", "staff": "Staff"}),
+    ("delete-user-policy --user-name Ann --policy-name inline", {"Ann": "ann", "inline": "Inline"}),
+    ("delete-group-policy --group-name staff --policy-name INLINE", {"staff": "Staff", "INLINE": "Inline"}),
+    (
+        "put-role-policy --role-name CI --policy-name inline --policy-document '@DENY@'",
+        {"CI": "Ci", "inline": "Inline"},
+    ),
+    ("delete-login-profile --user-name ANN", {"ANN": "ann"}),
+    ("tag-user --user-name Ann --tags Key=a,Value=b", {"Ann": "ann"}),
+    ("tag-policy --policy-arn @ARN@/Unused --tags Key=a,Value=b", {"Unused": "unused"}),
+    ("delete-policy --policy-arn @ARN@/UNUSED", {"UNUSED": "unused"}),
+    (
+        "put-role-permissions-boundary --role-name CI --permissions-boundary @ARN@/Denies",
+        {"CI": "Ci", "Denies": "denies"},
+    ),
+    (
+        "remove-role-from-instance-profile --instance-profile-name box --role-name ci",
+        {"box": "Box", "ci": "Ci"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "cases"), IN_ANOTHER_CASE, ids=[script for script, _cases in IN_ANOTHER_CASE])
+def test_a_name_in_another_letter_case_is_the_one_that_iam_has(account, however_read, script, cases):
+    exact = script
+    for written, stored in cases.items():
+        exact = exact.replace(f"/{written}", f"/{stored}").replace(f" {written}", f" {stored}")
+    (seen,), (wanted,) = observe(account, f"aws iam {script}"), observe(account, f"aws iam {exact}")
+    assert (seen["disposition"], wanted["disposition"]) == (None, None), seen["reason"]
+    for mine, other in zip(seen["steps"], wanted["steps"], strict=True):
+        assert mine["status"] == "needed"
+        assert {key: mine[key] for key in ("parameters", "args", "before", "after", "fingerprint", "observed")} == {
+            key: other[key] for key in ("parameters", "args", "before", "after", "fingerprint", "observed")
+        }
+        assert declared_calls(mine) == declared_calls(other)
+    assert len(seen["notes"]) - len(wanted["notes"]) == len(cases)
+
+
+def test_a_script_that_names_one_user_in_two_letter_cases_is_about_one(account, however_read):
+    script = (
+        "aws iam create-user --user-name New && aws iam attach-user-policy --user-name new --policy-arn @ARN@/denies"
+    )
+    (seen,) = observe(account, script)
+    assert seen["disposition"] is None, seen["reason"]
+    assert [step["parameters"]["UserName"] for step in seen["steps"]] == ["New", "New"]
+
+
+def test_a_name_that_is_taken_in_another_letter_case_is_no_free_name(account, however_read):
+    (seen,) = observe(account, "aws iam create-user --user-name ANN --path /other/")
+    assert seen["disposition"] == "failed"
+
+
+# --- principals that are gone (C3) ---
+
+ATTACH = "aws iam attach-{0}-policy --{0}-name gone --policy-arn @ARN@/denies"
+CREATE = "aws iam create-policy --policy-name limits --policy-document '@DENY@'"
+OF_NOBODY = [
+    *(
+        command.format(kind)
+        for kind in ("user", "role", "group")
+        for command in (
+            ATTACH,
+            "aws iam detach-{0}-policy --{0}-name gone --policy-arn @ARN@/allows",
+            "aws iam put-{0}-policy --{0}-name gone --policy-name p --policy-document '@DENY@'",
+            "aws iam delete-{0}-policy --{0}-name gone --policy-name p",
+            "aws iam delete-{0} --{0}-name gone",
+        )
+    ),
+    "aws iam tag-user --user-name gone --tags Key=a,Value=b",
+    "aws iam untag-role --role-name gone --tag-keys a",
+    "aws iam put-user-permissions-boundary --user-name gone --permissions-boundary @ARN@/denies",
+    "aws iam delete-role-permissions-boundary --role-name gone",
+    "aws iam update-access-key --user-name gone --access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive",
+    "aws iam delete-access-key --user-name gone --access-key-id AKIAIOSFODNN7EXAMPLE",
+    "aws iam delete-login-profile --user-name gone",
+    "aws iam remove-user-from-group --user-name gone --group-name Staff",
+    "aws iam remove-user-from-group --user-name ann --group-name gone",
+    "aws iam add-user-to-group --user-name gone --group-name Staff",
+    "aws iam update-role --role-name gone --description x",
+    "aws iam update-assume-role-policy --role-name gone --policy-document '@TRUST@'",
+    "aws iam update-user --user-name gone --new-user-name late",
+    f"{CREATE} && {ATTACH.format('user').replace('denies', 'limits')}",
+    "aws iam detach-user-policy --user-name gone --policy-arn @ARN@/unused && aws iam delete-policy --policy-arn "
+    "@ARN@/unused",
+]
+
+
+@pytest.mark.parametrize("script", OF_NOBODY)
+def test_a_script_for_nobody_ends_without_a_change(account, however_read, script):
+    (seen,) = observe(account, script)
+    gone = seen["reason"].split()[0]
+    assert seen["disposition"] == "already_remediated", seen["reason"]
+    assert seen["reason"] == f"{gone} gone does not exist any more: there is nothing to restrict"
+    assert f"{gone}-name gone" in script
+    assert {step["status"] for step in seen["steps"]} == {"not_run"}
+
+
+GONE_AND_THERE = [
+    ("an attachment", f"{ATTACH.format('user')} && {ATTACH.format('user').replace('gone', 'ann')}", "failed"),
+    (
+        "a removal",
+        f"aws iam delete-login-profile --user-name gone && {ATTACH.format('group').replace('gone', 'Staff')}",
+        None,
+    ),
+    ("an account-wide setting", f"{ATTACH.format('user')} && aws iam update-account-password-policy", "failed"),
+    ("a created user", f"aws iam create-user --user-name gone && {ATTACH.format('user')}", None),
+    ("a missing policy", ATTACH.format("user").replace("gone", "ann").replace("denies", "missing"), "failed"),
+    ("a missing group that would restrict", "aws iam add-user-to-group --user-name ann --group-name gone", "failed"),
+]
+
+
+@pytest.mark.parametrize(("what", "script", "disposition"), GONE_AND_THERE, ids=[one[0] for one in GONE_AND_THERE])
+def test_what_is_left_to_restrict_is_not_called_done(account, however_read, what, script, disposition):
+    (seen,) = observe(account, script)
+    assert seen["disposition"] == disposition, (what, seen["reason"])
+
+
+# --- roles that others manage (C1) ---
+
+SERVICE_ROLE = "AWSServiceRoleForElasticBeanstalk"
+REFUSED_BY_IAM = [
+    "attach-role-policy --role-name {} --policy-arn @ARN@/denies",
+    "detach-role-policy --role-name {} --policy-arn @ARN@/allows",
+    "put-role-policy --role-name {} --policy-name p --policy-document '@DENY@'",
+    "delete-role-policy --role-name {} --policy-name p",
+    "put-role-permissions-boundary --role-name {} --permissions-boundary @ARN@/denies",
+    "delete-role-permissions-boundary --role-name {}",
+    "update-assume-role-policy --role-name {} --policy-document '@TRUST@'",
+    "update-role --role-name {} --max-session-duration 3600",
+    "delete-role --role-name {}",
+]
+
+
+@pytest.mark.parametrize("command", REFUSED_BY_IAM)
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        (PERMISSION_SET, "managed by IAM Identity Center: change permission set Data_Admin;"),
+        (PERMISSION_SET.upper(), "managed by IAM Identity Center: change permission set "),
+        (
+            SERVICE_ROLE,
+            "managed by the service elasticbeanstalk.amazonaws.com, which it is linked to: change it there;",
+        ),
+    ],
+)
+def test_a_role_that_another_manages_is_refused_before_anything_is_made(account, however_read, command, name, owner):
+    script = f"{CREATE} && aws iam {command.format(name)}"
+    (seen,) = observe(account, script)
+    assert seen["disposition"] == "refused", seen["reason"]
+    assert "guardrail managed_role: " in seen["reason"]
+    assert owner in seen["reason"]
+    assert "No setting opens this guardrail." in seen["reason"]
+    assert "by hand:" not in seen["reason"]
+    assert [step["status"] for step in seen["steps"]] == ["not_run", "failed"]
+
+
+def test_what_iam_allows_for_a_service_linked_role_stays_possible(account, however_read):
+    for command in (
+        "update-role-description --role-name {} --description x",
+        "delete-service-linked-role --role-name {}",
+    ):
+        (seen,) = observe(account, f"aws iam {command.format(SERVICE_ROLE)}")
+        assert seen["disposition"] is None, seen["reason"]
