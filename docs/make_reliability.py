@@ -81,7 +81,7 @@ The module sends nothing more.
 
 What remains:
 
-* Without the callback `leastpriv.iam.warm`, which this `ansible.cfg` enables, a worker is covered once it uses
+* Without the callback `leastpriv.iam.preload`, which this `ansible.cfg` enables, a worker is covered once it uses
   a plugin of this collection: the connection, a lookup or an action. One that has only run a task of Ansible's own on
   another connection is not.
 * A `credential_process` runs until it ends by itself if `ansible-rulebook` started it for the doorbell, or if its

@@ -76,6 +76,49 @@ EXAMPLES = r"""
         name: alice
 """
 
+ARCHITECTURE = """
+How it works
+  A module run that would take most of its time to start Python, import boto3 and read service models takes a fork.
+  1. The first worker that runs a module, or the callback preload before it, starts plugin_utils/warm/fork_server.py as
+     a program of the module's interpreter, with a Unix socket in Ansible's local temporary folder. It imports what the
+     role's modules import, puts the call fence and the counting of calls in place, replaces the functions of botocore
+     that plugin_utils/warm/botocore_patches.py lists, and then waits. It is one thread that never calls AWS.
+  2. `exec_command` reads the command that Ansible sends for a module. If it is exactly the one of a pipelined Python
+     module, the payload, the environment, the working directory and the umask go to the fork server.
+  3. The fork server forks a child, which takes all of that over and runs the payload as Ansible built it. Modules that
+     were loaded before are used only where the payload carries the same files, by size and checksum.
+  4. The child ends, and its output and exit status come back as those of a shell.
+
+Why it is right
+  * What is not understood is never guessed: `read_command` writes the command anew and compares. Any other command, and
+    whatever goes wrong before the payload runs, goes to ansible.builtin.local, of which this connection is a subclass.
+    A step that declares its calls does not run there, since no call fence stands there.
+  * Two module runs share no client, session, credential, connection or random state: each child is a copy of a process
+    that has none. The credentials of assumed roles are shared through files, as in the AWS CLI.
+  * The call fence and the counting of calls use botocore's events only. They work without any of the patches; the fence
+    is tried before the first module runs, and without it no step does.
+  * Each patch is skipped where botocore's version was not tried or the function is not as expected. The run and
+    playbooks/doctor.yml say so. All are removed when the fork server ends.
+  * Nothing of Ansible is replaced. If the callback preload is not enabled, the first module run waits for the start.
+  * The fork server and its children end with the controller, however that ends.
+  * tests/integration/test_warm.py compares results with those of ansible.builtin.local, task by task.
+
+How to remove it
+  To do without it in a run, set `ansible_connection: ansible.builtin.local` and `remediate_unfenced: true`. The call
+  fence stands in the module's process, so a replacement calls `call_fence.install` and `enclose` there. Delete:
+    plugins/connection/warm.py
+    plugins/callback/preload.py (and its name in ansible.cfg)
+    plugins/plugin_utils/warm/botocore_patches.py
+    plugins/plugin_utils/warm/fork_server.py
+    tests/unit/plugins/connection/test_warm.py
+    tests/unit/plugins/connection/test_fenced_runs.py
+    tests/unit/plugins/connection/test_preloaded.py
+    tests/unit/plugins/callback/test_preload.py
+    tests/unit/plugins/plugin_utils/warm/test_botocore_patches.py
+    tests/integration/test_warm.py
+  The rest of plugins/plugin_utils/warm ends processes with the run, and other plugins use it.
+"""
+
 import contextlib
 import fcntl
 import json
@@ -100,7 +143,7 @@ from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls, call_fence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import fork_server
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import botocore_patches, fork_server
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 display = Display()
@@ -118,8 +161,6 @@ MODULES = (
     f"{AMAZON}.module_utils.policy",
     f"{AMAZON}.module_utils.tagging",
 )
-# What is done for botocore, in the loaded Python.
-BOTOCORE = f"{OURS}.plugin_utils.warm.botocore_handlers"
 # The modules themselves; all of this collection come on top.
 PROGRAMS = (
     f"{AMAZON}.modules.iam_access_key",
@@ -131,7 +172,6 @@ PROGRAMS = (
     f"{AMAZON}.modules.iam_role",
     f"{AMAZON}.modules.iam_user",
 )
-SERVICES = ("iam", "sts", "sqs")
 # What Python and the loaded libraries have read when they started. A task that sets one of these gets a new Python.
 READ_AT_START = re.compile(
     r"(PYTHON|LD_|LC_|DYLD_|MALLOC_|GLIBC_|OPENSSL_|BOTO_)|(LANG|LANGUAGE|HOME|AWS_LOGIN_CACHE_DIRECTORY)$"
@@ -328,17 +368,18 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
         with socket_address(path) as address:
             listener.bind(address)
         listener.listen(128)
+        modules, programs = preloaded()
         settings = {
             "listener": listener.fileno(),
             "controller": controller,
             "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
-            "modules": [*MODULES, *ours("module_utils"), BOTOCORE],
-            "programs": [*PROGRAMS, *ours("modules")],
-            "services": SERVICES,
+            "modules": modules,
+            "programs": programs,
             "sessions": str(sessions_folder()),
-            "botocore": BOTOCORE,
             "fence": call_fence.__name__,
-            "noter": api_calls.__name__,
+            "counter": api_calls.__name__,
+            "patches": botocore_patches.__name__,
+            "note": str(path.with_suffix(".patches")),
             "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
         }
         try:
@@ -361,10 +402,17 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
     return server
 
 
+def preloaded() -> tuple[list[str], list[str]]:
+    """What the fork server imports, and the modules that it compiles."""
+    return [*MODULES, *ours("module_utils"), botocore_patches.__name__], [*PROGRAMS, *ours("modules")]
+
+
 def ours(kind: str) -> list[str]:
-    """The names of all plugins of one kind of this collection, for Python."""
-    names = sorted(entry.name for entry in os.scandir(Path(__file__).parents[1] / kind))
-    return [f"{OURS}.{kind}.{name.removesuffix('.py')}" for name in names if name.endswith(".py")]
+    """The names of all plugins of one kind of this collection, with those in packages, for Python."""
+    folder = Path(__file__).parents[1] / kind
+    paths = [path.relative_to(folder).with_suffix("").parts for path in sorted(folder.rglob("*.py"))]
+    names = [".".join(parts).removesuffix(".__init__") for parts in paths if parts != ("__init__",)]
+    return [f"{OURS}.{kind}.{name}" for name in names]
 
 
 def run_module(server: socket.socket, request: dict[str, Any], payload: bytes) -> tuple[int, bytes, bytes]:

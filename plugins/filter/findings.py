@@ -12,6 +12,7 @@ description:
   - Takes the results of M(leastpriv.iam.queue_check), M(leastpriv.iam.permission_check), M(leastpriv.iam.observe) and
     P(leastpriv.iam.api_check#lookup).
   - A check that failed as such, because a profile does not exist for example, is a finding itself.
+  - So is a botocore that P(leastpriv.iam.warm#connection) was not tried with.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -52,10 +53,13 @@ _value:
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ansible import constants
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import example_entries
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
 
 MAX_NAMED = 5
+USE_TRIED_BOTOCORE = "Nothing, if runs are fast enough. Otherwise install the botocore that requirements.txt names."
 IDENTITY = (
     "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
 )
@@ -69,7 +73,13 @@ def findings(
 ) -> list[dict[str, str]]:
     """See DOCUMENTATION."""
     found = [one for subject, checks in results.items() for check in checks for one in _found(subject, check)]
-    return [*found, *_protection(settings, account_ids, partition)]
+    return [*found, *_protection(settings, account_ids, partition), *_connection()]
+
+
+def _connection() -> Iterator[dict[str, str]]:
+    """What the warm connection does not do with this run's botocore."""
+    for line in read_notes(constants.DEFAULT_LOCAL_TMP).lines:
+        yield finding("warm connection", "advice", "speed up botocore in the loaded Python", line, USE_TRIED_BOTOCORE)
 
 
 def _protection(

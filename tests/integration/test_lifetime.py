@@ -104,8 +104,8 @@ def test_what_the_workers_are_doing_ends(start, tmp_path, connection):
 
 @pytest.mark.parametrize(
     ("whole_group", "callbacks"),
-    [(False, "leastpriv.iam.warm"), (True, "leastpriv.iam.warm"), (False, "leastpriv.iam.interruption")],
-    ids=["the controller alone", "its process group", "without the callback warm"],
+    [(False, "leastpriv.iam.preload"), (True, "leastpriv.iam.preload"), (False, "leastpriv.iam.interruption")],
+    ids=["the controller alone", "its process group", "without the callback preload"],
 )
 def test_workers_that_wait_on_the_queue_of_results_end(start, tmp_path, whole_group, callbacks):
     hosts = ["a", "b", "c", "d"]

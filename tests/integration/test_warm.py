@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
 from stack import Stack, run_playbook, start_playbook, wait_until
 from stack.process import ROOT
 from stack.runs import MARK, Playbook
@@ -51,8 +52,9 @@ ORDINARY = {
         for way in ("exception", "at_exit", "thread", "status", "text", "killed", "at_once", "nothing")
     },
 }
-USER = {"amazon.aws.iam_user": {"name": "alice", "tags": {"a": "b"}}}
-MANAGED = {"amazon.aws.iam_managed_policy": {"name": "Deny", "policy": POLICY}}
+ALICE = {"name": "alice", "state": "present"}
+USER = {"amazon.aws.iam_user": {**ALICE, "tags": {"a": "b"}}}
+MANAGED = {"amazon.aws.iam_managed_policy": {"name": "Deny", "state": "present", "policy": POLICY}}
 WITH_AWS = {
     "who": {"amazon.aws.aws_caller_info": {}},
     "make a user in check mode": {**USER, "check_mode": True},
@@ -60,9 +62,9 @@ WITH_AWS = {
     "make a user again": USER,
     "make a policy": {**MANAGED, "diff": True},
     "make a policy again": MANAGED,
-    "attach it": {"amazon.aws.iam_user": {"name": "alice", "managed_policies": ["Deny"], "purge_policies": False}},
-    "attach what is not there": {"amazon.aws.iam_user": {"name": "alice", "managed_policies": ["Nothing"]}},
-    "a wrong document": {"amazon.aws.iam_managed_policy": {"name": "Wrong", "policy": "no JSON"}},
+    "attach it": {"amazon.aws.iam_user": {**ALICE, "managed_policies": ["Deny"], "purge_policies": False}},
+    "attach what is not there": {"amazon.aws.iam_user": {**ALICE, "managed_policies": ["Nothing"]}},
+    "a wrong document": {"amazon.aws.iam_managed_policy": {"name": "Wrong", "state": "present", "policy": "no JSON"}},
     "a missing profile": {"amazon.aws.aws_caller_info": {}, "environment": {"AWS_PROFILE": "nobody"}},
     "list users": {"amazon.aws.iam_user_info": {}},
     "a role": {
@@ -106,6 +108,7 @@ DIFFERENT = (
     # Of names that amazon.aws imports: told by who imports them, not by who finds them imported.
     "deprecations",
     "policy_id",
+    "user_id",
     MARK,
 )
 
@@ -141,6 +144,7 @@ def run_tasks(
     tasks: dict,
     *args: str,
     hosts: tuple[str, ...] = ("payments",),
+    env: dict[str, str] | None = None,
 ) -> tuple[dict[str, dict], str]:
     """Run the tasks on hosts; gives the results by host and task, and what was printed."""
     (folder / "tasks.yml").write_text(yaml.safe_dump(play(tasks), sort_keys=False))
@@ -154,7 +158,7 @@ def run_tasks(
     accounts = {"all": {"hosts": {host: None for host in hosts}, "vars": shared}}
     (folder / "hosts.yml").write_text(yaml.safe_dump(accounts))
     inventory = ["-i", str(folder / "hosts.yml")]
-    settings = {"ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8"}
+    settings = {"ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8", **(env or {})}
     ran = run_playbook(stack, *inventory, *args, playbook=str(folder / "tasks.yml"), env=settings, timeout=300)
     assert ran.rc == 0, ran.stdout + ran.stderr
     found = {host: json.loads((folder / f"{host}.json").read_text()) for host in hosts}
@@ -204,6 +208,27 @@ def test_accounts_side_by_side_never_share_an_identity(stack, folder):
     for host in hosts:
         assert {result["account"] for result in results[host].values()} == {stack.account_id(host)}
     assert len(stack.calls(service="sts", action="AssumeRole")) == len(hosts), "each role is assumed once"
+
+
+def test_without_any_patch_the_fence_stands_and_calls_are_counted(stack, folder, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import botocore\nbotocore.__version__ = '999.0'\n")
+    tasks = {
+        "stopped": {**USER, "environment": {call_fence.VARIABLE: json.dumps(call_fence.declaration([]))}},
+        "who": {"amazon.aws.aws_caller_info": {}},
+        "calls": {"ansible.builtin.debug": {"msg": "{{ query('leastpriv.iam.api_calls') }}"}},
+    }
+    env = {"PYTHONPATH": str(tmp_path)}
+    results, output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, "-vvv", env=env)
+    assert output.count("EXEC WARM") >= 2
+    assert output.count("botocore 999.0 was not tried with this release") == 1
+    stopped = results["payments"]["stopped"]
+    assert stopped["failed"], stopped
+    assert "The module wanted to call CreateUser" in stopped["msg"], stopped
+    assert stack.calls(mutating=True) == []
+    counted = {f"{one['service']}:{one['operation']}": one["calls"] for one in results["payments"]["calls"]["msg"]}
+    assumed = len(stack.calls(service="sts", action="AssumeRole"))
+    assert (counted["sts:AssumeRole"], counted["sts:GetCallerIdentity"]) == (assumed, 1)
+    assert assumed >= 2, "each module assumes the role for itself"
 
 
 def test_two_runs_have_nothing_random_in_common(stack, folder):

@@ -3,6 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run modules in a Python that is already loaded: the warm connection alone.
 
-Imports no other package; only its own plugins import it.
+Imports no other package. Plugins import it, other packages do not.
 Private to the collection leastpriv.iam: it may change at any time.
 """

@@ -553,10 +553,30 @@ def _status_of(code: Any) -> int:
     return 1
 
 
-def is_tried(fence: Any) -> bool:
+def installed_fence(fence: Any) -> Any:
+    """The call fence with its handlers in place, or None. Called before any session is made."""
     with contextlib.suppress(Exception):
-        return fence.stops_calls()
-    return False
+        fence.install()
+        return fence
+    return None
+
+
+def tried_fence(fence: Any) -> Any:
+    """The call fence where it stops a call, or None: steps do not run then."""
+    with contextlib.suppress(Exception):
+        return fence if fence.stops_calls() else None
+    return None
+
+
+def module_of(sources: dict[str, Source], name: str) -> Any:
+    """A module of the collection that was loaded, or None."""
+    return sources[name].module if name in sources else None
+
+
+def forget_environment() -> None:
+    """Let no profile, region or endpoint be read before a module runs with its own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
 
 
 def main() -> None:
@@ -567,38 +587,34 @@ def main() -> None:
     del sys.path[0]
     with ended_with(settings["controller"], settings["sessions"]):
         sources = load(settings["roots"], settings["modules"], settings["programs"])
-    # Nobody's profile, region or endpoint is looked at before a module runs with its own.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
+    forget_environment()
     # The encoding of the names in an archive, which Python imports when it opens the first one.
     "".encode("cp437")
-    # Before any session is made. Where it does not stand, steps do not run.
-    fence = None
+    with contextlib.ExitStack() as patches:
+        fence = prepare(sources, settings, patches)
+        # What is here stays: no child has to copy its pages to count references in a collection.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        try:
+            ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources, fence).serve()
+        finally:
+            # Ansible removes it too, unless it is killed.
+            shutil.rmtree(settings["sessions"], ignore_errors=True)
+
+
+def prepare(sources: dict[str, Source], settings: dict[str, Any], patches: contextlib.ExitStack) -> Any:
+    """Put the call fence, the counting of calls and the patches of botocore in place, and give the fence or None.
+
+    Each is in place whatever becomes of the others. Where this Python has no boto3, none is.
+    """
+    fence = installed_fence(module_of(sources, settings["fence"]))
     with contextlib.suppress(Exception):
-        fence = sources[settings["fence"]].module
-        fence.install()
-    # Where there is no boto3 in this Python, or one that is not as expected, modules do without.
+        module_of(sources, settings["counter"]).note_aws_calls(settings["calls"])
     with contextlib.suppress(Exception):
-        botocore = sources[settings["botocore"]].module
-        botocore.take_short_ways()
-        botocore.load_service_models(settings["services"])
-        botocore.share_assumed_roles(settings["sessions"])
-        # Before the session, which takes its handlers from botocore's list when it is made.
-        sources[settings["noter"]].module.note_aws_calls(settings["calls"])
-        botocore.make_session()
-        botocore.make_tls_contexts()
-        # Last: what this Python itself has read of files is not for modules.
-        botocore.read_configuration_once()
-    fence = fence if fence is not None and is_tried(fence) else None
-    # What is here stays: no child has to copy its pages to count references in a collection.
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    try:
-        ForkServer(socket.socket(fileno=settings["listener"]), settings["controller"], sources, fence).serve()
-    finally:
-        # Ansible removes it too, unless it is killed.
-        shutil.rmtree(settings["sessions"], ignore_errors=True)
+        module = module_of(sources, settings["patches"])
+        patches.enter_context(module.installed_and_noted(settings["sessions"], settings["note"]))
+    return tried_fence(fence)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+
 import yaml
+from ansible import constants
 from ansible.plugins.loader import filter_loader
 
 ENTRY = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "emergency access"}
@@ -34,3 +37,14 @@ def test_where_somebody_is_protected_everywhere_nothing_is_advised():
     (found,), text = diagnosis({"account": "payments", "protected": [ENTRY]})
     assert (found["status"], text) == ("ok", "guardrails: ok (1 checks)")
     assert diagnosis() == ([], "")
+
+
+def test_what_the_warm_connection_leaves_alone_in_botocore_is_advice(monkeypatch, tmp_path):
+    lines = ["botocore 9 was not tried with this release.", "botocore.a.b is not replaced."]
+    (tmp_path / "warm-1.patches").write_text(json.dumps({"untried": lines[:1], "misfits": lines[1:]}))
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    found, text = diagnosis()
+    assert [(one["subject"], one["status"], one["found"]) for one in found] == [
+        ("warm connection", "advice", line) for line in lines
+    ]
+    assert all(line in text for line in lines)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: warm
+name: preload
 type: aggregate
 version_added: 1.0.0
 short_description: Load once what every task needs
@@ -14,10 +14,11 @@ description:
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
   - When a play begins whose connection is P(leastpriv.iam.warm#connection), the Python that it runs modules in is
     started, and the plugins that the role remediate uses are loaded. Nothing is said or changed.
-  - The templates of a task are compiled once, before its workers begin, and not by each of them and for each item of a
-    loop. Only ansible-core 2.19 and newer allow for that.
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
-    first used, while all hosts wait. Only ansible-core 2.19 and newer allow for that.
+    first used, while all hosts wait. This needs ansible-core 2.19 to 2.21; a newer one was not tried and packs them
+    itself, and the run says so.
+  - When the run ends, it says in one line where the installed botocore was not tried with this release. Then nothing is
+    replaced in it, and modules take longer. With C(-v) it says which functions of botocore were not as expected.
   - From the first play or task of a run that uses this collection, Ansible's workers end when the controller ends, also
     if that is killed. Runs that do not use it are left alone.
 author:
@@ -29,10 +30,7 @@ seealso:
     plugin_type: connection
 """
 
-import atexit
 import contextlib
-import functools
-import gc
 import multiprocessing
 import os
 import signal
@@ -53,9 +51,10 @@ from ansible.plugins.loader import (
     module_loader,
     test_loader,
 )
+from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.compiled_templates import CompiledTemplates
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes, was_tried
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
     end_with_parent,
     end_workers_with_controller,
@@ -77,9 +76,15 @@ PLUGINS = (
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session")),
     (test_loader, ("ansible.builtin.failed",)),
 )
+# The versions of ansible-core that modules were packed beforehand with (docs/compatibility.md).
+PACKING_TRIED = ("2.19", "2.21")
 ROLE = "leastpriv.iam.remediate"
 # What the templates of many tasks need, so that not every worker makes it for itself.
 TEMPLATE = "{{ [{'a': 1}] | selectattr('a', 'none') | map(attribute='a') | list | length > 0 and ({} | combine({})) }}"
+UNTRIED_ANSIBLE = (
+    "ansible-core {version} was not tried with this release (2.19 to 2.21 were): no module is packed beforehand, and "
+    "runs take longer to begin."
+)
 # In the order in which they are needed.
 REVIEWING = ("leastpriv.iam.observe", "leastpriv.iam.acknowledge")
 APPLYING = (REVIEWING[0], "amazon.aws.iam_managed_policy", "amazon.aws.iam_user", REVIEWING[1])
@@ -88,13 +93,13 @@ APPLYING = (REVIEWING[0], "amazon.aws.iam_managed_policy", "amazon.aws.iam_user"
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "leastpriv.iam.warm"
+    CALLBACK_NAME = "leastpriv.iam.preload"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_ready = False
-        self.templates: CompiledTemplates | None = None
+        self.remarks: dict[str, None] = {}
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         if (getattr(play, "vars", None) or {}).get("ansible_connection", play.connection) != CONNECTION:
@@ -106,30 +111,37 @@ class CallbackModule(CallbackBase):
         if not self.is_ready:
             self.is_ready = True
             self._make_ready()
-        # Since ansible-core 2.19; before, its workers alone have the lock on what is packed.
-        if trust_as_template and any(role.get_name() == ROLE for role in play.roles):
-            modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
-            multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
+        if any(role.get_name() == ROLE for role in play.roles):
+            self._pack_modules()
+
+    def _pack_modules(self) -> None:
+        # Before ansible-core 2.19 its workers alone have the lock on what is packed.
+        if trust_as_template is None:
+            return
+        version = ".".join(ansible_version.split(".")[:2])
+        if not was_tried(version, PACKING_TRIED):
+            self.remarks[UNTRIED_ANSIBLE.format(version=ansible_version)] = None
+            return
+        modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
+        multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
 
     def _make_ready(self) -> None:
         for loader, names in PLUGINS:
             for name in names:
                 loader.get_with_context(name, class_only=True)
-        # Python looks through all that there is several times before it ends, a quarter of a second; and when a worker
-        # begins shortly before the next time is due, each worker of the task does, which takes as long as ten forks.
-        atexit.register(gc.freeze)
-        os.register_at_fork(after_in_child=gc.freeze)
         if trust_as_template:
-            self.templates = CompiledTemplates()
-            self.templates.install()
             Templar(DataLoader()).template(trust_as_template(TEMPLATE))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if uses_collection(task):
             end_workers_with_controller()
-        # What runs once is compiled once by its only worker.
-        if self.templates and not task.run_once:
-            self.templates.prepare(task)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        note = read_notes(C.DEFAULT_LOCAL_TMP)
+        for line in [*self.remarks, *note.untried]:
+            self._display.display(line)
+        for line in note.misfits:
+            self._display.v(line)
 
 
 def uses_collection(task: Any) -> bool:
@@ -144,11 +156,6 @@ def pack(modules: Iterable[str]) -> None:
     end_with_parent()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
-    # Whatever it makes, it ends soon.
-    gc.disable()
-    # Most of what one module imports, the others import too.
-    with contextlib.suppress(AttributeError):
-        module_common._compile_module_ast = functools.cache(module_common._compile_module_ast)
     for module in modules:
         with contextlib.suppress(Exception):
             module_common.modify_module(
