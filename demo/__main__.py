@@ -59,7 +59,7 @@ def play(stack: Stack) -> None:
     changes = [call["action"] for call in stack.calls(service="iam", mutating=True)]
     expect("changes of IAM during the review", changes, [])
     expect("messages visible and in flight after the review", stack.depth(), (len(SCENES), 0))
-    heading("Now for real. Some alerts need a person, so the run must end with status 2 and say why")
+    heading("Now for real. Some alerts need attention, so the run must end with status 2 and say why")
     applied = run(stack)
     expect("the run's dispositions", applied, {scene.alert_id: scene.applied for scene in SCENES})
     heading("What is left in the queue, for a person or for the next run")

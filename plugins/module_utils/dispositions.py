@@ -11,13 +11,13 @@ from dataclasses import dataclass
 DELETE = "delete"
 GIVE_BACK = "give_back"
 QUARANTINE = "quarantine"
-# What another try does not change: with a quarantine queue these wait there for a person.
+# What another try does not change: with a quarantine queue these wait there for somebody to look at them.
 QUARANTINED = ("invalid", "unsupported", "refused")
 
 
 @dataclass(frozen=True)
 class Disposition:
-    """One row: the word, what it means, the message's fate outside check mode, and whether a person is needed."""
+    """One row: the word, what it means, the message's fate outside check mode, and whether it needs attention."""
 
     word: str
     meaning: str
@@ -46,7 +46,7 @@ DISPOSITIONS = (
         "check mode: these steps would change something",
         GIVE_BACK,
         False,
-        "Read the steps, then let a run apply exactly them, with remediate_plan and the id of this run.",
+        "Review the steps, then apply this plan (remediate_plan).",
     ),
     Disposition(
         "acknowledged",
@@ -60,7 +60,8 @@ DISPOSITIONS = (
         "the vendor has no script for it",
         GIVE_BACK,
         False,
-        "Remediate it by hand, or dismiss the alert in the console; the message ends with the queue's retention.",
+        "Remediate manually, or dismiss the alert in the console. The message expires with the queue's retention "
+        "period.",
     ),
     Disposition(
         "not_aws",
@@ -71,7 +72,7 @@ DISPOSITIONS = (
     ),
     Disposition(
         "unmapped_account",
-        "no host of the inventory has that account_id",
+        "no host in the inventory has that account_id",
         GIVE_BACK,
         True,
         "Add the account to the inventory with account_id and aws_profile or role_arn, or take it out of the vendor's "
@@ -82,42 +83,42 @@ DISPOSITIONS = (
         "outside --limit or the user's own filters",
         GIVE_BACK,
         False,
-        "Nothing to do here: a run with a wider --limit or wider filters takes it.",
+        "Nothing to do: a run with a wider --limit or wider filters takes it.",
     ),
     Disposition(
         "invalid",
-        "the message is no alert that can be read",
+        "the message cannot be read as an alert",
         GIVE_BACK,
         True,
-        "Find out who sends it, and delete the message from the queue when it is no alert.",
+        "Check who sends it. If it is not an alert, delete it from the queue.",
     ),
     Disposition(
         "unsupported",
-        "the script holds something that is not translated",
+        "the script contains something that is not supported",
         GIVE_BACK,
         True,
-        "Remediate it by hand, or change the custom policy's script to what is supported.",
+        "Remediate manually, or change the custom policy's script to what is supported.",
     ),
     Disposition(
         "refused",
         "a guardrail forbids it",
         GIVE_BACK,
         True,
-        "Read the script; when it is right, allow the named rule for it, otherwise remediate by hand.",
+        "If the script is correct, allow the rule with remediate_allow. Otherwise remediate manually.",
     ),
     Disposition(
         "unavailable",
         "the API or the queue did not answer for it",
         GIVE_BACK,
         True,
-        "Follow the reason given, then run again: the message is back in the queue.",
+        "Fix the cause shown, then run again. The message is back in the queue.",
     ),
     Disposition(
         "failed",
         "a step failed",
         GIVE_BACK,
         True,
-        "Follow AWS's error, then run again: what was already applied is found and not repeated.",
+        "Fix the cause shown, then run again. Steps that were already applied are skipped.",
     ),
     Disposition(
         "undone",
@@ -135,10 +136,10 @@ DISPOSITIONS = (
     ),
     Disposition(
         "not_undoable",
-        "something that the run took away cannot be given back",
+        "something that the run took away cannot be restored",
         GIVE_BACK,
         True,
-        "Make anew what is named, by hand; all else that the run had changed is put back.",
+        "Create what is named again, manually. Everything else that the run had changed is restored.",
     ),
 )
 

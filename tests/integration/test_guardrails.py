@@ -174,7 +174,7 @@ def test_a_guardrail_opens_in_one_account_alone_and_the_report_says_so(stack):
     run = run_playbook(stack, "-i", inventory)
     assert run.dispositions == {"I-alice": "refused", "I-carol": "remediated"}
     assert run.report["opened"] == [{"account": "sandbox", "allow": ["no_tags"]}]
-    assert run.stdout.count("Opened by remediate_allow: no_tags in sandbox") == 1
+    assert run.stdout.count("Guardrails relaxed: no_tags (sandbox)") == 1
 
 
 def test_a_misspelt_guardrail_stops_the_run_before_anything_is_received(stack):

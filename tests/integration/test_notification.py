@@ -95,7 +95,7 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
         ((path, body),) = received
         assert path == f"/services/{SECRET}"
         run_id = review.report["run_id"]
-        assert body["text"].startswith("Leastpriv: 2 of 2 alerts need a person. Review: nothing was changed.")
+        assert body["text"].startswith("Leastpriv: 2 of 2 alerts need attention. Review: nothing was changed.")
         written = json.dumps(body, ensure_ascii=False)
         assert "• I-2&lt;!channel&gt; {{ 7 * 7 }} &amp; &lt;https://evil.example|click&gt; (999999999999)" in written
         assert f"<https://reports.example/runs/{run_id}/report.html|report.html>" in written

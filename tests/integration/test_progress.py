@@ -59,7 +59,7 @@ def test_a_terminal_shows_a_line_per_account_while_it_works_and_then_the_summary
     assert "AccessDenied" in "".join(last)
     assert [line for line in last if line.startswith("[WARNING]: validate_certs is false: ")]
     assert [line.split() for line in last if re.match(r"(ACCOUNT|sandbox) .*", line)][:3] == [
-        ["ACCOUNT", "ALERT", "DISPOSITION", "REASON"],
+        ["ACCOUNT", "ALERT", "RESULT", "REASON"],
         *(line.split() for line in last if line.startswith("sandbox   I-")),
     ]
     rest = [line for line in last if line.startswith(("ok: [", "changed: [", "skipping: [", "included: "))]

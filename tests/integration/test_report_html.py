@@ -112,7 +112,7 @@ def test_a_run_and_a_review_write_a_page_on_which_hostile_alerts_are_text(stack,
             assert "'Key={{ 7 * 7 }},Value=</script><script>alert(3)'" in text
             assert "49" not in re.findall(r"\b\d+\b", page.inner_text("details.alert >> nth=1"))
             assert page.locator(ELEMENTS_OF_HOSTILE).count() == 0
-            assert page.inner_text("h1") == "2 of 3 alerts need a person"
+            assert page.inner_text("h1") == "2 of 3 alerts need attention"
             expect_quiet(watched, file)
 
 
@@ -122,7 +122,7 @@ def test_the_filters_work_by_click_and_by_keyboard(written, browser):
         page = watched.page
         everything = ["I-7", "I-4", "I-5", "I-6", "I-2", "I-1", "I-3", "I-8"]
         assert shown(page) == everything
-        page.locator(".tiles a", has_text="need a person").click()
+        page.locator(".tiles a", has_text="need attention").click()
         assert shown(page) == ["I-7", "I-4", "I-5", "I-6"]
         page.get_by_role("button", name="Clear").click()
         page.get_by_text("8 of 8 alerts shown").wait_for()

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, printable, step_line
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 
 FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
 MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
-LEFT = "Left to a person, in this order, if the script is right:"
+LEFT = "Commands to run manually, in this order, if the script is correct:"
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
 NOT_TO_COPY = (
     "Vendor's script, NOT to copy: "
@@ -31,14 +32,14 @@ def story(found):
     parts = [
         (f"{alert_name(alert)}: {word}, {BY_WORD[word].meaning}", _facts(found)),
         ("Why:", (alert["reason"] or "").partition("\nby hand: ")[0].split("\n")),
-        ("What to do:", [BY_WORD[word].advice]),
+        ("What to do:", [advice_for(alert, found["mode"] == "undo")]),
         (AS_IT_IS if can_be_copied(script) else NOT_TO_COPY, script.split("\n") if script else []),
         ("Our translation:", [*map(step_line, alert["steps"])]),
         ("Notes:", alert["notes"]),
         (LEFT, [line for text in alert["by_hand"] for line in text.split("\n")]),
     ]
     shown = (_part(head, lines) for head, lines in parts if lines)
-    return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run had no script of the vendor's."])
+    return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run had no script from the vendor."])
 
 
 def _facts(found):

@@ -16,6 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference import SKIPPED, Line, difference, readable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
@@ -38,7 +39,7 @@ MOST_DIFF_LINES = 400
 PERSON, PLANNED, REMEDIATED, SETTLED, LEFT = "person", "planned", "remediated", "settled", "left"
 # What all the words come to for somebody who looks for two seconds, the most urgent first.
 GROUPS = {
-    PERSON: "need a person",
+    PERSON: "need attention",
     PLANNED: "planned",
     REMEDIATED: "remediated",
     SETTLED: "nothing to do",
@@ -157,7 +158,7 @@ def _tiles(report):
         if words or name == PERSON:
             detail = ", ".join(f"{report['totals'][word]} {word}" for word in words if words != [name])
             count = sum(report["totals"][word] for word in words)
-            label = "needs a person" if name == PERSON and count == 1 else GROUPS[name]
+            label = "needs attention" if name == PERSON and count == 1 else GROUPS[name]
             tiles.append({"group": name, "count": count, "label": label, "detail": detail})
     return tiles
 
@@ -243,7 +244,7 @@ def _described(report, alert):
         "vendor_account": _line(" · ".join(filter(None, (alert["account_id"], alert["account_name"])))),
         "gist": _line(reason.split("\n")[0]),
         "reason": _paragraphs(_clipped(reason)),
-        "advice": BY_WORD[word].advice,
+        "advice": advice_for(alert, bool(report["undoes"])),
         "by_hand": alert["by_hand"],
         **{field: _line(alert[field]) for field in ("policy", "resource", "resource_id", "first_seen", "last_seen")},
         "severity": severity,

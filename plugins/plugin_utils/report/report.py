@@ -19,6 +19,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import at
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, example_entries, in_force
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact_all
@@ -44,6 +46,8 @@ WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
 MAX_NAMED = 5
+# More alerts of one reason than this are counted in the table, and named below it.
+MAX_IN_ROW = 3
 # What can be left to a person to do, and which steps need nobody.
 MANUAL = ("refused", "unsupported", "failed")
 DONE = ("changed", "unchanged")
@@ -84,7 +88,7 @@ def report(
         C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(unfenced), C(protected) and C(alerts);
         holds no secret.
     """
-    moved = _moved(alerts, unmoved) if quarantine_queue and not check_mode else {}
+    moved = _moved(alerts, unmoved, awx) if quarantine_queue and not check_mode else {}
     entries = for_each_alert("reporting it", alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
     shown = sorted(entries, key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
@@ -113,22 +117,23 @@ def _plan(alerts, plan):
     return {**told, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
 
 
-def _moved(alerts, unmoved):
+def _moved(alerts, unmoved, awx):
     """{message id: what to say} of the alerts that wait in the quarantine queue now."""
     own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in alerts)
     moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*unmoved}
     away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))]
-    return {alert["message_id"]: f"Moved to the quarantine queue. {_put_back(alert['alert_id'])}" for alert in away}
+    back = {alert["message_id"]: _put_back(awx, alert["alert_id"]) for alert in away}
+    return {message_id: f"Moved to the quarantine queue. {command}" for message_id, command in back.items()}
 
 
 def _message_ids(alert):
     return [receipt["message_id"] for receipt in alert.get("receipts") or ()] or [alert["message_id"]]
 
 
-def _put_back(alert_id=None):
+def _put_back(awx, alert_id=None):
     # The id goes into a command that people copy.
-    one = f" -e alert_id={alert_id}" if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else ""
-    return f"After a fix: ansible-playbook playbooks/redrive.yml{one}"
+    one = {"alert_id": alert_id} if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else {}
+    return f"After a fix: {next_step('redrive', one, awx)}"
 
 
 def _protected(settings, started):
@@ -198,10 +203,10 @@ def verdict(report_data):
     """The one sentence for somebody who asks whether there is something to do."""
     wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
     if wanted:
-        return f"{wanted} of {alerts} alert{'s' * (alerts != 1)} need{'s' * (wanted == 1)} a person"
+        return f"{wanted} of {_counted(alerts)} need{'s' * (wanted == 1)} attention"
     if report_data["interrupted"] or report_data["unsettled"]:
         return report_data["interrupted"] or "Messages were left in flight"
-    return "Nobody needs to look" if alerts else "The queue was empty"
+    return "No action needed" if alerts else "The queue was empty"
 
 
 def summary_of(report_data, verbose=False):
@@ -220,16 +225,15 @@ def summary(report_data, verbose=False):
     alerts = report_data["alerts"]
     lines = [_headline(report_data), ""]
     nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
-    lines += _table(alerts) if alerts else [nothing]
-    details = for_each_alert("showing it", alerts, lambda alert: _details(alert, verbose), lambda alert, reason: [])
-    lines += [line for of_alert in details for line in of_alert]
+    lines += _table(report_data) if alerts else [nothing]
+    lines += _details(alerts, verbose)
     lines += _notes(alerts) if verbose or report_data["mode"] == "check" else []
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
     lines += _unprotected(report_data, verbose)
     lines += _opened(report_data["opened"])
     lines += _unfenced(report_data["unfenced"])
-    lines += _quarantine(report_data["quarantine"])
+    lines += _quarantine(report_data)
     lines += _of_plan(report_data["plan"])
     lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
     return "\n".join(lines)
@@ -243,16 +247,31 @@ def _headline(report_data):
     return f"Run {report_data['run_id']}{undo}{review}{interrupted}: {totals}"
 
 
-def _table(alerts):
-    rows = [("ACCOUNT", "ALERT", "DISPOSITION", "REASON"), *for_each_alert("showing it", alerts, _row, _lost_row)]
+def _table(report_data):
+    groups = _by_reason(report_data["alerts"])
+    groups.sort(key=lambda group: group[0]["disposition"] not in report_data["needs_person"])
+    rows = [("ACCOUNT", "ALERT", "RESULT", "REASON")]
+    rows += for_each_alert("showing it", groups, _row, lambda group, reason: _lost_row(group[0], reason))
     account, alert, disposition = (max(len(row[column]) for row in rows) for column in range(3))
     return [f"{row[0]:{account}}  {row[1]:{alert}}  {row[2]:{disposition}}  {row[3]}".rstrip() for row in rows]
 
 
-def _row(alert):
-    first_line = (alert["reason"] or "").split("\n")[0]
+def _by_reason(alerts):
+    """The alerts in lists of those that ended in the same way for the same reason."""
+    groups = {}
+    for alert in alerts:
+        groups.setdefault((alert["disposition"], alert["reason"] or alert["message_id"]), []).append(alert)
+    return [*groups.values()]
+
+
+def _row(group):
+    first_line = (group[0]["reason"] or "").split("\n")[0]
     clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
-    cells = (alert["account"] or alert["account_id"] or "-", alert_name(alert), alert["disposition"], clipped)
+    accounts = list(dict.fromkeys(alert["account"] or alert["account_id"] or "-" for alert in group))
+    account = accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts"
+    names = [alert_name(alert) for alert in group]
+    named = ", ".join(names) if len(names) <= MAX_IN_ROW else _counted(len(names))
+    cells = (account, named, group[0]["disposition"], clipped)
     return tuple(printable(cell) for cell in cells)
 
 
@@ -265,17 +284,28 @@ def alert_name(alert):
     return alert["alert_id"] or f"message {alert['message_id'][:8]}"
 
 
-def _details(alert, verbose):
-    """What one line per alert has no room for: long reasons and carets always, script and steps when asked for."""
-    reason = (alert["reason"] or "").split("\n")
+def _details(alerts, verbose):
+    """What a row of the table has no room for: alerts of a large group, long reasons and carets once for each group."""
+    reasons = for_each_alert("showing it", _by_reason(alerts), _group_details, lambda group, reason: [])
+    scripts = for_each_alert("showing it", alerts if verbose else (), _script_details, lambda alert, reason: [])
+    return [line for lines in [*reasons, *scripts] for line in lines]
+
+
+def _group_details(group):
+    reason = (group[0]["reason"] or "").split("\n")
     lines = [f"    {line}" for line in reason] if len(reason) > 1 or len(reason[0]) > REASON_WIDTH else []
-    if verbose and alert["script"]:
-        lines += ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))]
-    if verbose and alert["steps"]:
-        lines += ["  steps:", *(f"    {step_line(step)}" for step in alert["steps"])]
-    if not lines:
+    if not lines and len(group) <= MAX_IN_ROW:
         return []
-    return ["", f"{printable(alert_name(alert))}:", *(printable(line) for line in lines)]
+    names = [alert_name(alert) for alert in group]
+    counted = f"{_counted(len(names))}: " if len(names) > MAX_IN_ROW else ""
+    return ["", printable(f"{counted}{_some(names)}{':' * bool(lines)}"), *(printable(line) for line in lines)]
+
+
+def _script_details(alert):
+    lines = ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))] if alert["script"] else []
+    if alert["steps"]:
+        lines += ["  steps:", *(f"    {step_line(step)}" for step in alert["steps"])]
+    return ["", *(printable(line) for line in (f"{alert_name(alert)}:", *lines))] if lines else []
 
 
 def _notes(alerts):
@@ -300,19 +330,30 @@ def step_line(step):
 
 
 def _advice(report_data):
-    totals = report_data["totals"]
-    lines = ["What to do:"]
-    for row in DISPOSITIONS:
-        if row.word in totals:
-            person = " (needs a person)" if row.word in report_data["needs_person"] else ""
-            lines.append(f"  {totals[row.word]} {row.word}{person}: {row.advice}")
-    return lines
+    """One line for each thing to do, with the number of alerts; first those that need attention."""
+    wanting, is_undo = report_data["needs_person"], report_data["mode"] == "undo" or report_data["undoes"]
+    counts = {}
+    for alert in sorted(report_data["alerts"], key=lambda alert: WORDS.index(alert["disposition"])):
+        key = alert["disposition"], advice_for(alert, is_undo)
+        counts[key] = counts.get(key, 0) + 1
+    lines = [
+        f"  {count} {word}{' (needs attention)' if word in wanting else ''}: {advice}"
+        for (word, advice), count in sorted(counts.items(), key=lambda item: item[0][0] not in wanting)
+    ]
+    return ["What to do:", *lines]
 
 
 def _next_command(report_data):
     if report_data["mode"] == "apply" or "planned" not in report_data["totals"]:
         return []
-    return [f"To apply exactly this: ansible-playbook remediate.yml -e remediate_plan={report_data['run_id']}"]
+    awx, runs = report_data["awx"], report_data["undoes"]
+    if not runs:
+        return [f"To apply exactly this: {next_step('remediate', {'remediate_plan': report_data['run_id']}, awx)}"]
+    planned = [alert["alert_id"] for alert in report_data["alerts"] if alert["disposition"] == "planned"]
+    chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
+    # In AWX nothing else says which alerts were chosen.
+    chosen |= {"alert_id": ",".join(planned)} if awx or not chosen else {}
+    return [printable(f"To undo exactly this: {next_step('undo', chosen, awx, keeps=True)}")]
 
 
 def _unprotected(report_data, verbose):
@@ -333,12 +374,12 @@ def protection_example(report_data):
 
 
 def _opened(opened):
-    """One line when scripts may do what guardrails forbid; accounts of which the same is open stand together."""
+    """One line if remediate_allow lets scripts do what guardrails forbid; accounts with the same rules are together."""
     accounts = {}
     for one in opened:
         accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
-    told = "; ".join(f"{allow} in {', '.join(names)}" for allow, names in accounts.items())
-    return [f"Opened by remediate_allow: {printable(told)}"] if told else []
+    told = "; ".join(f"{allow} ({', '.join(names)})" for allow, names in accounts.items())
+    return [f"Guardrails relaxed: {printable(told)}"] if told else []
 
 
 def _unfenced(accounts):
@@ -347,18 +388,24 @@ def _unfenced(accounts):
     return [printable(f"WITHOUT THE CALL FENCE where it cannot stand (remediate_unfenced): {', '.join(accounts)}")]
 
 
-def _quarantine(quarantine):
+def _quarantine(report_data):
+    quarantine = report_data["quarantine"]
     if not quarantine:
         return []
-    return [f"{quarantine['alerts']} alerts wait in the quarantine queue {quarantine['queue']}. {_put_back()}"]
+    waiting = f"{_counted(quarantine['alerts'])} in the quarantine queue {quarantine['queue']}."
+    return [printable(f"{waiting} {_put_back(report_data['awx'])}")]
+
+
+def _counted(count):
+    return f"{count} alert{'s' * (count != 1)}"
 
 
 def _of_plan(plan):
     if not plan:
         return []
     missing = ", ".join(plan["not_received"])
-    gone = f" The queue did not give {missing}: done, deleted, or in the hands of another run." if missing else ""
-    return [printable(f"Held to the plan of run {plan['run_id']}, of {plan['alerts']} alerts.{gone}")]
+    gone = f" Not in the queue: {missing} (done, deleted, or received by another run)." if missing else ""
+    return [printable(f"Applying plan {plan['run_id']} ({_counted(plan['alerts'])}).{gone}")]
 
 
 def printable(text):

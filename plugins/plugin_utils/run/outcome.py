@@ -10,6 +10,7 @@ from functools import partial
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import alerts_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.step_words import sentence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
@@ -172,18 +173,17 @@ def _not_true(again):
 
 
 def _planned(steps):
-    return f"Would {_named(steps, 'needed')}{_rest(steps, 'needed')}."
+    return f"{_said(steps, 'needed', is_done=False)}{_rest(steps, 'needed')}"
 
 
 def _did(steps):
-    return f"Did {_named(steps, 'changed')}{_rest(steps, 'changed')}."
+    return f"{_said(steps, 'changed', is_done=True)}{_rest(steps, 'changed')}"
 
 
-def _named(steps, status):
-    named = [f"{cli_name(step['operation'])} {step['target']}".strip() for step in steps if step["status"] == status]
-    return ", then ".join(named)
+def _said(steps, status, is_done):
+    return sentence([step for step in steps if step["status"] == status], is_done)
 
 
 def _rest(steps, status):
     others = sum(step["status"] != status for step in steps)
-    return f"; {others} of {len(steps)} steps true before" if others else ""
+    return f" {others} of {len(steps)} steps {'was' if others == 1 else 'were'} already true." if others else ""

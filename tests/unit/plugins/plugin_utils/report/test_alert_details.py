@@ -31,7 +31,7 @@ Why:
   AWS said no
 
 What to do:
-  Follow AWS's error, then run again: what was already applied is found and not repeated.
+  Fix the cause shown, then run again. Steps that were already applied are skipped.
 
 Vendor's script, to copy (never run by Leastpriv):
   aws iam tag-user --user-name alice \\
@@ -43,7 +43,7 @@ Our translation:
 Notes:
   a note
 
-Left to a person, in this order, if the script is right:
+Commands to run manually, in this order, if the script is correct:
   aws iam tag-user --user-name alice \\
     --tags Key=a,Value=b"""
 
@@ -55,10 +55,10 @@ def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_c
     assert all(line.isprintable() for line in text.split("\n"))
     assert "NOT to copy" in text
     assert "to copy (never run" not in text
-    assert "Left to a person" not in text
+    assert "Commands to run" not in text
 
 
 def test_an_alert_without_a_script_says_so():
     text = told("unmapped_account", script=None, steps=[])
-    assert text.endswith("The run had no script of the vendor's.")
+    assert text.endswith("The run had no script from the vendor.")
     assert "Our translation" not in text

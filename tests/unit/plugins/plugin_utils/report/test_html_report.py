@@ -45,9 +45,9 @@ class Reader(HTMLParser):
     ("alerts", "verdict"),
     [
         ((), "The queue was empty"),
-        ((alert(),), "Nobody needs to look"),
-        ((alert("refused"),), "1 of 1 alert needs a person"),
-        ((alert("refused"), alert("failed"), alert()), "2 of 3 alerts need a person"),
+        ((alert(),), "No action needed"),
+        ((alert("refused"),), "1 of 1 alert needs attention"),
+        ((alert("refused"), alert("failed"), alert()), "2 of 3 alerts need attention"),
     ],
 )
 def test_the_first_line_says_whether_somebody_is_needed(alerts, verdict):
@@ -57,13 +57,13 @@ def test_the_first_line_says_whether_somebody_is_needed(alerts, verdict):
 def test_a_review_a_tolerated_disposition_and_messages_left_in_flight_are_told():
     assert "this was a review" in page(check_mode=True)
     assert "this was a review" not in page()
-    assert "Nobody needs to look" in page(alert("refused"), tolerate=["refused"])
+    assert "No action needed" in page(alert("refused"), tolerate=["refused"])
     assert ">Messages were left in flight</h1>" in page(unsettled=["no answer"])
 
 
 def test_what_ended_a_run_before_its_end_is_told():
     assert page(interrupted="Interrupted by SIGTERM").count("Interrupted by SIGTERM") == 3, "title, first line, warning"
-    assert ">1 of 1 alert needs a person</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
+    assert ">1 of 1 alert needs attention</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
 
 
 def test_the_policy_names_the_hash_of_the_one_style_and_the_one_script():

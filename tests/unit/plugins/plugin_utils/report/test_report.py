@@ -99,7 +99,7 @@ def test_the_summary_has_one_line_per_alert_and_says_what_to_do():
     lines = text.split("\n")
     assert lines[0] == "Run run-1: 1 remediated, 1 refused"
     assert sum("I-2" in line for line in lines) == 1
-    assert any(line.startswith("  1 refused (needs a person): ") for line in lines)
+    assert any(line.startswith("  1 refused (needs attention): ") for line in lines)
 
 
 def test_the_caret_of_a_reason_is_shown_below_the_table():
@@ -135,9 +135,9 @@ def settled(**settings):
 def test_what_is_opened_is_reported_in_one_line():
     run = settled(allow=["no_tags", "update-role"])
     assert run["opened"] == [{"account": "payments", "allow": ["no_tags", "update-role"]}]
-    (line,) = [line for line in summary(run).split("\n") if "remediate_allow" in line]
-    assert line == "Opened by remediate_allow: no_tags, update-role in payments"
-    assert "remediate_allow" not in summary(settled())
+    (line,) = [line for line in summary(run).split("\n") if "relaxed" in line]
+    assert line == "Guardrails relaxed: no_tags, update-role (payments)"
+    assert "relaxed" not in summary(settled())
 
 
 def test_protections_in_force_are_reported_as_given():
@@ -163,7 +163,7 @@ def test_what_was_quarantined_is_said_with_the_way_back():
         "I-3": "why",
         "4": "why",
     }
-    assert f"2 alerts wait in the quarantine queue kept. {command}" in summary(run).split("\n")
+    assert f"2 alerts in the quarantine queue kept. {command}" in summary(run).split("\n")
 
 
 def test_nothing_is_quarantined_without_a_queue_for_it_nor_in_a_review():
@@ -176,7 +176,7 @@ def test_a_run_that_was_held_to_a_plan_says_so_and_what_did_not_come():
     plan = {"run_id": "r-0", "created": "c", "expires": "e", "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-2"}]}
     run = made(alert("I-1", "remediated"), plan=plan)
     assert run["plan"] == {"run_id": "r-0", "created": "c", "expires": "e", "alerts": 2, "not_received": ["I-2"]}
-    assert "Held to the plan of run r-0, of 2 alerts. The queue did not give I-2: " in summary(run)
+    assert "Applying plan r-0 (2 alerts). Not in the queue: I-2 (done, " in summary(run)
     assert made(alert("I-1", "remediated"), plan={})["plan"] is None
 
 
@@ -203,3 +203,74 @@ def test_a_review_gathers_what_scripts_grant_with_the_alerts_that_grant_it():
     applied = made(*alerts)
     assert "Grants: x." not in summary(applied)
     assert "Grants: x." in summary(applied, verbose=True)
+
+
+def table(run):
+    return summary(run).split("\n\n")[1].split("\n")
+
+
+def test_equal_reasons_are_one_row_and_what_needs_attention_comes_first():
+    many = [alert(f"I-{number:02}", "failed", reason="Interrupted by SIGINT") for number in range(60)]
+    few = [alert(f"I-{number}", "unavailable", reason="no token", account=f"a{number}") for number in (70, 71)]
+    run = made(alert("I-80", "remediated", account="aaa"), *many, *few)
+    rows = [line.split(maxsplit=3) for line in table(run)]
+    assert rows[0] == ["ACCOUNT", "ALERT", "RESULT", "REASON"]
+    shown = table(run)[1:]
+    assert len(shown) == 3
+    assert "2 accounts  I-70, I-71  unavailable  no token" in shown[0]
+    assert "60 alerts   failed       Interrupted by SIGINT" in shown[1]
+    assert "I-80" in shown[2]
+    assert "60 alerts: I-00, I-01, I-02, I-03, I-04 and 55 more" in summary(run).split("\n")
+    assert summary(run).count("Interrupted by SIGINT") == summary(run).count("no token") == 1
+
+
+def test_a_long_reason_of_many_alerts_is_shown_once():
+    run = made(*(alert(f"I-{number}", "failed", reason="first line\nsecond line") for number in range(9)))
+    assert summary(run).count("second line") == summary(run).count("    first line") == 1
+    assert "9 alerts: I-0, I-1, I-2, I-3, I-4 and 4 more:" in summary(run)
+
+
+def test_alerts_without_a_reason_are_not_one():
+    assert len(table(made(*(alert(f"I-{number}", "remediated", reason=None) for number in range(4))))) == 5
+
+
+def test_what_to_do_is_by_cause_and_what_needs_attention_comes_first():
+    run = made(
+        alert("I-1", "remediated"),
+        alert("I-2", "failed", reason="Interrupted by SIGINT before it was finished. run again."),
+        alert("I-3", "failed", reason="attach-user-policy: LimitExceeded: Cannot exceed quota for PoliciesPerUser: 10"),
+        alert("I-4", "failed", reason="Interrupted by SIGINT before it was finished. run again."),
+    )
+    lines = summary(run).split("\n")
+    start = lines.index("What to do:")
+    assert [line.split(":")[0] for line in lines[start + 1 : start + 4]] == [
+        "  2 failed (needs attention)",
+        "  1 failed (needs attention)",
+        "  1 remediated",
+    ]
+    assert "remediate_on_quota: consolidate" in lines[start + 2]
+
+
+def test_the_next_step_of_a_review_of_an_undo_and_in_awx():
+    planned = alert("I-1", "planned"), alert("I-2", "already_remediated")
+    review, undo = made(*planned, check_mode=True), made(*planned, check_mode=True, undoes=["run-0"])
+    assert "To apply exactly this: ansible-playbook remediate.yml -e remediate_plan=run-1" in summary(review)
+    assert "To undo exactly this: ansible-playbook playbooks/undo.yml -e run_id=run-0" in summary(undo)
+    assert "remediate_plan" not in summary(undo)
+    several = made(*planned, check_mode=True, undoes=["run-0", "run-2"])
+    assert "To undo exactly this: ansible-playbook playbooks/undo.yml -e alert_id=I-1" in summary(several)
+    awx = made(*planned, check_mode=True, awx={"awx_job_id": "7"})
+    assert "ansible-playbook" not in summary(awx)
+    assert '"Run id of the review" with run-1' in summary(awx)
+    awx_undo = summary(made(*planned, check_mode=True, undoes=["run-0"], awx={"awx_job_id": "7"}))
+    assert '"Run id" with run-0 and "Only these alerts" with I-1' in awx_undo
+    assert "To " not in summary(made(*planned[1:], check_mode=True)).split("What to do:")[1]
+
+
+def test_quarantined_in_one_message_is_moved_only_as_a_whole():
+    receipts = [{"message_id": "m", "receipt_handle": "h"}]
+    refused, failed = alert("I-1", "refused", receipts=receipts), alert("I-2", "failed", receipts=receipts)
+    assert made(refused, failed, quarantine_queue="kept")["quarantine"] is None
+    done = alert("I-2", "remediated", receipts=receipts)
+    assert made(refused, done, quarantine_queue="kept")["quarantine"] == {"queue": "kept", "alerts": 1}
+    assert made(refused, done, quarantine_queue="kept", unmoved=["m"])["quarantine"] is None

@@ -28,14 +28,14 @@ CASES = [
         ["needed", "needed"],
         [result(1, changed=True), result(2, changed=True)],
         "remediated",
-        "Did tag-user bob, then tag-user bob.",
+        "Tagged user bob and tagged user bob.",
     ),
     (
         "the rest was missing",
         ["unchanged", "needed"],
         [result(2, changed=True)],
         "remediated",
-        "Did tag-user bob; 1 of 2 steps true before.",
+        "Tagged user bob. 1 of 2 steps was already true.",
     ),
     ("nobody looked again", ["needed"], [result(1)], "failed", "it was not observed again"),
     (
@@ -61,7 +61,8 @@ def test_results_become_a_disposition(statuses, applied, disposition, says):
 
 def test_check_mode_plans_what_is_needed():
     (outcome,) = outcomes([ALERT], observed=[observed("unchanged", "needed")], check_mode=True)
-    assert (outcome["disposition"], outcome["reason"]) == ("planned", "Would tag-user bob; 1 of 2 steps true before.")
+    assert outcome["disposition"] == "planned"
+    assert outcome["reason"] == "Will tag user bob. 1 of 2 steps was already true."
 
 
 def test_what_is_decided_stays_decided():
