@@ -81,7 +81,7 @@ def declared_calls(step):
     :returns: list of dicts of C(operation), C(parameters) and C(observed), in the order of the operation's row.
     """
     row = OPERATIONS[step["operation"]]
-    calls = [(row.name, step["parameters"])] if row.calls is None else row.calls(step["parameters"])
+    calls = [(row.name, step["parameters"])] if row.calls is None else row.calls(step)
     observed = step.get("observed") or {}
     return [
         {"operation": operation, "parameters": parameters, "observed": observed if operation == row.name else {}}

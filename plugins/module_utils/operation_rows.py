@@ -43,7 +43,7 @@ class Operation:
     :ivar guards: the ids of the static guardrails that look at it (module_utils/guardrails.py).
     :ivar observed: parameters that only the observer needs.
     :ivar requires: parameters that the CLI lets out and we do not: without them the caller itself is meant.
-    :ivar calls: function of the API parameters that gives the calls the module needs, each an (operation, parameters);
+    :ivar calls: function of the observed step that gives the calls the module needs, each an (operation, parameters);
         by default the one call that the script names.
     :ivar read_again: what is read again right before the change, kinds of module_utils/observed_state.py.
     :ivar refused: why no setting opens this operation.
@@ -102,11 +102,22 @@ READ_AGAIN = {
 }
 
 
+def _tag_what_differs(step):
+    """The modules of amazon.aws leave out the tags that are already there."""
+    there = (step.get("before") or {}).get("tags") or {}
+    differ = [tag for tag in step["parameters"]["Tags"] if there.get(tag["Key"]) != tag["Value"]]
+    return [(step["operation"], {**step["parameters"], "Tags": differ})]
+
+
+CALLS = dict.fromkeys(("TagInstanceProfile", "TagRole", "TagUser"), _tag_what_differs)
+
+
 def row(operation, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
     """A row whose module options are its keywords, C(name) among them."""
     kinds = READ_AGAIN.get(operation) or READ_AGAIN.get(observe, ())
+    calls = CALLS.get(operation)
     return Operation(
-        operation, module, args, observe, effect, as_undo(undo), guards, observed, requires, read_again=kinds
+        operation, module, args, observe, effect, as_undo(undo), guards, observed, requires, calls, read_again=kinds
     )
 
 

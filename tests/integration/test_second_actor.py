@@ -114,3 +114,17 @@ def test_the_reason_says_what_somebody_changed(world, operation, actor, says):
     assert says in result["msg"]
     assert "Nothing was sent" in result["msg"]
     assert twins.state(twins.ours) == before
+
+
+CARRIERS = (("user", "bob"), ("role", "ci"), ("instance-profile", "box"))
+
+
+@pytest.mark.parametrize(("kind", "name"), CARRIERS, ids=[kind for kind, _name in CARRIERS])
+def test_a_tag_that_is_already_there_stops_nothing(world, kind, name):
+    stack, _real_cli = world
+    operation = f"Tag{kind.title().replace('-', '')}"
+    twins = Twins(stack, operation)
+    twins.words = ["aws", "iam", f"tag-{kind}", f"--{kind}-name", name, "--tags", "Key=team,Value=red", "Key=a,Value=b"]
+    result = run_module(twins.step(twins.ours), twins.ours.profile)
+    assert result.get("changed"), result["msg"]
+    assert observed(stack, twins.ours, twins.ours.command(twins.words))["disposition"] == "already_remediated"

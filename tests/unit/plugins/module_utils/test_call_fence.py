@@ -130,7 +130,7 @@ def test_a_step_that_declares_nothing_may_only_read(fenced):
 
 
 def test_a_row_that_declares_nothing_lets_its_module_change_nothing(fenced, monkeypatch):
-    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _parameters: ())
+    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _step: ())
     monkeypatch.setitem(call_fence.OPERATIONS, "AttachUserPolicy", row)
     client, sent, _fence = fenced(ATTACH)
     assert "User ann was changed since it was observed" in stopped(client.attach_user_policy, **ATTACH[1])
@@ -139,12 +139,24 @@ def test_a_row_that_declares_nothing_lets_its_module_change_nothing(fenced, monk
 
 def test_a_row_declares_further_calls_where_its_module_needs_them(fenced, monkeypatch):
     calls = [("DetachUserPolicy", ATTACH[1]), ATTACH]
-    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _parameters: calls)
+    row = dataclasses.replace(call_fence.OPERATIONS["AttachUserPolicy"], calls=lambda _step: calls)
     monkeypatch.setitem(call_fence.OPERATIONS, "AttachUserPolicy", row)
     client, sent, _fence = fenced(ATTACH)
     client.detach_user_policy(**ATTACH[1])
     client.attach_user_policy(**ATTACH[1])
     assert actions(sent) == ["DetachUserPolicy", "AttachUserPolicy"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [("TagUser", "UserName"), ("TagRole", "RoleName"), ("TagInstanceProfile", "InstanceProfileName")],
+)
+def test_only_the_tags_that_differ_are_declared(operation, name):
+    tags = [{"Key": "same", "Value": "1"}, {"Key": "other", "Value": "2"}, {"Key": "Same", "Value": "1"}]
+    before = {"tags": {"same": "1", "other": "1"}}
+    step = {"operation": operation, "parameters": {name: "x", "Tags": tags}, "before": before}
+    [call] = call_fence.declared_calls(step)
+    assert call["parameters"] == {name: "x", "Tags": tags[1:]}
 
 
 def test_after_a_stopped_call_not_even_the_declared_one_passes(fenced):
