@@ -35,15 +35,15 @@ class Change:
     removes: bool = False
 
 
-def make_change(module, plan, follow_up=None):
-    """Run a module: plan the change, make it unless in check mode, exit with what became of it.
+def make_change(module, change_of, follow_up=None):
+    """Run a module: work out the change, make it unless in check mode, exit with what became of it.
 
     :param module: an C(AnsibleAWSModule).
-    :param plan: function of (module parameters, C(IamAccount)) that gives the C(Change); it reads only.
+    :param change_of: function of (module parameters, C(IamAccount)) that gives the C(Change); it reads only.
     :param follow_up: function of (module, client, answer) that waits for what the call started.
     """
     client = module.client("iam")
-    change = _planned(module, client, plan)
+    change = _worked_out(module, client, change_of)
     changed, answer = change.before != change.after, None
     if changed and not module.check_mode:
         answer = attempt(module, client, change)
@@ -60,9 +60,9 @@ def _sent(answer):
     return {"response_metadata": {"request_id": request_id}} if request_id else {}
 
 
-def _planned(module, client, plan):
+def _worked_out(module, client, change_of):
     try:
-        return plan(module.params, IamAccount(client))
+        return change_of(module.params, IamAccount(client))
     except (ClientError, BotoCoreError) as error:
         module.fail_json_aws(error, msg="Failed to read what is there, so nothing was changed")
     except LeastprivError as error:

@@ -67,7 +67,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Ch
 SETTINGS = ("alias", "sts_token_version", "outbound_web_identity_federation")
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that changes the setting."""
     name = next(name for name in SETTINGS if params[name] is not None)
     return PLANS[name](params[name], params["state"] == "absent", account)
@@ -127,7 +127,7 @@ def main():
         required_if=[("state", "absent", ("alias",))],
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ KINDS = {
 WITHOUT_STATUS = ("mfa_device", "virtual_mfa_device")
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that sets the credential's status or deletes it."""
     kind, absent = params["kind"], params["state"] == "absent"
     parameter, _family = KINDS[kind]
@@ -135,7 +135,7 @@ def main():
     )
     if module.params["state"] == "present" and module.params["kind"] in WITHOUT_STATUS:
         module.fail_json(msg="MFA devices have no status that could be set: only state=absent works for them")
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ NAMED = {
 RENAMED = ("user", "group", "server_certificate")
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that deletes, renames or moves the entity."""
     return _deletion(params, account) if params["state"] == "absent" else _renaming(params, account)
 
@@ -151,7 +151,7 @@ def main():
     )
     if module.params["state"] == "present" and module.params["kind"] not in RENAMED:
         module.fail_json(msg=f"IAM cannot rename or move a {_noun(module.params['kind'])}")
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that removes the user."""
     group, user = params["group"], params["user"]
     groups = account.fact("groups_of", user) or []
@@ -88,7 +88,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ SAML = "saml_provider"
 NAMED = {OIDC: ("open_id_connect_provider", "OpenIDConnectProviderArn"), SAML: ("saml_provider", "SAMLProviderArn")}
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that creates, changes or deletes the provider."""
     if params["arn"] is None:
         return _creation(params, account)
@@ -195,7 +195,7 @@ def main():
         required_if=[("state", "absent", ("arn",))],
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that detaches the policy."""
     kind, name, policy_arn = params["kind"], params["name"], params["policy_arn"]
     attached = account.fact("attached", kind, name) or []
@@ -98,7 +98,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

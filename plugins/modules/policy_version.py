@@ -96,7 +96,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
 NEW = "new"
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that creates, chooses or deletes the version."""
     versions = account.fact("policy_versions", params["policy_arn"]) or {}
     if params["state"] == "absent":
@@ -164,7 +164,7 @@ def main():
     )
     if module.params["version_id"] and module.params["state"] == "present" and not module.params["default"]:
         module.fail_json(msg="version_id with state=present makes that version the default: say default=true")
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

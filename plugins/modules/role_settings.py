@@ -66,7 +66,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, given, make_change
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that changes the role's settings."""
     wanted = given(description=params["description"], max_session_duration=params["max_session_duration"])
     found = account.fact("role_settings", params["name"]) or {}
@@ -92,7 +92,7 @@ def main():
         mutually_exclusive=[("max_session_duration", "only_description")],
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

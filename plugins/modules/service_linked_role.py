@@ -79,7 +79,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Ch
 PAUSE = 2
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that creates the role or asks for its deletion."""
     return _deletion(params, account) if params["state"] == "absent" else _creation(params, account)
 
@@ -140,7 +140,7 @@ def main():
         required_if=[("state", "present", ("service",)), ("state", "absent", ("name",))],
         supports_check_mode=True,
     )
-    make_change(module, plan, await_deletion)
+    make_change(module, change, await_deletion)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ CARRIERS = {
 }
 
 
-def plan(params, account):
+def change(params, account):
     """The one call that sets or removes the tags."""
     found = account.fact(params["kind"], params["name"])
     tags = found["tags"] if found else {}
@@ -149,7 +149,7 @@ def main():
         required_if=[("state", "present", ("tags",)), ("state", "absent", ("tag_keys",))],
         supports_check_mode=True,
     )
-    make_change(module, plan)
+    make_change(module, change)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_u
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
 # Errors of IAM that pass by themselves.
-PASSING = frozenset(("ConcurrentModification", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "NoSuchEntity"))
+TRANSIENT_CODES = frozenset(
+    ("ConcurrentModification", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "NoSuchEntity")
+)
 
 
-def is_passing(result):
+def is_transient(result):
     """Whether a module failed by an error that passes by itself: it looks first, and can be run again."""
     error = result.get("error") or {}
-    return bool(result.get("failed")) and error.get("code") in PASSING
+    return bool(result.get("failed")) and error.get("code") in TRANSIENT_CODES
 
 
 def outcomes_of_all(translated, hostvars, check_mode=False, undo=False):

@@ -23,7 +23,7 @@ _NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
 
 @dataclass(frozen=True)
-class Given:
+class ParsedOption:
     """An option that was given: its own word, and its values. A FLAG has none."""
 
     option: Option
@@ -32,13 +32,13 @@ class Given:
 
 
 @dataclass
-class Sorted:
+class ParsedArguments:
     """What one parser made of the words: given by what it sets, the words it leaves, and what it minds."""
 
-    given: dict[str, Given] = field(default_factory=dict)
+    given: dict[str, ParsedOption] = field(default_factory=dict)
     left: list[Word] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    last: Given | None = None
+    last: ParsedOption | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class _Match:
     ambiguous: tuple[str, ...] = ()
 
 
-def sort_words(words: list[Word], options: Mapping[str, Option]) -> Sorted:
+def sort_words(words: list[Word], options: Mapping[str, Option]) -> ParsedArguments:
     """Take from words the options with their values. Operands and unknown options are left, in their order.
 
     An option is known by what it sets: the API parameter, or its own name.
     """
-    found = Sorted()
+    found = ParsedArguments()
     matches = [_match(word.value, options) for word in words]
     at = 0
     while at < len(words):
@@ -124,7 +124,7 @@ def _match(text: str, options: Mapping[str, Option]) -> _Match | None:
     return None if _NEGATIVE_NUMBER.fullmatch(text) or " " in text else _Match()
 
 
-def _take(found: Sorted, match: _Match, word: Word, values: list[Word]) -> None:
+def _take(found: ParsedArguments, match: _Match, word: Word, values: list[Word]) -> None:
     option = match.option
     key = option.member or option.name
     if match.value is not None:
@@ -138,7 +138,7 @@ def _take(found: Sorted, match: _Match, word: Word, values: list[Word]) -> None:
         hint = "A value that begins with a hyphen must be written --option=value."
         found.problems.append(unsupported(f"--{option.name} needs a value", word.offset, word.end, hint))
     else:
-        found.last = Given(option, word, tuple(values))
+        found.last = ParsedOption(option, word, tuple(values))
         found.given[key] = found.last
 
 

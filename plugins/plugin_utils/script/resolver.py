@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.arguments import (
-    Given,
-    Sorted,
+    ParsedArguments,
+    ParsedOption,
     sort_words,
     split_operand,
     suggest,
@@ -182,7 +182,7 @@ def _is_readable(command: Command, found: _Findings) -> bool:
 # global options
 
 
-def _judge_globals(top: Sorted, found: _Findings) -> None:
+def _judge_globals(top: ParsedArguments, found: _Findings) -> None:
     for name, given in top.given.items():
         if name in REDIRECTING:
             message, hint = f"--{name} redirects the change", "The account's own profile in the inventory decides."
@@ -194,7 +194,7 @@ def _judge_globals(top: Sorted, found: _Findings) -> None:
             found.notes.append(f"--{name} has no effect on a change and was left out")
 
 
-def _judge_typed(given: Given, found: _Findings) -> None:
+def _judge_typed(given: ParsedOption, found: _Findings) -> None:
     """The checks of the CLI on what it does not send."""
     option = given.option
     for word in given.values:
@@ -268,7 +268,7 @@ def _reject_service(command: Command, name: Word | None, words: list[Word], foun
 # parameters
 
 
-def _judge_words(command: Command, operation: Operation, words: Sorted, found: _Findings) -> None:
+def _judge_words(command: Command, operation: Operation, words: ParsedArguments, found: _Findings) -> None:
     """Everything about the words of the operation that is not about a value."""
     found.problems += words.problems
     if any(word.value == HELP for word in words.left):
@@ -284,7 +284,7 @@ def _judge_words(command: Command, operation: Operation, words: Sorted, found: _
         found.reject(last.word, message, "Join the commands with && instead.")
 
 
-def _judge_paging(top: Sorted, words: Sorted, found: _Findings) -> None:
+def _judge_paging(top: ParsedArguments, words: ParsedArguments, found: _Findings) -> None:
     """The CLI's own check: without its paging there is nothing to page, and --max-items is the API's own parameter."""
     if "no-paginate" not in top.given and "Marker" not in words.given:
         return
@@ -296,7 +296,9 @@ def _judge_paging(top: Sorted, words: Sorted, found: _Findings) -> None:
             found.reject(words.given[name].word, f"--{name} contradicts --no-paginate and --marker")
 
 
-def _judge_required(command: Command, operation: Operation, service: Service, words: Sorted, found: _Findings) -> None:
+def _judge_required(
+    command: Command, operation: Operation, service: Service, words: ParsedArguments, found: _Findings
+) -> None:
     if any(name in words.given for name in SKELETONS) or any(word.value == HELP for word in words.left):
         return
     needed = list(service.shapes[operation.input_shape].get("required", ())) if operation.input_shape else []
@@ -308,12 +310,12 @@ def _judge_required(command: Command, operation: Operation, service: Service, wo
         found.problems.append(unsupported(message, command.offset, command.end))
 
 
-def _secrets(words: Sorted, service: Service) -> tuple[str, ...]:
+def _secrets(words: ParsedArguments, service: Service) -> tuple[str, ...]:
     shapes = [(name, given.option.shape) for name, given in words.given.items() if given.option.shape]
     return tuple(name for name, shape in shapes if service.shapes[shape].get("sensitive"))
 
 
-def _parameters(words: Sorted, service: Service, found: _Findings) -> tuple[dict[str, Any], dict[str, int]]:
+def _parameters(words: ParsedArguments, service: Service, found: _Findings) -> tuple[dict[str, Any], dict[str, int]]:
     parameters, offsets = {}, {}
     for name, given in words.given.items():
         place = given.values[0] if given.values else given.word
@@ -328,12 +330,14 @@ def _parameters(words: Sorted, service: Service, found: _Findings) -> tuple[dict
     return parameters, offsets
 
 
-def _loads(given: Given) -> bool:
+def _loads(given: ParsedOption) -> bool:
     """Whether the CLI would load the value (paramfile): of a list only where it has one item."""
     return given.option.loads_files and len(given.values) == 1 and given.values[0].value.startswith(LOADING)
 
 
-def _set_parameter(parameters: dict[str, Any], name: str, given: Given, service: Service, found: _Findings) -> None:
+def _set_parameter(
+    parameters: dict[str, Any], name: str, given: ParsedOption, service: Service, found: _Findings
+) -> None:
     place = given.values[0] if given.values else given.word
     try:
         value = _unpack(given, service.shapes)
@@ -356,7 +360,7 @@ def _spoken(path: tuple[Any, ...]) -> str:
     return "".join(f", {key}" for key in keys) + "," * bool(path)
 
 
-def _unpack(given: Given, shapes: Mapping[str, Any]) -> Any:
+def _unpack(given: ParsedOption, shapes: Mapping[str, Any]) -> Any:
     """The value of a parameter, as awscli's argprocess makes it."""
     option, texts = given.option, [word.value for word in given.values]
     if option.takes == FLAG:

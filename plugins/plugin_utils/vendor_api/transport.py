@@ -59,10 +59,10 @@ _FAILURES = {
 class ApiError(LeastprivError):
     """The API could not be asked. `is_final`: asking for other alerts will not do better in this run."""
 
-    def __init__(self, message: str, is_final: bool = False, is_passing: bool = False) -> None:
+    def __init__(self, message: str, is_final: bool = False, is_transient: bool = False) -> None:
         super().__init__(message)
         self.is_final = is_final
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Transport:
             started = self.timing.monotonic()
             outcome = self._try(method, path, headers, body)
             self.note(path.rpartition("/")[2], isinstance(outcome, Response) and outcome.status == TOO_MANY_REQUESTS)
-            if not _is_passing(outcome):
+            if not _is_transient(outcome):
                 break
             wait = self._wait(outcome, attempt)
             self.lost += self.timing.monotonic() - started + wait
@@ -198,14 +198,14 @@ class Transport:
             raise self._error(method, url, f"{error}; lower api_batch_size") from None
         except (requests.RequestException, DeadlineError, UnicodeError, OSError) as error:
             known = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _FAILURES)
-            what, is_passing = _FAILURES[next(known, "RequestException")]
+            what, is_transient = _FAILURES[next(known, "RequestException")]
             why = what.format(cause=cause_of(error), name=type(error).__name__)
-            raise self._error(method, url, why, is_final=True, is_passing=is_passing) from None
+            raise self._error(method, url, why, is_final=True, is_transient=is_transient) from None
 
-    def _error(self, method: str, url: str, why: str, is_final: bool = False, is_passing: bool = False) -> ApiError:
+    def _error(self, method: str, url: str, why: str, is_final: bool = False, is_transient: bool = False) -> ApiError:
         path = urlsplit(url).path
         text = f"The API at {self.endpoint.url} did not answer {method} {path}: {why}."
-        return ApiError(self.scrubbed(text), is_final, is_passing)
+        return ApiError(self.scrubbed(text), is_final, is_transient)
 
     def _wait(self, outcome: Response | ApiError, attempt: int) -> float:
         """Between half and all of 1, 2, 4, 8 … seconds, or as long as the API asks; in both cases capped."""
@@ -214,8 +214,8 @@ class Transport:
         return jittered if asked is None else min(asked + self.timing.chance(), self.timing.longest_wait)
 
 
-def _is_passing(outcome: Response | ApiError) -> bool:
-    return outcome.status in RETRIED if isinstance(outcome, Response) else outcome.is_passing
+def _is_transient(outcome: Response | ApiError) -> bool:
+    return outcome.status in RETRIED if isinstance(outcome, Response) else outcome.is_transient
 
 
 def _asked_wait(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_passing
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_transient
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import CONSOLIDATING, LONGEST, due, waves
 
 CREATE, ATTACH = "0001 amazon.aws.iam_managed_policy", "0002 amazon.aws.iam_user"
@@ -72,4 +72,4 @@ def test_nothing_is_due_in_an_account_that_is_left_alone():
     ],
 )
 def test_what_passes_by_itself_is_told_by_the_code(result, expected):
-    assert is_passing(result) is expected
+    assert is_transient(result) is expected

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: passing
+name: transient_error
 version_added: 1.0.0
 short_description: Whether a module failed by an error of IAM that passes by itself
 description:
@@ -26,7 +26,7 @@ EXAMPLES = r"""
   amazon.aws.iam_user:
     name: alice
   register: made
-  until: made is not leastpriv.iam.passing
+  until: made is not leastpriv.iam.transient_error
   retries: 2
   delay: 2
 """
@@ -37,9 +37,9 @@ _value:
   type: bool
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_passing
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_transient
 
 
 class TestModule:
     def tests(self):
-        return {"passing": is_passing}
+        return {"transient_error": is_transient}
