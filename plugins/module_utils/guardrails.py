@@ -33,7 +33,7 @@ RULES = {
     "no_trust": "no identity provider may be created, and none may be trusted with more",
     "password_policy": "no field of the account's password policy may become weaker",
     "session_duration": "a role's sessions may not become longer",
-    "right_account": "every account in a script must be the alert's own, in one partition",
+    "right_account": "every account that a command names must be the alert's own, in one partition",
     "managed_role": "a role that AWS manages is changed only by its owner",
     "protected_principal": "a protected principal is never touched",
     "blast_radius": "one run may change only so much of one account",

@@ -18,9 +18,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import (
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     Unreadable,
-    canonical,
-    denies,
     is_deny_only,
+    meaning,
     pretty,
     read_document,
     size,
@@ -91,7 +90,7 @@ def _equal_policy(script, step, arn, known, document):
             f"the name {name} is taken by {' and '.join(known)}; policy names are unique in an account whatever their "
             f"path or letter case, and {step['module']} finds policies by name"
         )
-    if canonical(script.fact("policy_document", arn) or {}) != canonical(document):
+    if meaning(script.fact("policy_document", arn) or {}) != meaning(document):
         raise aws_error(
             step,
             "EntityAlreadyExists",
@@ -118,7 +117,7 @@ def attach_policy(script, step):
     before, after = _attachment(attached, sorted({*attached, arn}))
     if arn not in attached:
         _guard_attached(script, step, arn)
-        _attachment_quota(script, step, kind, name, len(attached))
+        _attachment_quota(script, step, kind, name, attached)
         script.will_be([*attached, arn], "attached", kind, name)
     return compared(before, after, ("attached", kind, name, arn))
 
@@ -136,15 +135,17 @@ def _guard_attached(script, step, arn):
 
 
 def _attachment_quota(script, step, kind, name, attached):
-    key = kind, name
-    count = attached + script.pending.get(key, 0)
+    """The policies that the script itself has attached are among both: a set counts them once."""
+    key, arn = (kind, name), step["parameters"]["PolicyArn"].lower()
+    taken = {*map(str.lower, attached), *script.pending.get(key, ())}
+    count = len(taken - {arn})
     if count >= ATTACHED_QUOTA:
         quota = script.fact("summary").get(f"AttachedPoliciesPer{kind.capitalize()}Quota", ATTACHED_QUOTA)
         if count >= quota:
             quoted = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}"
             message = f"{quoted}. Detach one that {name} needs no more."
             raise aws_error(step, "LimitExceeded", message, AttachmentQuota)
-    script.pending[key] = script.pending.get(key, 0) + 1
+    script.pending[key] = frozenset({*script.pending.get(key, ()), arn})
 
 
 def detach_policy(script, step):
@@ -191,7 +192,7 @@ def create_policy_version(script, step):
     document = read_document(wanted["PolicyDocument"])
     after = {"document": pretty(document)}
     writes = ("policy_versions", arn)
-    equal = [one for one in versions if canonical(script.fact("version_document", arn, one)) == canonical(document)]
+    equal = [one for one in versions if meaning(script.fact("version_document", arn, one)) == meaning(document)]
     if any(versions[one] or not default for one in equal):
         return Observation("unchanged", after, after, writes)
     _version_quotas(step, versions)
@@ -239,7 +240,7 @@ def _version_quotas(step, versions):
 def _guard_default(script, step, arn, document):
     """What becomes default must keep every Deny that is in force."""
     live = script.fact("policy_document", arn)
-    script.guard_denies(step, live, f"it replaces the default version of {arn}", denies(document))
+    script.guard_denies(step, live, f"it replaces the default version of {arn}", document)
 
 
 def set_default_policy_version(script, step):
@@ -285,11 +286,11 @@ def put_inline_policy(script, step):
     before = {"document": pretty(live)} if live else {}
     after = {"document": pretty(wanted)}
     writes = ("inline", kind, name, policy)
-    if live and canonical(live) == canonical(wanted):
+    if live and meaning(live) == meaning(wanted):
         return Observation("unchanged", before, before, writes)
     for replaced in _inline_named_so(script, kind, name, policy):
         document = script.fact("inline", kind, name, replaced)
-        script.guard_denies(step, document, f"it replaces the inline policy {replaced}", denies(wanted))
+        script.guard_denies(step, document, f"it replaces the inline policy {replaced}", wanted)
     _inline_quota(script, step, kind, name)
     script.will_be(wanted, "inline", kind, name, policy)
     script.will_be(sorted({*script.fact("inline_names", kind, name), policy}), "inline_names", kind, name)

@@ -19,8 +19,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import (
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     allows_everything,
-    canonical,
     is_deny_only,
+    meaning,
     pretty,
     read_document,
 )
@@ -63,7 +63,7 @@ def update_trust(script, step):
     wanted = read_document(step["parameters"]["PolicyDocument"])
     script.will_be({**found, "trust": wanted}, kind, name)
     before, after = {"trust": pretty(found["trust"])}, {"trust": pretty(wanted)}
-    same = canonical(found["trust"]) == canonical(wanted)
+    same = meaning(found["trust"]) == meaning(wanted)
     return Observation("unchanged" if same else "needed", before, before if same else after, (kind, name, "trust"))
 
 
@@ -121,7 +121,7 @@ def _create_principal(script, step, kind, wanted):
 
 def _same_field(found, wanted, field):
     if field == "trust":
-        return canonical(found[field]) == canonical(wanted[field])
+        return meaning(found[field]) == meaning(wanted[field])
     return found[field] == wanted[field]
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.denials import lost_denials
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import denies
 
 # Facts that belong to a user, role or group under another name, for following a renamed one.
 OWNERS = {
@@ -70,7 +70,7 @@ class Script:
     :param account_id: 12 digits.
     :param partition: C(aws), C(aws-cn), C(aws-us-gov), ...
     :param allow: the user's C(remediate_allow).
-    :param pending: attachments that earlier alerts of this run will have made, key -> count.
+    :param pending: attachments that the alerts of this run will have made, key -> lower-cased ARNs.
     :param protects: whether the user protects any principal of this account.
     """
 
@@ -189,15 +189,15 @@ class Script:
         if not is_open(rule, step["operation"], self._allow):
             raise Refusal(rule, detail)
 
-    def guard_denies(self, step, document, act, kept=frozenset()):
+    def guard_denies(self, step, document, act, replacement=None):
         """Refuse to take away Deny statements; a document that cannot be read might hold one.
 
-        :param kept: canonical statements that stay in force.
+        :param replacement: the document that takes its place; it may deny more, and must not deny less.
         :raises Refusal:
         """
         if document is None:
             self.guard("keep_deny", step, f"{act}, whose document cannot be read")
-        elif denies(document) - kept:
+        elif lost_denials(document, replacement):
             self.guard("keep_deny", step, f"{act}, which denies something")
 
 

@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import Leastp
 VERSIONS = ("2012-10-17", "2008-10-17")
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 SETS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
-ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
+ACTION = re.compile(r"\*|\*:\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 SID = re.compile(r"[a-zA-Z0-9]*")
 SURROGATE = re.compile("[\ud800-\udfff]")
 # IAM's grammar needs seven levels, and no number in a document that IAM takes is nearly as long.
@@ -271,7 +271,7 @@ def allows_everything(document):
     """True when a statement allows every action on every resource without a condition, and no statement denies."""
     found = [one for one in statements(document) if isinstance(one, dict)]
     allowing = [one for one in found if one.get("Effect") == "Allow" and not one.get("Condition")]
-    unlimited = [one for one in allowing if all("*" in _as_list(one.get(key)) for key in ("Action", "Resource"))]
+    unlimited = [one for one in allowing if "*" in _as_list(one.get("Resource")) and "*" in _actions(one, "Action")]
     return bool(unlimited) and not denies(document)
 
 
@@ -287,6 +287,35 @@ def denies(document):
         for one in statements(document)
         if isinstance(one, dict) and str(one.get("Effect")).lower() != "allow"
     }
+
+
+def _actions(statement, key):
+    """The actions as IAM reads them: whatever their letter case, and C(*:*) is C(*)."""
+    found = [one.lower() if _is_text(one) else one for one in _as_list(statement.get(key))]
+    return ["*" if one == "*:*" else one for one in found]
+
+
+def as_iam_reads(statement):
+    """A statement with actions and condition keys in lower case: IAM does not tell them apart by it."""
+    if not isinstance(statement, dict):
+        return statement
+    read = {key: _actions(statement, key) if key in ("Action", "NotAction") else statement[key] for key in statement}
+    if isinstance(read.get("Condition"), dict):
+        read["Condition"] = {name: _lower_keys(block) for name, block in read["Condition"].items()}
+    return read
+
+
+def _lower_keys(block):
+    if not isinstance(block, dict):
+        return block
+    lower = {key.lower(): value for key, value in block.items()}
+    # Two keys that differ in letter case alone stay two.
+    return lower if len(lower) == len(block) else block
+
+
+def meaning(document):
+    """One text for all documents that mean the same to IAM, though it stores them as they are written."""
+    return canonical({**document, "Statement": [as_iam_reads(one) for one in statements(document)]})
 
 
 def canonical(document):
@@ -340,7 +369,7 @@ def _tagged(value):
 
 def same_document(one, other):
     """True when two documents (texts or dicts) are one and the same to IAM."""
-    return canonical(read_document(one)) == canonical(read_document(other))
+    return meaning(read_document(one)) == meaning(read_document(other))
 
 
 def size(text):

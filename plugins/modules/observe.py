@@ -158,7 +158,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.blast_radius import BlastRadius, changes_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.claims import Claims, claim_of, normalised
 from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import (
@@ -345,7 +345,7 @@ class Batch:
         as_found = script.fork()
         found = observe_undo(script, step) if "undoes" in step else observe(script, step)
         if found.status == "needed":
-            self._attempt.notes += [*script.notes, *note_reach(step, principals)]
+            self._attempt.notes += [*script.notes, *note_reach(step, principals), *self._note_partitions(step)]
             for kind, name, arn in principals:
                 self._protection.check(kind, name, arn)
             self._claim(script, found, step, alert_id)
@@ -401,6 +401,13 @@ class Batch:
         if foreign:
             detail = f"it names the partition {foreign[0]}, and the account is in {self._partition}"
             raise Refusal("right_account", detail)
+
+    def _note_partitions(self, step):
+        """The partitions that a Deny is about and the account is not in; accounts are noted with the script."""
+        places = denied_elsewhere(step["parameters"], self._place[0], self._partition)
+        foreign = [place for place in places if place.startswith("partition ")]
+        denied = f"{cli_name(step['operation'])} denies something in {' and '.join(foreign)}"
+        return [f"{denied}, and the account is in {self._partition}."] if foreign else []
 
     def _claim(self, script, found, step, alert_id):
         """Make sure that the step neither reverts nor hollows out what another alert of the run does."""

@@ -161,7 +161,7 @@ def play(real_cli, side, commands, review):
 
 
 def is_about_nobody(review):
-    """Whether nothing of a script is applied since those whom it would restrict do not exist; the CLI makes a policy."""
+    """Whether nothing of a script is applied since its principals do not exist; the CLI would make its policy."""
     return {step["status"] for step in review["steps"]} == {"not_run"}
 
 

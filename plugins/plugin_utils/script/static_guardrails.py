@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import PARTITION, arns_in
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import DOCUMENTS, PARTITION, names_account, own_arns_in
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     PolicyDocumentError,
@@ -16,7 +16,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document impo
     read_document,
 )
 
-DOCUMENTS = {"AssumeRolePolicyDocument", "PolicyDocument"}
 # Parameters whose value is one ARN: there, unlike in a document, a wildcard or a variable means nothing to IAM.
 ONE_ARN = re.compile(r".*Arn|PermissionsBoundary")
 
@@ -113,7 +112,7 @@ CHECKS = {
 def _right_account(call, account_id):
     found = []
     for parameter, value in call.parameters.items():
-        details = [_wrong_place(match, account_id) for match in arns_in(value)]
+        details = [_wrong_place(match, account_id) for match in own_arns_in(parameter, value)]
         if ONE_ARN.fullmatch(parameter):
             details.append(_no_single_arn(value, account_id))
         wrong = next(filter(None, details), None)
@@ -132,8 +131,7 @@ def _wrong_place(match, account_id):
     partition, account = match["partition"], match["account"]
     if not PARTITION.fullmatch(partition) and "*" not in partition:
         return f"it names the partition {partition!r}"
-    # Empty: a service without accounts in its ARNs; a wildcard or a variable names no account.
-    if account in ("", "aws", account_id) or re.search(r"[*?]|^\$\{", account):
+    if account in ("aws", account_id) or not names_account(account):
         return None
     what = "account" if re.fullmatch(r"[0-9]{12}", account) else "no 12-digit account id but"
     return f"the alert is about account {account_id} and the script names {what} {account!r}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
     ACCOUNT_WIDE,
@@ -94,7 +94,7 @@ def translate(script, account_id, allow=(), protected=()):
     problems = [*parsed.problems, *(problem for call in calls for problem in call.problems)]
     problems += [problem for call in changing for problem in _call_problems(call, account_id, allow)]
     problems += _script_problems(text, changing, problems)
-    notes = [note for call in calls for note in call.notes]
+    notes = [note for call in calls for note in [*call.notes, *_foreign_notes(call, account_id)]]
     if problems:
         left, lines = _left_to_do(parsed, changing, account_id, allow, protected)
         reason = "\n".join([describe(text, _in_order(problems)), *lines])
@@ -199,6 +199,13 @@ def _call_problems(call, account_id, allow):
         *(_inexpressible(call, row, name) for name in inexpressible(row, call.parameters)),
         *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow)),
     ]
+
+
+def _foreign_notes(call, account_id):
+    """A Deny may be about anything, since it only restricts; a mistyped account is worth a look all the same."""
+    places = denied_elsewhere(call.parameters, account_id)
+    denied = f"{cli_name(call.operation)} denies something in {' and '.join(places)}"
+    return [f"{denied}, and the alert is about account {account_id}."] if places else []
 
 
 def _decided_by_name(call, row):

@@ -90,14 +90,47 @@ REFUSED = [
     ("deny_only", f"aws iam put-role-policy --role-name ci --policy-name p --policy-document '{ALLOW}'"),
     ("no_activation", "aws iam update-access-key --user-name a --access-key-id AKIAEXAMPLE000000000 --status Active"),
     ("right_account", f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT[::-1]}:policy/p"),
-    ("right_account", create(DENY.replace('"*"', '"arn:aws:iam::1234567890123:user/x"'))),
-    ("right_account", create(DENY.replace('"*"', '"arn:aws:iam::\\u0031\\u0031\\u0031111111111:user/x"'))),
     (
         "right_account",
         f"aws iam attach-user-policy --user-name a --policy-arn arn:aws-cn:iam::{ACCOUNT}:policy/p && "
         f"aws iam attach-user-policy --user-name a --policy-arn arn:aws:iam::{ACCOUNT}:policy/p",
     ),
 ]
+
+
+ELSEWHERE = [
+    ('"*"', '"arn:aws:sts::210987654321:assumed-role/x"', "account 210987654321"),
+    ('"*"', '["*", "arn:aws:kms:eu-west-1:210987654321:key/*"]', "account 210987654321"),
+    ('"*"', '"arn:aws:lambda:eu-west-1:\\u0032\\u0031\\u0030987654321:layer:x"', "account 210987654321"),
+    ('"*"', '"arn:aws:iam::1234567890123:user/x"', "account 1234567890123"),
+    ('"Resource": "*"', '"NotResource": "arn:aws:iam::210987654321:role/x"', "account 210987654321"),
+    (
+        '"Resource": "*"',
+        '"Resource": "*", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::210987654321:role/x"}}',
+        "account 210987654321",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "place"), ELSEWHERE)
+def test_a_deny_may_be_about_any_account_and_the_review_says_so(old, new, place):
+    for script in (create(DENY.replace(old, new)), f"{PUT} '{DENY.replace(old, new)}'"):
+        result = steps(script)
+        assert result["disposition"] is None, result["reason"]
+        assert [note.split(" denies ")[1] for note in result["notes"]] == [
+            f"something in {place}, and the alert is about account {ACCOUNT}."
+        ]
+
+
+@pytest.mark.parametrize(("old", "new", "_place"), ELSEWHERE)
+def test_an_allow_may_not(old, new, _place):
+    document = DENY.replace(old, new).replace("Deny", "Allow")
+    result = steps(create(document), allow=["deny_only"])
+    assert result["disposition"] == "refused"
+    assert "guardrail right_account" in result["reason"]
+
+
+PUT = "aws iam put-role-policy --role-name ci --policy-name p --policy-document"
 
 
 @pytest.mark.parametrize(("rule", "script"), REFUSED)

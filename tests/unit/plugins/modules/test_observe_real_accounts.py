@@ -243,3 +243,59 @@ def test_what_iam_allows_for_a_service_linked_role_stays_possible(account, howev
     ):
         (seen,) = observe(account, f"aws iam {command.format(SERVICE_ROLE)}")
         assert seen["disposition"] is None, seen["reason"]
+
+
+# --- quotas (C5) ---
+
+
+def attaching(numbers, user="ann"):
+    name = "aws iam create-policy --policy-name p{0} --policy-document '@DENY@'"
+    attach = "aws iam attach-user-policy --user-name {1} --policy-arn @ARN@/p{0}"
+    return " && ".join(f"{name} && {attach}".format(number, user) for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("counts", "dispositions"), [([9], [None]), ([10], ["failed"]), ([5, 4, 1], [None, None, "failed"])]
+)
+def test_what_a_script_attaches_is_counted_once(account, however_read, counts, dispositions):
+    starts = [sum(counts[:index]) for index in range(len(counts))]
+    scripts = [attaching(range(start, start + count)) for start, count in zip(starts, counts, strict=True)]
+    seen = observe(account, *scripts)
+    assert [one["disposition"] for one in seen] == dispositions, [one["reason"] for one in seen]
+
+
+def test_what_two_alerts_attach_both_is_counted_once(account):
+    seen = observe(account, attaching(range(9)), attaching(range(9)))
+    assert [one["disposition"] for one in seen] == [None, None], seen[1]["reason"]
+
+
+# --- a Deny in the place of a Deny (C6), as IAM reads it (C7) ---
+
+
+@pytest.mark.parametrize(
+    ("new", "disposition"),
+    [
+        ('{"Sid":"Own","Effect":"Deny","Action":"sqs:*","Resource":"*"}', None),
+        ('{"Effect":"Deny","Action":"*:*","Resource":"*"}', None),
+        ('{"Effect":"Deny","Action":"SQS:*","Resource":["*"]}', "already_remediated"),
+        ('{"Effect":"Deny","Action":"sqs:Send*","Resource":"*"}', "refused"),
+    ],
+)
+def test_a_deny_is_replaced_by_one_that_denies_as_much(running_stack, new, disposition):
+    account_id = running_stack.account_id("sandbox")
+    iam = running_stack.client("iam", "sandbox")
+    old = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"sqs:*","Resource":"*"}]}'
+    if not iam.list_users()["Users"]:
+        iam.create_user(UserName="ann")
+        iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=old)
+    document = f'{{"Version":"2012-10-17","Statement":[{new}]}}'
+    script = f"aws iam put-user-policy --user-name ann --policy-name p --policy-document '{document}'"
+    translated = filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id)
+    params = {"account_id": account_id, "allow": [], "protected_principals": [], "max_changes": None}
+    module = SimpleNamespace(
+        params={**params, "on_quota": "fail", "undo": False},
+        client=lambda service: running_stack.client(service, "sandbox"),
+    )
+    alert = {"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]}
+    (seen,) = module_under_test.observe_alerts(module, [alert], f"arn:aws:sts::{account_id}:assumed-role/runner/x")
+    assert seen["disposition"] == disposition, seen["reason"]
