@@ -27,6 +27,9 @@ SECRET_ENDS = (
     "password",
     "passwd",
     "passphrase",
+    "sshpass",
+    "samlassertion",
+    "samlresponse",
     "privatekey",
     "secret",
     "secretstring",
@@ -91,7 +94,9 @@ _NO_TOKEN = re.compile(r"(?:next|starting|continuation|page|pagination|expired|i
 _WORKING_FOLDERS = ("PWD", "OLDPWD")
 _LAST_PART = re.compile(r"(?i:(?:^|[_.-])(?:pass|pwd|pat|pin|otp|jwt|auth)$)|[a-z](?:Pass|Pwd|Jwt)$")
 # One of these is in the name of every secret: a text without them needs no closer look.
-_ROOTS = ("pass", "private", "secret", "token", "code", "key", "pwd", "pat", "pin", "otp", "jwt", "auth", "bearer")
+_ROOTS = (
+    *("pass", "private", "secret", "token", "code", "key", "pwd", "pat", "pin", "otp", "jwt", "auth", "bearer", "saml"),
+)
 _HEADER_ROOTS = ("x-", "cookie")
 _JSON_KEY = re.compile(
     r"""(?<!\\)(?P<open>\\{0,8}["'])(?P<key>[\w.-]{1,64})(?P=open)\s*(?::|=>?)\s*(?:\[\s*)?(?:[bu](?=["']))?"""

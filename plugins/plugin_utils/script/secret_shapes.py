@@ -32,6 +32,10 @@ _TOKEN_PREFIXES = (
     r"(?:npm_|hf_|dop_v1_|dckr_pat_|glsa_|lin_api_|shp(?:at|ca|pa|ss)_)\w{20,}",
     r"(?:pypi-|hv[sbr]\.)[\w-]{20,}",
     r"SG\.[\w-]{16,}\.[\w-]{16,}",
+    r"(?:GOCSPX-|1//0)[\w-]{20,}",
+    r"AGE-SECRET-KEY-1[A-Z0-9]{40,}",
+    # A client secret of Microsoft Entra ID.
+    r"[\w~.-]{3}[78]Q~[\w~.-]{31,34}",
     # Session tokens of STS, and the base64 of "-----BEGIN".
     r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu|FQoGZXIvYXdz|FQoDYXdz|AQoDYXdz|AQoEXAMPLE|LS0tLS1CRUdJTi)[\w/+=%-]{16,}",
 )
@@ -39,9 +43,27 @@ _TOKEN_ROOTS = (
     *("eyj", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-"),
     *("glft-", "glimt-", "glagent-", "gloas-", "glsoat-", "glffct-", "xox", "xapp-", "k_live_", "k_test_", "whsec_"),
     *("sk-", "aiza", "ya29.", "npm_", "hf_", "dop_v1_", "dckr_pat_", "glsa_", "lin_api_", "shpat_", "shpca_", "shppa_"),
+    *("gocspx-", "1//0", "age-secret-", "7q~", "8q~"),
     *("shpss_", "pypi-", "hvs.", "hvb.", "hvr.", "sg.", "fwogz", "iqojb", "fqogz", "fqody", "aqody", "aqoex", "ls0tl"),
 )
 TOKEN = re.compile(rf"(?<![\w/+-])(?:{'|'.join(_TOKEN_PREFIXES)})")
+
+
+# Options of one letter mean a secret with these commands alone: roots, commands, the option and what may follow it.
+_SECRET_OPTIONS = (
+    (("sshpass", "login"), r"sshpass|(?:docker|podman|az|registry)\s+login", r"p[\s=]{0,4}"),
+    (("mongo", "useradd", "usermod"), r"mongo[a-z]{0,8}|useradd|usermod", r"p[\s=]{1,4}"),
+    (("7z",), r"7z[a-z]?", "p"),
+    (("zip", "sqlcmd"), r"zip|unzip|sqlcmd", r"P\s{0,4}"),
+    (("ssh-keygen",), r"ssh-keygen", r"[NP]\s{1,4}"),
+    (("openssl",), r"openssl\s+enc", r"k\s{1,4}"),
+    (("snmp",), r"snmp[a-z]{1,12}", r"[cAX]\s{1,4}"),
+    (("redis-cli",), r"redis-cli", r"a\s{0,4}"),
+    (("ldap",), r"ldap[a-z]{1,12}", r"w\s{0,4}"),
+    (("http",), r"https?", r"(?:a|-auth)[\s=]{1,4}[^\s:]{1,128}:"),
+    (("curl",), r"curl", r"(?:b|-cookie)[\s=]{1,4}[\"']?[^\s=]{1,128}="),
+    (("smb", "rpcclient"), r"smb[a-z]{1,12}|rpcclient", r"(?:U|-user)[\s=]{0,4}[^\s%]{1,128}%"),
+)
 
 
 class Shape(NamedTuple):
@@ -61,6 +83,9 @@ SHAPES = (
         ),
     ),
     Shape(("private-lines",), re.compile(r"Private-Lines:[ \t]*[0-9]+(?P<value>[A-Za-z0-9+/=\s]+)", _I)),
+    Shape(
+        ("basic",), re.compile(r"\bBasic\s{1,8}(?P<value>(?=[A-Za-z+/]{0,512}[0-9=])[A-Za-z0-9+/]{8,512}={0,2})", _I)
+    ),
     Shape(("bearer",), re.compile(r"\bBearer\s{1,8}(?P<value>[\w.~+/=-]{16,})", _I)),
     # What was masked before: a script that has lost a secret on its way here is as little to be applied as one with it.
     Shape(("*" * 12,), re.compile(r"(?P<value>\*{12,})")),
@@ -86,9 +111,10 @@ SHAPES = (
     ),
     Shape(("signature",), re.compile(r"(?<![\w-])Signature=(?P<value>[0-9a-f]{32,})", _I)),
     Shape(
-        ("hooks.slack.com", "api/webhooks", "webhook.office.com", "chat.googleapis.com"),
+        ("hooks.", "api/webhooks", ".office.com", "chat.googleapis.com", "api.telegram.org"),
         re.compile(
-            r"(?:hooks\.slack\.com(?:/\w{1,20})?|/api/webhooks|webhook\.office\.com|chat\.googleapis\.com/v1/spaces)/"
+            r"(?:hooks\.(?:slack\.com(?:/\w{1,20})?|zapier\.com/hooks|chime\.aws)|/api/webhooks|webhook\.office\.com"
+            r"|outlook\.office\.com/webhook|chat\.googleapis\.com/v1/spaces|api\.telegram\.org)/"
             r"""(?P<value>[^\s"'<>]+)""",
             _I,
         ),
@@ -102,11 +128,9 @@ SHAPES = (
             r"|[^\s:\"'-][^\s:\"']{0,127}:(?P<bare>\S{1,512}))"
         ),
     ),
-    Shape(
-        ("sshpass", "login"),
-        re.compile(
-            rf"\b(?:sshpass|(?:docker|podman|az|registry)\s+login)\b(?:{_REST_OF_COMMAND})??-p[\s=]{{0,4}}(?P<value>\S+)"
-        ),
+    *(
+        Shape(roots, re.compile(rf"\b(?:{commands})\b(?:{_REST_OF_COMMAND})??-{option}(?P<value>[^\s=]\S*)"))
+        for roots, commands, option in _SECRET_OPTIONS
     ),
     Shape(
         ("mysql", "mariadb"),
@@ -125,8 +149,19 @@ SHAPES = (
     Shape(
         ("put-parameter",), re.compile(rf"\bput-parameter\b(?:{_REST_OF_COMMAND})??--value[=\s]{{1,8}}(?P<value>\S+)")
     ),
-    Shape(("redis-cli",), re.compile(rf"\bredis-cli\b(?:{_REST_OF_COMMAND})??-a\s{{0,4}}(?P<value>\S+)")),
-    Shape(("ldap",), re.compile(rf"\bldap[a-z]{{1,12}}\b(?:{_REST_OF_COMMAND})??-w\s{{0,4}}(?P<value>\S+)")),
+    Shape(("chpasswd",), re.compile(r"\bchpasswd\b[^\n;|&<]{0,99}<<<\s{0,8}(?P<value>\S+)")),
+    Shape(("securestring",), re.compile(r"\bConvertTo-SecureString\s{1,8}(?:-String\s{1,8})?(?P<value>\S+)", _I)),
+    Shape(("from-literal",), re.compile(r"--from-literal[=\s]{1,8}[^\s=]{1,253}=(?P<value>\S+)")),
+    Shape(("_auth",), re.compile(r":_(?:auth(?:Token)?|password)\s{0,8}=\s{0,8}(?P<value>\S+)")),
+    # In prose: a value has a digit.
+    Shape(
+        ("password", "passphrase", "secret"),
+        re.compile(
+            r"\b(?:password|passphrase|secret)(?:\s(?:for|of)\s\S{1,128})?\s(?:is|was)[:\s]{1,4}"
+            r"[\"']?(?P<value>(?=[^\s0-9*]{0,128}[0-9*])[^\s\"']{5,}[^\s\"'.,;])",
+            _I,
+        ),
+    ),
     Shape(("pass:",), re.compile(r"(?<![\w-])pass:(?P<value>\S+)")),
     Shape(
         ("login",), re.compile(r"\blogin\s{1,8}\S{1,128}\s{1,8}(?:account\s\S{1,128}\s)?password\s{1,8}(?P<value>\S+)")

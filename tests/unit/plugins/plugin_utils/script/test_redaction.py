@@ -166,6 +166,37 @@ SHAPED = [
     f"-----BEGIN PGP PRIVATE KEY BLOCK[-----\n{PEM}\n]-----END PGP PRIVATE KEY BLOCK-----",
 ]
 
+SHAPED += [
+    "SSHPASS=[hunter2] sshpass -e ssh host",
+    "it was sent as Basic [YWRtaW46aHVudGVyMg==]",
+    "aws sts assume-role-with-saml --saml-assertion [PHNhbWxwOlJlc3BvbnNl]",
+    "curl -d SAMLResponse=[PHNhbWxwOlJlc3BvbnNl] https://idp.example",
+    "https -a ann:[hunter2] https://api.example/x",
+    "curl -s -b 'session=[hunter2]' https://api.example/x".replace("]'", "']"),
+    "curl --cookie session=[hunter2] https://api.example/x",
+    "mongosh -u ann -p [hunter2] --port 1",
+    "useradd -p [hunter2] bob",
+    "unzip -P [hunter2] a.zip",
+    "sqlcmd -S host -U sa -P [hunter2] -Q x",
+    "7z x -p[hunter2] a.7z",
+    "ssh-keygen -t ed25519 -N ['hunter2'] -f key",
+    "openssl enc -aes-256-cbc -k [hunter2] -in x",
+    "snmpwalk -v2c -c [hunter2] host",
+    "smbclient -U ann%[hunter2] //host/share",
+    'chpasswd <<< ["bob:hunter2"]',
+    'ConvertTo-SecureString ["hunter2"] -AsPlainText -Force',
+    "kubectl create secret generic x --from-literal=db=[hunter2]",
+    "//registry.example/:_authToken=[hunter2]",
+    "the password for bob is [hunter2]",
+    "https://hooks.zapier.com/hooks/[catch/1/hunter2]",
+    "https://outlook.office.com/webhook/[hunter2/y]",
+    "https://api.telegram.org/[bot1:hunter2/sendMessage]",
+    "echo [GOCSPX" + "-0123456789abcdefghijklmnop]",
+    "echo [1//0" + "gABCDEFGHIJKLMNOPQRSTUVWXYZ]",
+    "echo [AGE-SECRET" + "-KEY-1" + "Q" * 58 + "]",
+    "echo [abc8Q" + "~0123456789abcdefghijklmnopqrstuvwx]",
+]
+
 # What vendors, AWS and reports are full of.
 NO_SECRETS = [
     "aws iam attach-user-policy --user-name x --policy-arn arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser",
@@ -193,6 +224,10 @@ NO_SECRETS = [
     "glue-service-role-in-production and sk-prod-some-policy-name-that-is-long-enough",
     "PWD=/home/ann make",
     "remove_password: true",
+    "Basic permissions, basic authentication and the basic policy",
+    "the password is required, and the secret is gone: a new one has to be made",
+    "the password of bob was changed on Monday",
+    "https://example.com/x -p 5 and zip -r a.zip folder",
 ]
 
 
@@ -266,6 +301,13 @@ HOSTILE = (
         "<a>",
         "<a ",
         "docker login ",
+        "curl a -",
+        "https ",
+        "snmpwalk ",
+        "chpasswd <<<",
+        "Basic a",
+        "password for ",
+        "secret is a",
         "mysql -",
         "set ",
     ),
