@@ -299,7 +299,7 @@ def run(monkeypatch, name, options, answers, change=None, check_mode=False):
         elif change:
             stub.add_response(change[0], change[2], change[1])
         with pytest.raises(Ended) as ended:
-            make_change(AModule(client, filled, check_mode), module.plan)
+            make_change(AModule(client, filled, check_mode), module.change)
         stub.assert_no_pending_responses()
     return SimpleNamespace(**ended.value.result)
 
