@@ -368,20 +368,7 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
         with socket_address(path) as address:
             listener.bind(address)
         listener.listen(128)
-        modules, programs = preloaded()
-        settings = {
-            "listener": listener.fileno(),
-            "controller": controller,
-            "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
-            "modules": modules,
-            "programs": programs,
-            "sessions": str(sessions_folder()),
-            "fence": call_fence.__name__,
-            "counter": api_calls.__name__,
-            "patches": botocore_patches.__name__,
-            "note": str(path.with_suffix(".patches")),
-            "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
-        }
+        settings = server_settings(listener, path, controller)
         try:
             process = subprocess.Popen(
                 [interpreter, fork_server.__file__, json.dumps(settings)],
@@ -400,6 +387,24 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
     if server is None:
         raise NotWarm(f"{interpreter} does not stay")
     return server
+
+
+def server_settings(listener: socket.socket, path: Path, controller: int) -> dict[str, Any]:
+    """What the fork server is started with."""
+    modules, programs = preloaded()
+    return {
+        "listener": listener.fileno(),
+        "controller": controller,
+        "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
+        "modules": modules,
+        "programs": programs,
+        "sessions": str(sessions_folder()),
+        "fence": call_fence.__name__,
+        "counter": api_calls.__name__,
+        "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
+        "patches": botocore_patches.__name__,
+        "note": str(path.with_suffix(".patches")),
+    }
 
 
 def preloaded() -> tuple[list[str], list[str]]:

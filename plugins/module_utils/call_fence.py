@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from contextlib import suppress
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
@@ -274,6 +275,9 @@ def install():
 def stops_calls():
     """Try the fence: whether it stops a call of this botocore. Nothing is sent to AWS, whatever the answer is."""
     session = botocore.session.Session()
+    # A broken file of the user's says nothing of the fence, and a run may use another one.
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
     session.set_credentials("none", "none")
     settings = Config(connect_timeout=1, retries={"max_attempts": 0})
     client = session.create_client("iam", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", config=settings)

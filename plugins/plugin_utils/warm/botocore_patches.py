@@ -180,8 +180,14 @@ def read_notes(folder: str) -> Note:
 
     :param folder: Ansible's local temporary folder.
     """
-    notes = [Note(**json.loads(file.read_text(encoding="utf-8"))) for file in sorted(Path(folder).glob(NOTES))]
-    return Note(*(list(dict.fromkeys(line for note in notes for line in note[part])) for part in range(2)))
+    note = Note([], [])
+    for file in sorted(Path(folder).glob(NOTES)):
+        # One may just be written.
+        with suppress(OSError, ValueError, TypeError):
+            found = Note(**json.loads(file.read_text(encoding="utf-8")))
+            for lines, more in zip(note, found, strict=True):
+                lines += [line for line in more if line not in lines]
+    return note
 
 
 def was_tried(version: str, tried: tuple[str, str]) -> bool:

@@ -292,6 +292,14 @@ def test_the_fence_tells_whether_it_stands(fenced):
     assert sent == []
 
 
+def test_a_broken_file_of_the_user_does_not_take_the_fence_down(fenced, tmp_path, monkeypatch):
+    fenced()
+    call_fence.leave()
+    (tmp_path / "config").write_text("[profile\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    assert call_fence.stops_calls()
+
+
 def test_a_botocore_without_the_event_is_found_out(monkeypatch):
     monkeypatch.setattr(call_fence, "CALL_EVENT", "an-event-of-another-botocore")
     handlers = []

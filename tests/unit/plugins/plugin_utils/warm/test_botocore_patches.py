@@ -150,6 +150,7 @@ def test_notes_are_read_back_each_line_once(tmp_path, monkeypatch):
     for name in ("warm-1", "warm-2"):
         with installed_and_noted(str(tmp_path), str(tmp_path / f"{name}.patches")):
             pass
+    (tmp_path / "warm-3.patches").write_text('{"untried": [')
     assert len(read_notes(str(tmp_path)).untried) == 1
 
 
