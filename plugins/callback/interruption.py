@@ -39,7 +39,7 @@ import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -52,13 +52,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
-    QUEUE_ARGUMENTS,
-    REACH,
-    Queue,
     delete,
     give_back,
-    open_queue,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
@@ -202,7 +199,7 @@ class CallbackModule(CallbackBase):
             return []
         try:
             with _time_limit(SETTLING):
-                queue = _open_queue(run.run)
+                queue = open_queue_of(run.run)
                 failures = [*delete(queue, wanted[DELETE]), *give_back(queue, wanted[GIVE_BACK])]
         except TimeIsUp:
             return [f"The queue did not answer within {SETTLING:.0f} s when the run was interrupted."]
@@ -241,25 +238,6 @@ def _interrupt_worker(signum: int) -> None:
     if signum == signal.SIGTERM:
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
-
-
-def _open_queue(given: Mapping[str, str]) -> Queue:
-    """Open the queue as M(leastpriv.iam.acknowledge) does, which takes from the environment what is not given."""
-    settings = {option: given.get(option) or _fallback(**spec) for option, spec in QUEUE_ARGUMENTS.items()}
-    return open_queue(_connect, settings["queue_name"], [settings[option] for option in REACH])
-
-
-def _fallback(fallback: Any = (None, ()), **ignored: Any) -> str | None:
-    return next(filter(None, map(os.environ.get, fallback[1])), None)
-
-
-def _connect(service: str, profile_name: Any, region: Any, endpoint: Any, aws_config: Any, **ignored: Any) -> Any:
-    # Only now: a run that is not interrupted does not need the SDK in its controller.
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.session.Session(profile_name=profile_name, region_name=region)
-    return session.client(service, endpoint_url=endpoint, config=Config(**aws_config))
 
 
 @contextmanager

@@ -69,11 +69,12 @@ COLLECTION = "leastpriv.iam."
 CONNECTION = "leastpriv.iam.warm"
 # The first of Ansible's own filters and tests that is looked for loads them all.
 PLUGINS = (
-    (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.normal", "leastpriv.iam.journal")),
+    (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.normal")),
+    (action_loader, ("leastpriv.iam.journal", "leastpriv.iam.preflight")),
     (connection_loader, (CONNECTION,)),
-    (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.settings")),
+    (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes")),
     (filter_loader, ("leastpriv.iam.due", "leastpriv.iam.translated", "leastpriv.iam.report")),
-    (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session")),
+    (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session", "leastpriv.iam.settings")),
     (test_loader, ("ansible.builtin.failed",)),
 )
 # The versions of ansible-core that modules were packed beforehand with (docs/compatibility.md).

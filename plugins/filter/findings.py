@@ -22,7 +22,7 @@ options:
     type: dict
     required: true
   settings:
-    description: What P(leastpriv.iam.settings#filter) returned for each account, to say where nobody is protected.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account, to say where nobody is protected.
     type: list
     elements: dict
     default: []

@@ -48,7 +48,7 @@ options:
     elements: str
     default: []
   settings:
-    description: What P(leastpriv.iam.settings#filter) returned for each account.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account.
     type: list
     elements: dict
     default: []

@@ -24,7 +24,7 @@ options:
     required: true
   settings:
     description:
-      - What P(leastpriv.iam.settings#filter) gave for each account.
+      - What P(leastpriv.iam.settings#lookup) gave for each account.
     type: list
     elements: dict
     default: []

@@ -293,25 +293,23 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection imp
     read_filters,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import BOUNDS as SETTING_BOUNDS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
     Answer,
     RemediationApi,
     check_characters,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect, read_credentials
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import (
+    connect,
+    read_credentials,
+    resume_token,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint, read_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 # The whole numbers among the options: the least and the largest value that makes sense.
-BOUNDS = {
-    "max_alerts": (1, 100_000),
-    "wait_seconds": (1, 20),
-    "visibility_timeout": (60, 43_200),
-    "api_batch_size": (1, 10_000),
-    "api_timeout": (1, 300),
-    "api_retry_seconds": (0, 3_600),
-}
+BOUNDS = SETTING_BOUNDS | {"api_timeout": (1, 300), "api_retry_seconds": (0, 3_600)}
 FILTERS = ("severities", "policies", "resources", "min_age", "max_age", "alert_ids")
 NOT_RETURNED = ("is_nested", "is_remediable")
 
@@ -415,6 +413,7 @@ class LookupModule(AWSLookupBase):
 
     def _api(self, endpoint: Endpoint | None) -> RemediationApi:
         transport, tokens = connect(endpoint, self.get_option, partial(note_call, CALLS, "vendor"))
+        resume_token(tokens, read_credentials(self.get_option), CALLS.parent)
         return RemediationApi(transport, tokens, *self._chosen("api_version", "api_batch_size"))
 
     @contextmanager

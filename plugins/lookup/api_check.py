@@ -15,6 +15,10 @@ author:
 options:
   _terms:
     description: Not used.
+  keep_token:
+    description: Keep the token for P(leastpriv.iam.alerts#lookup) in the same run of Ansible.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - leastpriv.iam.api
 """
@@ -32,16 +36,25 @@ _raw:
   elements: dict
 """
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_call
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import connect
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import (
+    connect,
+    keep_token,
+    read_credentials,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import read_endpoint
 
 SUBJECT = "API"
+CALLS = Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)
 INSECURE = "validate_certs is false: whoever stands between you and the API can dictate the scripts"
 
 
@@ -50,13 +63,16 @@ class LookupModule(LookupBase):
         """One finding, and a second one as advice where something could be safer. Never raises because of the API."""
         unset_empty_variables()
         given = {name: value for name, value in kwargs.items() if value not in ("", None)}
+        keeps_token = given.pop("keep_token", False)
         self.set_options(var_options=variables, direct=given)
         text = self.get_option("api_endpoint")
         tried = f"log in to {text}" if text else "log in to the API"
         try:
             endpoint = read_endpoint(text) if text else None
-            transport, tokens = connect(endpoint, self.get_option)
+            transport, tokens = connect(endpoint, self.get_option, partial(note_call, CALLS, "vendor"))
             tokens.current()
+            if keeps_token:
+                keep_token(tokens, read_credentials(self.get_option), CALLS.parent)
         except LeastprivError as error:
             return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting named there.")]
         return [finding(SUBJECT, "ok", tried, f"{transport.endpoint.url} gave a token"), *self._advice(endpoint)]

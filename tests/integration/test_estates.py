@@ -52,3 +52,27 @@ def test_an_estate_that_a_run_copes_with(stack, alert, row):
     if "disposition" not in row:
         assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
         assert stack.depth() == (0, 0)
+
+
+@pytest.fixture
+def aws_config(stack):
+    """Adds a text to the AWS configuration for one test."""
+    file = stack.folder / "aws-config"
+    before = file.read_text()
+    yield lambda text: file.write_text(f"{before}\n{text}")
+    file.write_text(before)
+
+
+@pytest.mark.parametrize("row", rows("refused"))
+def test_an_estate_that_is_refused_before_anything_is_received(stack, alert, aws_config, row):
+    aws_config(row.get("config", ""))
+    stack.clear_calls()
+    run = run_row(stack, row)
+    told = " ".join(run.stdout.split())
+    assert run.rc not in (0, None)
+    for words in row["says"]:
+        assert words in told or words.replace("'", "''") in told, run.stdout
+    assert "wr0ng-secret" not in run.stdout + run.stderr
+    assert run.report is None
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+    assert stack.calls(service="iam") == []

@@ -96,7 +96,7 @@ def _problems(identity: Identity, error: Exception) -> list[str]:
 def _chain(configuration: Any, identity: Identity) -> tuple[list[str], Beginning | None]:
     """The roles that the configuration names for an identity, and what the first of them is assumed with."""
     profiles: Mapping[str, Any] = configuration.full_config.get("profiles", {})
-    name: str | None = identity.profile or _default_profile(configuration)
+    name: str | None = identity.profile or default_profile(configuration)
     walked: list[str | None] = []
     while (settings := profiles.get(name or "", {})).get("role_arn") and name not in walked:
         walked.append(name)
@@ -111,7 +111,7 @@ def _chain(configuration: Any, identity: Identity) -> tuple[list[str], Beginning
     return [], Beginning(name if identity.profile or name in profiles else None) if identity.is_base else None
 
 
-def _default_profile(configuration: Any) -> str | None:
+def default_profile(configuration: Any) -> str | None:
     """The profile that AWS's usual chain takes; keys in the environment come before it."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         return None

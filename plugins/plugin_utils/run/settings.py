@@ -1,28 +1,126 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings that decide what a run may do, checked before a message is received. Pure."""
+"""The settings of a run, checked before a message is received.
+
+``roles/remediate/meta/argument_specs.yml`` is the list of all settings, with types and defaults.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.common.validation import check_type_bool, check_type_dict
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import FilterError, read_age
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import FilterError, read_age, read_filters
 
 # What remediate_allow may hold: guardrails, and operations in both spellings.
 OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
-ON_QUOTA = ("fail", "consolidate")
 LONGEST_LIFETIME = timedelta(days=366)
+PREFIX = "remediate_"
+SPECIFICATION = Path(__file__).parents[3] / "roles" / "remediate" / "meta" / "argument_specs.yml"
+# How alike a name must be to be a misspelt setting although it does not begin as one.
+ALIKE = 0.9
+# The whole numbers among the settings: the least and the largest value that makes sense.
+BOUNDS = {
+    "max_alerts": (1, 100_000),
+    "wait_seconds": (1, 20),
+    "visibility_timeout": (60, 43_200),
+    "api_batch_size": (1, 10_000),
+}
+# Not among the facts of a run: addresses that are secrets, and the text of a plan, which is long.
+KEPT_OUT = ("webhook_url", "metrics_push_url", "plan")
 WHERE = "docs/guardrails.md tells every guardrail."
 
 
 class SettingError(LeastprivError):
     """A setting cannot be what the user means; the message names it and what it may hold."""
+
+
+@functools.cache
+def read_specification() -> dict[str, dict[str, Any]]:
+    """The options of the role by their names, as Ansible's argument specification has them."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    return yaml.load(text, Loader=loader)["argument_specs"]["main"]["options"]
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value says no more than that there is none, as an unanswered question of AWX does."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def unknown_names(names: Iterable[str]) -> list[str]:
+    """What is wrong with variables that look like settings and are not, a sentence each."""
+    known = read_specification()
+    return [_unknown(name) for name in sorted(names) if name not in known and _looks_like_a_setting(name)]
+
+
+def _looks_like_a_setting(name: str) -> bool:
+    lower = name.lower()
+    if lower.startswith(PREFIX):
+        return True
+    return lower.startswith("rem") and bool(get_close_matches(lower, read_specification(), 1, ALIKE))
+
+
+def _unknown(name: str) -> str:
+    known = {setting.removeprefix(PREFIX): setting for setting in read_specification()}
+    close = get_close_matches(name.lower().removeprefix(PREFIX), [*known, *known.values()], 1)
+    return f"{name} is not a setting" + (f" (did you mean {known.get(close[0], close[0])}?)" if close else "")
+
+
+def read_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of one account, from the values as they were given; an empty value is the default.
+
+    :returns: (every setting by its name without the prefix, with its type; what is wrong, a sentence each).
+    """
+    known = read_specification()
+    named = {name: value for name, value in given.items() if name in known and not is_empty(value)}
+    result = ArgumentSpecValidator(known).validate(named)
+    problems = [_without_quotes(message) for message in result.error_messages]
+    values = {name.removeprefix(PREFIX): value for name, value in result.validated_parameters.items()}
+    raw = {name.removeprefix(PREFIX): value for name, value in named.items()}
+    return values, [*problems, *_meaning_problems(values, {**values, **raw})]
+
+
+def _without_quotes(message: str) -> str:
+    return " ".join(message.replace("argument '", "").replace("' is of type", " is of type").split())
+
+
+def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
+    """What no type says. Limits and lists of guardrails are taken as they were given: a text is not a list there."""
+    checks: tuple[Callable[[], Any], ...] = (
+        lambda: check_allow(raw["allow"]),
+        lambda: check_limits(raw["max_changes"], raw["max_failures"]),
+        lambda: read_lifetime(raw["plan_lifetime"]),
+        lambda: read_filters(*(values[name] for name in ("severities", "policies", "resources", "min_age", "max_age"))),
+        lambda: check_bounds(values),
+    )
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except LeastprivError as error:
+            problems.append(f"{PREFIX if isinstance(error, FilterError) else ''}{error}")
+        # A type that was refused already.
+        except (TypeError, ValueError, AttributeError):
+            continue
+    return problems
+
+
+def check_bounds(values: Mapping[str, Any]) -> None:
+    """Check the settings of BOUNDS. Raises SettingError for the first that is out of them."""
+    for name, (least, largest) in BOUNDS.items():
+        if isinstance(values[name], bool) or not least <= values[name] <= largest:
+            raise SettingError(f"{PREFIX}{name} must be a number from {least} to {largest}, not {values[name]!r}")
 
 
 def check_allow(allow):
@@ -78,34 +176,3 @@ def check_limits(max_changes, max_failures):
     ):
         if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
             raise SettingError(f"{name} must be a whole number from {least}, not {value!r}")
-
-
-def check_on_quota(word):
-    """Check C(remediate_on_quota).
-
-    :raises SettingError: for a word that it may not hold.
-    """
-    if word not in ON_QUOTA:
-        raise SettingError(f"remediate_on_quota must be {' or '.join(ON_QUOTA)}, not {word!r}")
-
-
-def check_aws_config(value):
-    """Check C(remediate_aws_config), as Ansible checks an argument of the type dict.
-
-    :raises SettingError: for what is no dict.
-    """
-    try:
-        check_type_dict(value)
-    except TypeError as error:
-        raise SettingError(f"remediate_aws_config must be a dict: {error}") from None
-
-
-def check_unfenced(value):
-    """Check C(remediate_unfenced), as Ansible checks an argument of the type bool.
-
-    :raises SettingError: for what is not a boolean.
-    """
-    try:
-        return check_type_bool(value)
-    except TypeError:
-        raise SettingError(f"remediate_unfenced must be true or false, not {value!r}") from None

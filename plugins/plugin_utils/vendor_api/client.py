@@ -146,6 +146,16 @@ class Tokens:
         self._log_in()
         return self._token or ""
 
+    def resume(self, token: str, since: float) -> None:
+        """Go on with a token that an earlier process got, at a time of the same monotonic clock."""
+        self._keep(token)
+        self._since = since
+
+    @property
+    def known(self) -> tuple[str | None, float]:
+        """The token, None where none was needed so far, and since when."""
+        return self._token, self._since
+
     def _begin(self) -> None:
         if self._credentials.can_log_in:
             self._log_in()

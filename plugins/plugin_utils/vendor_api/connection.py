@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
@@ -36,6 +42,30 @@ def connect(
     verify = (get_option("ca_bundle") or True) if get_option("validate_certs") else False
     transport = Transport(endpoint, verify, timing, note=note)
     return transport, Tokens(transport, credentials)
+
+
+def keep_token(tokens: Tokens, credentials: Credentials, folder: Path) -> None:
+    """Keep the token for the next process of this run, in a file that only its user can read."""
+    with suppress(OSError), open(_kept(credentials, folder), "w", opener=_for_its_user, encoding="utf-8") as file:
+        json.dump(tokens.known, file)
+
+
+def resume_token(tokens: Tokens, credentials: Credentials, folder: Path) -> None:
+    """Go on with the token that this run has kept, if it has; it can be used once."""
+    file = _kept(credentials, folder)
+    with suppress(OSError, ValueError, TypeError):
+        token, since = json.loads(file.read_text(encoding="utf-8"))
+        file.unlink()
+        tokens.resume(token, since)
+
+
+def _kept(credentials: Credentials, folder: Path) -> Path:
+    digest = hashlib.sha256(json.dumps(astuple(credentials)).encode()).hexdigest()
+    return folder / f"token-{digest[:16]}"
+
+
+def _for_its_user(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def read_credentials(get_option: Callable[[str], Any]) -> Credentials:

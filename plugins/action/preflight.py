@@ -1,0 +1,171 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader, strategy_loader
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, in_force
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import GROUP
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import unknown_names
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
+
+CHECKS = ("accounts", "hosts", "artifacts", "profiles", "queue", "api")
+API_VARIABLES = ("API_ENDPOINT", "PRISMACLOUD_URL", "PRISMACLOUD_USERNAME", "PRISMACLOUD_PASSWORD", "AUTH_KEY")
+ADVICE = "Correct it: nothing is received before."
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check, see M(leastpriv.iam.preflight)."""
+        end_worker_with_controller()
+        unset_empty_variables()
+        result = super().run(tmp, task_vars)
+        _ignored, options = self.validate_argument_spec(
+            argument_spec={
+                "checks": {"type": "list", "elements": "str", "choices": list(CHECKS), "default": []},
+                "as_findings": {"type": "bool", "default": False},
+            }
+        )
+        self.variables = task_vars or {}
+        self.checks, self.is_doctor = options["checks"], options["as_findings"]
+        problems = list(dict.fromkeys(" ".join(problem.split()) for problem in self._problems()))
+        answer = {**result, "changed": False}
+        if warnings := self._expired():
+            answer["warnings"] = warnings
+        if self.is_doctor:
+            return answer | {"findings": findings(problems)}
+        done = "Nothing was received." if "queue" in self.checks else "Nothing was done."
+        return answer | ({"failed": True, "msg": preflight.in_short(problems, done)} if problems else {})
+
+    def _problems(self) -> Iterator[str]:
+        """All that is wrong. What needs libraries, or a play that can run at all, is tried only where these are."""
+        hosts = self._hosts()
+        wrong = [(problem, host.name) for host in hosts for problem in host.settings.get("problems", [])]
+        yield from preflight.by_hosts(wrong, len(hosts))
+        yield from self._unknown_elsewhere(hosts)
+        yield from self._estate_problems(hosts)
+        missing = preflight.program_problems()
+        yield from missing
+        settings = self._settings()
+        if not missing and settings:
+            yield from self._remote_problems(hosts, settings)
+
+    def _estate_problems(self, hosts: list[preflight.Host]) -> Iterator[str]:
+        if "hosts" in self.checks:
+            yield from preflight.play_problems(self._play(), hosts)
+        if "accounts" in self.checks:
+            yield from preflight.account_problems(self._account_ids())
+            yield from self._unread_files()
+        if "artifacts" in self.checks and self._settings():
+            yield from preflight.artifacts_problems(Path(self._settings()["artifacts_dir"]).absolute())
+
+    def _remote_problems(self, hosts: list[preflight.Host], settings: Mapping[str, Any]) -> Iterator[str]:
+        note_aws_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
+        asking = []
+        if "profiles" in self.checks:
+            asking = preflight.identity_problems(hosts, settings["queue_profile"], datetime.now(timezone.utc))
+            yield from asking
+        # Without a valid login the queue would fail for the reason that was just named.
+        if "queue" in self.checks and not asking:
+            yield from preflight.queue_problems(settings)
+        if "api" in self.checks:
+            yield from self._api_problems(settings)
+
+    def _api_problems(self, settings: Mapping[str, Any]) -> Iterator[str]:
+        """Why the API does not let us in; a set-up without any API is left alone until an alert needs it."""
+        if not settings["api_endpoint"] and not any(os.environ.get(name) for name in API_VARIABLES):
+            return
+        check = lookup_loader.get("leastpriv.iam.api_check", loader=self._loader, templar=self._templar)
+        options = {name: settings[name] for name in ("api_endpoint", "validate_certs")}
+        for found in check.run([], self.variables, keep_token=True, **options):
+            if found["status"] == "missing":
+                yield found["found"]
+
+    # --- what the role and Ansible know -------------------------------------------------------------------------------
+
+    def _settings(self) -> Mapping[str, Any]:
+        return self.variables.get("__remediate_settings") or {}
+
+    def _hosts(self) -> list[preflight.Host]:
+        hostvars = self.variables["hostvars"]
+        names = self.variables.get("ansible_play_hosts") or [self.variables["inventory_hostname"]]
+        known = ((name, hostvars[name]) for name in names)
+        facts = ("__remediate_settings", "__remediate_base")
+        return [preflight.Host(name, *(found.get(fact) or {} for fact in facts)) for name, found in known]
+
+    def _accounts(self) -> list[str]:
+        return list(self.variables.get("groups", {}).get(GROUP, []))
+
+    def _unknown_elsewhere(self, hosts: list[preflight.Host]) -> list[str]:
+        """Unknown settings of accounts that are not in this run."""
+        here = {host.name for host in hosts}
+        others = [name for name in self._accounts() if name not in here]
+        found = [(text, name) for name in others for text in unknown_names(self.variables["hostvars"][name])]
+        return preflight.by_hosts(found, -1)
+
+    def _account_ids(self) -> Iterator[tuple[str, Any]]:
+        for name in self._accounts():
+            try:
+                yield name, self.variables["hostvars"][name].get("account_id")
+            except AnsibleError as error:
+                yield name, str(error)
+
+    def _play(self) -> preflight.Play:
+        play = self._task.get_play()
+        linear = strategy_loader.get("linear", class_only=True)
+        chosen = strategy_loader.get(play.strategy, class_only=True)
+        return preflight.Play(
+            walks_together=bool(linear and chosen and issubclass(chosen, linear)),
+            strategy=str(play.strategy),
+            is_in_batches=self.variables.get("ansible_play_batch") != self.variables.get("ansible_play_hosts"),
+            connection=str(self._task.connection),
+            become=bool(self._task.become),
+            # What only reads needs no fence.
+            applies="artifacts" in self.checks and not self._task.check_mode and not self.is_doctor,
+        )
+
+    def _unread_files(self) -> list[str]:
+        # AWX has read the inventory and its variables before; here it is a script.
+        if "awx_job_id" in self.variables:
+            return []
+        sources = [Path(source) for source in self.variables.get("ansible_inventory_sources") or []]
+        read = [source if source.is_dir() else source.parent for source in sources]
+        read.append(Path(self.variables["playbook_dir"]))
+        return preflight.unread_variable_files([Path.cwd(), Path(self.variables["playbook_dir"]).parent], read)
+
+    def _expired(self) -> list[str]:
+        entries = self._settings().get("protected") or []
+        try:
+            kept = in_force(entries, datetime.now(timezone.utc))
+        except ProtectionError:
+            return []
+        return [
+            f"remediate_protected_principals: {entry['arn']} is no longer protected, expired on {entry['expires']}."
+            for entry in entries
+            if entry not in kept
+        ]
+
+
+def findings(problems: list[str]) -> list[dict[str, str]]:
+    """The problems for the doctor."""
+    tried = "read the settings and the inventory"
+    if not problems:
+        return [finding("settings", "ok", tried, "a run can begin")]
+    return [finding("settings", "missing", tried, problem, ADVICE) for problem in problems]
