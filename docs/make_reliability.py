@@ -15,7 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
 
 from integration.crash_points import NEXT_RUN, POINTS
-from integration.fault_rows import API_FAULTS, AWS_FAULTS, CERTIFICATES
+from integration.fault_rows import API_FAULTS, AWS_FAULTS, CERTIFICATES, NOT_RECEIVED
 from stack.runs import END_SECONDS
 
 HEAD = f"""# What happens when something goes wrong
@@ -140,7 +140,7 @@ def page():
             API_HEAD,
             *map(_fault_line, API_FAULTS),
             CERTIFICATES_HEAD,
-            *(f"| {certificate.name} | `unavailable` | {certificate.advice} |\n" for certificate in CERTIFICATES),
+            *(f"| {certificate.name} | {NOT_RECEIVED} | {certificate.advice} |\n" for certificate in CERTIFICATES),
             TAIL,
         ]
     )
@@ -148,7 +148,8 @@ def page():
 
 def _fault_line(fault):
     others = fault.disposition if fault.everywhere else "remediated"
-    return f"| {fault.name} | `{fault.disposition}` | `{others}` | {fault.advice} |\n"
+    words = (word if word == NOT_RECEIVED else f"`{word}`" for word in (fault.disposition, others))
+    return f"| {fault.name} | {' | '.join(words)} | {fault.advice} |\n"
 
 
 if __name__ == "__main__":

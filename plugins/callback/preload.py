@@ -31,6 +31,7 @@ seealso:
 """
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -86,6 +87,7 @@ UNTRIED_ANSIBLE = (
     "ansible-core {version} was not tried with this release (2.19 to 2.21 were): no module is packed beforehand, and "
     "runs take longer to begin."
 )
+LIBRARIES = ("boto3", "requests")
 # In the order in which they are needed.
 REVIEWING = ("leastpriv.iam.observe", "leastpriv.iam.acknowledge")
 APPLYING = (REVIEWING[0], "amazon.aws.iam_managed_policy", "amazon.aws.iam_user", REVIEWING[1])
@@ -127,6 +129,10 @@ class CallbackModule(CallbackBase):
         multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
 
     def _make_ready(self) -> None:
+        # For the workers of preflight and of the alerts. Where one is missing, preflight says so.
+        for library in LIBRARIES:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(library)
         for loader, names in PLUGINS:
             for name in names:
                 loader.get_with_context(name, class_only=True)

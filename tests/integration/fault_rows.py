@@ -12,6 +12,8 @@ from typing import Any
 DISTURBED, BYSTANDER = "I-1", "I-2"
 
 RIDDEN_OUT = "nothing: it is waited for and tried again"
+# In the place of a disposition: the run ends before it receives.
+NOT_RECEIVED = "not received"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ API_FAULTS = (
     ),
     Fault(
         "The vendor's API does not take the access key (401 for the login)",
-        "unavailable",
+        NOT_RECEIVED,
         "correct PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD, then run again",
         api=({"endpoint": "login", "status": 401, "count": 10},),
         reason="PRISMACLOUD_USERNAME",

@@ -76,3 +76,76 @@ def test_an_estate_that_is_refused_before_anything_is_received(stack, alert, aws
     assert run.report is None
     assert [message["receive_count"] for message in stack.messages()] == [0]
     assert stack.calls(service="iam") == []
+
+
+OWN_PLAY = {
+    "hosts": "aws_accounts",
+    "gather_facts": False,
+    "vars": {
+        "ansible_connection": "leastpriv.iam.warm",
+        "ansible_become": False,
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    },
+    "roles": ["leastpriv.iam.remediate"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"strategy": "free"}, "The play has strategy free"),
+        ({"strategy": "host_pinned"}, "The play has strategy host_pinned"),
+        ({"serial": 1}, "The play has serial"),
+        ({"vars": OWN_PLAY["vars"] | {"ansible_become": True}}, "ansible_become is set"),
+        ({"vars": {}, "connection": "ssh"}, "The connection is ssh"),
+        ({"strategy": "free", "ignore_errors": True}, "The play has strategy free"),
+    ],
+    ids=["free", "host_pinned", "serial", "become", "ssh", "ignored errors"],
+)
+def test_a_play_of_ones_own_that_cannot_work_receives_nothing(stack, alert, changes, says):
+    playbook = stack.folder / "own.yml"
+    playbook.write_text(yaml.safe_dump([OWN_PLAY | changes]))
+    run = run_playbook(stack, playbook=str(playbook))
+    assert run.rc == 2, run.stdout
+    assert says in " ".join(run.stdout.split())
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+
+
+def test_a_play_of_ones_own_that_debugs_works(stack, alert):
+    playbook = stack.folder / "own.yml"
+    playbook.write_text(yaml.safe_dump([OWN_PLAY | {"strategy": "debug"}]))
+    run = run_playbook(stack, playbook=str(playbook))
+    assert run.dispositions == {"I-1": "remediated"}, run.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "says"),
+    [
+        (["-i", "WEB", "--limit", "web"], [], "--limit web matches no host of the group aws_accounts"),
+        (["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
+        (["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
+    ],
+    ids=["limit", "empty", "foreign configuration"],
+)
+@pytest.mark.parametrize("playbook", ["remediate.yml", "playbooks/redrive.yml"])
+def test_a_run_without_accounts_fails(stack, alert, args, env, says, playbook):
+    (stack.folder / "empty.yml").write_text("all: {hosts: {}}\n")
+    accounts = {"children": {"aws_accounts": {"hosts": {"payments": {}}}}, "hosts": {"web": {}}}
+    (stack.folder / "web.yml").write_text(yaml.safe_dump({"all": accounts}))
+    files = {"WEB": str(stack.folder / "web.yml"), "EMPTY": str(stack.folder / "empty.yml")}
+    (stack.folder / "foreign.cfg").write_text("[defaults]\n")
+    chosen = {name: str(stack.folder / "foreign.cfg") for name in env}
+    run = run_playbook(stack, *(files.get(arg, arg) for arg in args), env=chosen, playbook=playbook)
+    assert run.rc != 0
+    assert says in " ".join((run.stdout + run.stderr).split())
+    assert [message["receive_count"] for message in stack.messages()] == [0]
+
+
+def test_every_playbook_decides_how_its_modules_run():
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        for play in yaml.safe_load(path.read_text()):
+            assert play["strategy"] == "linear", path
+            assert play["vars"]["ansible_become"] is False, path
+            assert play["vars"]["ansible_connection"] in ("leastpriv.iam.warm", "local"), path
+            assert play["vars"]["ansible_python_interpreter"] == "{{ ansible_playbook_python }}", path
+            assert play["hosts"] in ("localhost", "{{ lookup('leastpriv.iam.accounts_group') }}"), path
