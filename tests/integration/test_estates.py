@@ -119,16 +119,20 @@ def test_a_play_of_ones_own_that_debugs_works(stack, alert):
 
 
 @pytest.mark.parametrize(
-    ("args", "env", "says"),
+    ("playbook", "args", "env", "says"),
     [
-        (["-i", "WEB", "--limit", "web"], [], "--limit web matches no host of the group aws_accounts"),
-        (["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
-        (["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
+        (
+            "playbooks/undo.yml",
+            ["-i", "WEB", "--limit", "web"],
+            [],
+            "--limit web matches no host of the group aws_accounts",
+        ),
+        ("playbooks/redrive.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
+        ("remediate.yml", ["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
     ],
     ids=["limit", "empty", "foreign configuration"],
 )
-@pytest.mark.parametrize("playbook", ["remediate.yml", "playbooks/redrive.yml"])
-def test_a_run_without_accounts_fails(stack, alert, args, env, says, playbook):
+def test_a_run_without_accounts_fails(stack, alert, playbook, args, env, says):
     (stack.folder / "empty.yml").write_text("all: {hosts: {}}\n")
     accounts = {"children": {"aws_accounts": {"hosts": {"payments": {}}}}, "hosts": {"web": {}}}
     (stack.folder / "web.yml").write_text(yaml.safe_dump({"all": accounts}))

@@ -71,7 +71,8 @@ def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
     disturb(stack, fault, "payments")
     run = run_with(stack)
     if fault.disposition == NOT_RECEIVED:
-        return check_that_nothing_was_received(stack, run, fault.reason)
+        check_that_nothing_was_received(stack, run, fault.reason)
+        return
     others = fault.disposition if fault.everywhere else "remediated"
     assert run.dispositions == {DISTURBED: fault.disposition, BYSTANDER: others}, run.stdout
     assert run.rc == (0 if fault.disposition == "remediated" else 2)
