@@ -15,6 +15,7 @@ from collections import Counter
 from urllib.parse import unquote
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters import first_odd, name_character
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -103,7 +104,7 @@ def read_document(text):
     except RecursionError as error:
         raise PolicyDocumentError("it is nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise PolicyDocumentError(f"it is not JSON: {error}") from error
+        raise PolicyDocumentError(f"it is not JSON: {error}{_odd_character(text, error)}") from error
     if not isinstance(document, dict):
         raise PolicyDocumentError("it is JSON, but no object")
     if text.count("{") + text.count("[") > MAX_DEPTH:
@@ -111,6 +112,17 @@ def read_document(text):
     if SURROGATE.search(json.dumps(document, ensure_ascii=False)):
         raise PolicyDocumentError("it holds a lone surrogate, which is no character")
     return document
+
+
+def _odd_character(text, error):
+    """The character behind a text that is not JSON, where a word processor has put it there."""
+    at_place = text[error.pos : error.pos + 1]
+    odd = first_odd(at_place) or first_odd(text)
+    if odd is None:
+        return ""
+    before = text[: error.pos if odd == at_place else text.index(odd)]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"; {name_character(odd)} stands at line {line}, column {column}"
 
 
 def _as_text(document):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters import first_odd, name_character
+
 Shape = Mapping[str, Any]
 Shapes = Mapping[str, Shape]
 Path = tuple[Any, ...]
@@ -73,7 +75,9 @@ def _check_text(value: str, described: Shape, _shapes: Shapes, path: Path) -> It
     elif "pattern" in described:
         pattern = compile_pattern(described["pattern"])
         if pattern and not pattern.fullmatch(value):
-            yield path, f"must match {described['pattern']}"
+            odd = None if described.get("sensitive") else first_odd(value)
+            holds = f"holds {name_character(odd)} as character {value.index(odd) + 1} and " if odd else ""
+            yield path, f"{holds}must match {described['pattern']}"
 
 
 def _check_number(value: int, described: Shape, _shapes: Shapes, path: Path) -> Iterator[Fault]:

@@ -17,6 +17,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters import (
+    DASHES,
+    INVISIBLE,
+    QUOTES,
+    name_character,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, unsupported
 
 MAX_LENGTH = 1024 * 1024
@@ -41,6 +47,7 @@ _UNQUOTED = re.compile(
   | (?P<tilde>~)
   | (?P<template><[A-Za-z_][^<>\n'"|;&]{{0,100}}>)
   | (?P<heredoc>[0-9]*<<-?(?!<))
+  | (?P<discard>(?:[12]?>>?[ \t]*/dev/null|[12]?>&[ \t]*[12])(?=[\s;&|)]|\Z))
   | (?P<redirection>&>>?|[0-9]*(?:<<<|<>|>>|>\||[<>]&|[<>]))
   | (?P<pipe>\|\||\|&?)
   | (?P<boundary>;;|[&()])
@@ -50,7 +57,11 @@ _UNQUOTED = re.compile(
   | (?P<brace>\{{)
   | (?P<control>[{_CONTROL}]+|\\)
   | (?P<space>[^\S \t\r\n]+)
-  | (?P<plain>[^\s'"\\$`&|;<>()*?\[{{~\#{_CONTROL}]+)
+  | (?P<quote>[{QUOTES}])
+  | (?P<dash>[{DASHES}])
+  | (?P<invisible>[{INVISIBLE}]+)
+  | (?P<caret>\^[ \t]*\r?\n)
+  | (?P<plain>\^|[^\s'"\\$`&|;<>()*?\[{{~\#^{_CONTROL}{QUOTES}{DASHES}{INVISIBLE}]+)
     """,
     re.VERBOSE,
 )
@@ -67,6 +78,7 @@ _DOUBLE_QUOTED = re.compile(
     """,
     re.VERBOSE,
 )
+_POWERSHELL_END = re.compile(r"`[ \t]*\r?\n")
 _BACKTICKS = re.compile(r"`(?:\\.|[^`\\])*`", re.DOTALL)
 _SUBSTITUTION_PART = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[()]""", re.DOTALL)
 _ANSI_C = re.compile(r"\$'(?:\\.|[^'\\])*'?", re.DOTALL)
@@ -122,8 +134,11 @@ class Joiner:
 
 @dataclass(frozen=True)
 class Lexed:
+    """notes name the redirections without effect that were left out."""
+
     tokens: tuple[Word | Joiner, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def lex(text: str) -> Lexed:
@@ -136,7 +151,7 @@ def lex(text: str) -> Lexed:
         return Lexed((), (found,))
     scanner = _Scanner(text)
     scanner.scan()
-    return Lexed(tuple(scanner.tokens), tuple(scanner.problems))
+    return Lexed(tuple(scanner.tokens), tuple(scanner.problems), tuple(scanner.notes))
 
 
 class _Scanner:
@@ -147,6 +162,7 @@ class _Scanner:
         self.at = 0
         self.tokens: list[Word | Joiner] = []
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
         self.parts: list[str] | None = None
         self.start = 0
         self.quoted = False
@@ -227,6 +243,15 @@ class _Scanner:
         if not told:
             message, hint = _BOUNDARIES[symbol]
             self.problems.append(unsupported(message, match.start(), match.end(), hint))
+
+    def _discard(self, match: re.Match[str]) -> None:
+        """Output that goes nowhere, or where the other output goes."""
+        if self.parts is not None and match.group()[0].isdigit():
+            # The digit belongs to the word before it.
+            self._reject(match.start(), f"the redirection `{match.group()}` stands in a word", "Put a blank before it.")
+            return
+        self._end_word(match.start())
+        self.notes.append(f"`{match.group()}` has no effect on a change and was left out")
 
     def _redirection(self, match: re.Match[str]) -> None:
         self._end_word(match.start())
@@ -309,6 +334,24 @@ class _Scanner:
         message = f"U+{ord(match.group()[0]):04X} looks like a blank, but separates no words"
         self._reject(match.start(), message, "Use an ordinary space, or quote it.")
 
+    def _quote(self, match: re.Match[str]) -> None:
+        message = f"{name_character(match.group())} looks like a quote, but is none to a shell"
+        self._reject(match.start(), message, "Use ' or \" instead.")
+
+    def _dash(self, match: re.Match[str]) -> None:
+        message = f"{name_character(match.group())} looks like a hyphen, but is none"
+        self._reject(match.start(), message, "Use an ordinary hyphen, two before an option.")
+
+    def _invisible(self, match: re.Match[str]) -> None:
+        message = f"{name_character(match.group()[0])} cannot be seen, and belongs into no command"
+        self._reject(match.start(), message, "Leave it out.")
+
+    def _caret(self, match: re.Match[str]) -> None:
+        self._foreign_line_end(match.start(), "`^` continues a line only in the Windows command prompt")
+
+    def _foreign_line_end(self, start: int, message: str) -> None:
+        self.problems.append(unsupported(message, start, start + 1, "Use \\ at the end of the line instead."))
+
     # expansions
 
     def _dollar(self, match: re.Match[str]) -> None:
@@ -360,6 +403,11 @@ class _Scanner:
         self._reject(match.start(), message, _NOT_READ, match.end())
 
     def _backtick(self, match: re.Match[str]) -> None:
+        line_end = _POWERSHELL_END.match(self.text, match.start())
+        if line_end and match.re is _UNQUOTED:
+            self.at = line_end.end()
+            self._foreign_line_end(match.start(), "a backtick continues a line only in PowerShell")
+            return
         pair = _BACKTICKS.match(self.text, match.start())
         message = "`…` in backticks runs another command for its output"
         if pair:

@@ -36,6 +36,14 @@ OTHER_CLOUDS = {"az": "Azure", "bq": "Google Cloud", "gcloud": "Google Cloud", "
 # Words that make more than one command out of what follows: nothing after them can be read command by command.
 COMPOUND = re.compile(r"if|then|else|elif|fi|for|while|until|do|done|case|esac|select|function|time|coproc|[{}!]|\[\[")
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+# Lines of a shell script that change nothing: the first word, and what may follow it.
+HARMLESS = {
+    ":": re.compile(".*", re.DOTALL),
+    "echo": re.compile(".*", re.DOTALL),
+    "set": re.compile(r"(?:(?:^| )(?:-[eu]+|-[eu]*o (?:errexit|nounset|pipefail)))+"),
+    "sleep": re.compile(r"[0-9]+(?:\.[0-9]+)?[smhd]?", re.ASCII),
+    "true": re.compile(".*", re.DOTALL),
+}
 ONLY_AWS = "Only `aws` commands are translated."
 
 
@@ -60,12 +68,14 @@ class Script:
     """The commands, and the problems that belong to none of them.
 
     others is how many commands are not of AWS; is_whole is False where a part of the text was not read as commands.
+    notes name what has no effect and was left out.
     """
 
     commands: tuple[Command, ...]
     problems: tuple[Problem, ...]
     others: int = 0
     is_whole: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,16 +100,26 @@ def parse(text: str) -> Script:
     if compound:
         found = [*(problem for problem in found if problem.offset < compound.offset), compound]
     inside, outside = _share_out(found, groups)
-    commands, told = _commands(groups, inside, text)
+    harmless = [index for index, group in enumerate(groups) if index not in inside and _is_harmless(group)]
+    left_out = [f"`{groups[index].words[0].value}` changes nothing and was left out" for index in harmless]
+    commands, told = _commands(groups, inside, harmless, text)
     is_whole = not compound and not any(
         _symbol(token) == SKIP_NEXT for token in lexed.tokens if isinstance(token, Joiner)
     )
     return Script(
         tuple(commands),
         tuple(sorted([*outside, *told], key=lambda problem: problem.offset)),
-        others=len(groups) - len(commands),
+        others=len(groups) - len(commands) - len(harmless),
         is_whole=is_whole and len(groups) <= MAX_COMMANDS and not any(group.words[0].broken for group in groups),
+        notes=(*lexed.notes, *dict.fromkeys(left_out)),
     )
+
+
+def _is_harmless(group: _Group) -> bool:
+    first, *others = group.words
+    pattern = HARMLESS.get(first.value)
+    is_plain = not any(word.broken for word in group.words)
+    return bool(pattern) and is_plain and pattern.fullmatch(" ".join(word.value for word in others)) is not None
 
 
 def _share_out(problems: list[Problem], groups: list[_Group]) -> tuple[dict[int, list[Problem]], list[Problem]]:
@@ -159,7 +179,9 @@ def _split_at_and(groups: list[_Group]) -> list[_Group]:
         words = group.words
         if found and _symbol(found[-1].after) == NEWLINE and _is_joining_and(words, 0):
             words = words[1:]
-        joining = (index + 1 for index in range(1, len(words)) if _is_joining_and(words, index))
+        # What `echo` prints is never a command.
+        splits = not words or words[0].value not in HARMLESS
+        joining = (index + 1 for index in range(1, len(words)) if splits and _is_joining_and(words, index))
         starts = [0, *islice(joining, MAX_COMMANDS)]
         for start, end in zip(starts, [*(later - 1 for later in starts[1:]), None], strict=True):
             after = Joiner(AND, words[end].offset, words[end].end) if end else group.after
@@ -186,10 +208,14 @@ def _cut_at_compound(groups: list[_Group]) -> tuple[list[_Group], Problem | None
     return groups, None
 
 
-def _commands(groups: list[_Group], inside: dict[int, list[Problem]], text: str) -> tuple[list[Command], list[Problem]]:
+def _commands(
+    groups: list[_Group], inside: dict[int, list[Problem]], harmless: list[int], text: str
+) -> tuple[list[Command], list[Problem]]:
     """The aws commands with what is wrong inside them, and what is wrong with the other commands."""
     masked, commands, problems = redact(text), [], []
     for index, group in enumerate(groups[:MAX_COMMANDS]):
+        if index in harmless:
+            continue
         first, last = group.words[0], group.words[-1]
         own = inside.get(index, [])
         if first.value == AWS:

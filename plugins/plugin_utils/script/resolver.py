@@ -45,6 +45,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.shorthand imp
 
 MAX_WORDS = 1000
 HELP, WAIT = "help", "wait"
+# The one command of another service that scripts open with, and that changes nothing.
+STS, WHO_AM_I = "sts", Operation("GetCallerIdentity", "get-caller-identity", {}, None, read_only=True)
 
 # Global options of AWS CLI 1 and 2 that are without effect on a change.
 HARMLESS = {
@@ -234,6 +236,10 @@ def _find_operation(
     command: Command, words: list[Word], service: Service, found: _Findings
 ) -> tuple[Operation | None, list[Word]]:
     name, words = split_operand(words)
+    if name is not None and not name.broken and name.value == STS:
+        typed, left = split_operand(words)
+        if typed is not None and not typed.broken and typed.value == WHO_AM_I.command:
+            return WHO_AM_I, left
     if name is None or name.broken or name.value != IAM:
         _reject_service(command, name, words, found)
         return None, words

@@ -95,6 +95,7 @@ def translate(script, account_id, allow=(), protected=()):
     problems += [problem for call in changing for problem in _call_problems(call, account_id, allow)]
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in [*call.notes, *_foreign_notes(call, account_id)]]
+    notes = [*parsed.notes, *notes]
     if problems:
         left, lines = _left_to_do(parsed, changing, account_id, allow, protected)
         reason = "\n".join([describe(text, _in_order(problems)), *lines])

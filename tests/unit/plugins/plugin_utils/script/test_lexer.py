@@ -68,7 +68,7 @@ PROBLEMS = {
         (">|", "redirection"),
         ("<>", "redirection"),
     ],
-    "a 2>&1": [("2>&", "redirection")],
+    "a 2>&3": [("2>&", "redirection")],
     "a << X\n$y": [("<<", "following lines")],
     "a <<-X": [("<<-", "following lines")],
     "(a; b)": [("(", "subshell")],
