@@ -40,7 +40,12 @@ NOT_FOUND = {
 
 
 class Conflict(LeastprivError):
-    """A step cannot be applied as things are; the text says why, in AWS's own words where it has any."""
+    """A step cannot be applied as things are; the text says why.
+
+    :ivar code: the error code that AWS would give, None where AWS would not refuse it.
+    """
+
+    code = None
 
 
 class AttachmentQuota(Conflict):
@@ -213,8 +218,10 @@ def named_principals(step):
 
 
 def aws_error(step, code, message, kind=Conflict):
-    """The C(Conflict), or a subclass of it, that says what AWS would say."""
-    return kind(f"An error occurred ({code}) when calling the {step['operation']} operation: {message}")
+    """The C(Conflict), or a subclass of it, for what AWS would refuse; nothing was sent to it."""
+    conflict = kind(f"would fail: {message.rstrip('.')} ({code}).")
+    conflict.code = code
+    return conflict
 
 
 def delete_conflict(step, message):

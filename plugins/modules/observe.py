@@ -626,7 +626,20 @@ def _shown(part):
     # Of what is a document and nothing else, the document says it all.
     (first, *others) = unfolded or [None]
     shown = unfolded[first] if first in DOCUMENTS and not others else unfolded
-    return json.dumps(shown, indent=2, sort_keys=True) + "\n" if part else ""
+    lines = _without_list_commas(json.dumps(shown, indent=2, sort_keys=True))
+    return "".join(f"{line}\n" for line in lines) if part else ""
+
+
+def _without_list_commas(text):
+    """The lines of indented JSON; a comma would make the entry before a new one look changed."""
+    inside = []
+    for line in text.split("\n"):
+        bare = line.strip()
+        if bare.rstrip(",") in ("]", "}"):
+            inside.pop()
+        yield line.rstrip(",") if inside and inside[-1] == "[" else line
+        if bare.endswith(("[", "{")):
+            inside.append(bare[-1])
 
 
 def main():

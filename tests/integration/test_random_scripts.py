@@ -31,7 +31,8 @@ IN_PLAYBOOK = scaled(4, 8)
 SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", scaled(12, 200)))
 OPERATIONS = sorted(row.name for row in STEPS)
 JOINERS = [" && ", "; ", "\n"]
-CODE = re.compile(r"An error occurred \((\w+)\)")
+# The CLI gives a code in front of its message, a review behind it.
+CODE = re.compile(r"\((\w+)\)")
 # What the CLI answers where a step of ours finds that nothing is left to do; the last is for a role that is in place.
 ALREADY_SO = ("NoSuchEntity", "EntityAlreadyExists", "FeatureDisabled", "FeatureEnabled", "LimitExceeded")
 # The CLI makes a second one; we take the first for what was wanted, or no script could be continued half-way.

@@ -46,7 +46,14 @@ def difference(before, after):
         return [Line(SAME, line) for line in new]
     if max(len(old), len(new)) > MOST_LINES:
         return [*_signed(REMOVED, old), *_signed(ADDED, new)]
-    return [line for opcode in SequenceMatcher(None, old, new, False).get_opcodes() for line in _part(opcode, old, new)]
+    compared = _without_commas(before, old), _without_commas(after, new)
+    opcodes = SequenceMatcher(None, *compared, False).get_opcodes()
+    return [line for opcode in opcodes for line in _part(opcode, old, new)]
+
+
+def _without_commas(value, lines):
+    """An entry that gets a neighbour, and a comma with it, is the same entry."""
+    return lines if isinstance(value, str) else [line.rstrip(",") for line in lines]
 
 
 def readable(value):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import math
 from types import SimpleNamespace
 
@@ -28,6 +30,24 @@ def test_each_side_of_a_difference_is_text_that_compares_line_by_line(part, show
     needed = {"label": "I-1 do", "status": "needed", "before": {}, "after": part}
     (told,) = differences([{"steps": [needed, {"status": "unchanged"}]}])
     assert told == {"before_header": "I-1 do", "after_header": "I-1 do", "before": "", "after": shown}
+
+
+def added(before, after):
+    """The lines that are taken away, and those that come, as diff mode shows a step."""
+    needed = {"label": "I-1 do", "status": "needed", "before": before, "after": after}
+    (told,) = differences([{"steps": [needed]}])
+    lines = list(difflib.ndiff(told["before"].splitlines(), told["after"].splitlines()))
+    return tuple([line[2:].strip() for line in lines if line.startswith(sign)] for sign in ("- ", "+ "))
+
+
+def test_what_comes_to_a_list_changes_no_entry_that_is_there():
+    assert added({"attached_policies": ["a"]}, {"attached_policies": ["a", "b"]}) == ([], ['"b"'])
+    deny, other = ({"Effect": "Deny", "Action": [name], "Resource": "*"} for name in ("s3:*", "sqs:*"))
+    documents = [{"document": json.dumps({"Statement": list(each)})} for each in ([deny], [deny, other])]
+    gone, come = added(*documents)
+    assert gone == []
+    assert '"sqs:*"' in come
+    assert added({"a": ["x,", "]", "{"]}, {"a": ["x,", "]", "{", "y"]}) == ([], ['"y"'])
 
 
 def test_differences_that_cannot_be_shown_cost_one_alert_alone():

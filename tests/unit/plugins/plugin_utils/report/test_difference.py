@@ -64,3 +64,9 @@ def test_enormous_parts_take_no_enormous_time(at_most):
     with at_most(2):
         lines = difference([f"a{n % 7}" for n in range(20_000)], [f"b{n % 5}" for n in range(20_000)])
     assert {line.sign for line in lines} == {"+", "-"}
+
+
+def test_an_entry_that_gets_a_neighbour_is_the_same_entry():
+    lines = difference({"attached": ["a"]}, {"attached": ["a", "b"]})
+    assert [line.text.strip() for line in lines if line.sign == "-"] == []
+    assert [line.text.strip() for line in lines if line.sign == "+"] == ['"b"']
