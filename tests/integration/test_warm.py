@@ -109,6 +109,8 @@ DIFFERENT = (
     "deprecations",
     "policy_id",
     "user_id",
+    # The stack's names of a run.
+    "AWS_SDK_UA_APP_ID",
     MARK,
 )
 

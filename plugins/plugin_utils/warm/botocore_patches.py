@@ -98,14 +98,13 @@ def _share_roles(create_resolver: Callable[..., Any], folder: str) -> Callable[.
     return create_sharing_resolver
 
 
-NOT_ALONE = "not measured alone"
 PATCHES = (
     Patch(
         "service models are read once",
         "botocore.session.create_loader",
         ("search_path_string",),
         "each session reads IAM's model of half a megabyte",
-        NOT_ALONE,
+        "a third of a run's processor time (2 pairs of runs of 30 alerts)",
         TRIED,
         _share_loader,
     ),
@@ -114,7 +113,7 @@ PATCHES = (
         "botocore.client.ClientCreator._load_service_model",
         ("self", "service_name", "api_version"),
         "each client makes its own model of what was read",
-        NOT_ALONE,
+        "7 of 17 ms of a client of IAM; not seen in 2 pairs of runs",
         TRIED,
         _make_models_once,
     ),
@@ -123,7 +122,7 @@ PATCHES = (
         "botocore.client.ClientCreator._create_client_class",
         ("self", "service_name", "service_model"),
         "each client makes a class with a method for each of IAM's 170 operations",
-        NOT_ALONE,
+        "2 of 12 ms of a client of IAM; 0 to 3 % in 2 pairs of runs",
         TRIED,
         _make_classes_once,
     ),
@@ -132,7 +131,7 @@ PATCHES = (
         "botocore.credentials.create_credential_resolver",
         ("session", "cache", "region_name"),
         "each module run calls AssumeRole again for a profile with role_arn",
-        NOT_ALONE,
+        "6 % of a run's processor time (1 pair), and a call of AWS for each session",
         TRIED,
         _share_roles,
     ),
