@@ -215,9 +215,14 @@ MEANINGS = {
 }
 STATES = {
     "boundary": "its permissions boundary differs",
+    "boundary_document": "the document of its new permissions boundary differs",
+    "group_policies": "the policies of its group differ",
     "inline": "its inline policy differs",
     "password_policy": "it differs",
     "policy_document": "the policy's default document differs",
+    "role_settings": "its description or session duration differs",
+    "saml_metadata": "its metadata differs",
+    "thumbprints": "its thumbprints differ",
     "trust": "its trust policy differs",
 }
 SUBJECTS = {
@@ -227,6 +232,8 @@ SUBJECTS = {
     "GroupName": "group",
     "PolicyArn": "policy",
     "PolicyName": "policy",
+    "OpenIDConnectProviderArn": "identity provider",
+    "SAMLProviderArn": "identity provider",
 }
 
 

@@ -57,14 +57,45 @@ def _boundary(fact, parameters):
     return found and (found.get("boundary") or "")
 
 
+def _boundary_document(fact, parameters):
+    return _policy_document(fact, {"PolicyArn": parameters["PermissionsBoundary"]})
+
+
+def _group_policies(fact, parameters):
+    """What a member of a group gets."""
+    name = parameters["GroupName"]
+    documents = {("policy_document", arn) for arn in fact("attached", "group", name) or []}
+    documents |= {("inline", "group", name, policy) for policy in fact("inline_names", "group", name) or []}
+    return [[*key, canonical(fact(*key) or {})] for key in sorted(documents)]
+
+
+def _field(family, parameter, field):
+    """One field of what a parameter names."""
+
+    def read(fact, parameters):
+        found = fact(family, parameters[parameter])
+        return found and found[field]
+
+    return read
+
+
+def _role_settings(fact, parameters):
+    return fact("role_settings", parameters["RoleName"])
+
+
 def _password_policy(fact, _parameters):
     return fact("password_policy")
 
 
 READERS = {
     "boundary": _boundary,
+    "boundary_document": _boundary_document,
+    "group_policies": _group_policies,
     "inline": _inline,
     "password_policy": _password_policy,
     "policy_document": _policy_document,
+    "role_settings": _role_settings,
+    "saml_metadata": _field("saml_provider", "SAMLProviderArn", "metadata"),
+    "thumbprints": _field("openid_connect_provider", "OpenIDConnectProviderArn", "thumbprints"),
     "trust": _trust,
 }

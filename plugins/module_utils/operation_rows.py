@@ -88,16 +88,20 @@ def as_undo(undo):
 READ_AGAIN = {
     # iam_role sets tags before it compares the trust policy, which stops it.
     "TagRole": ("trust",),
+    "add_member": ("group_policies",),
     "attach_policy": ("policy_document",),
     "create_policy_version": ("policy_document",),
     "delete_boundary": ("boundary",),
     "delete_inline_policy": ("inline",),
     "delete_password_policy": ("password_policy",),
     "detach_policy": ("policy_document",),
-    "put_boundary": ("boundary",),
+    "put_boundary": ("boundary", "boundary_document"),
     "put_inline_policy": ("inline",),
     "set_default_policy_version": ("policy_document",),
     "update_password_policy": ("password_policy",),
+    "update_role": ("role_settings",),
+    "update_saml_metadata": ("saml_metadata",),
+    "update_thumbprints": ("thumbprints",),
     "update_trust": ("trust",),
 }
 

@@ -43,7 +43,7 @@ GROUP_POLICIES = ("ListAttachedGroupPolicies", "ListGroupPolicies", "GetGroupPol
 # What an observer of module_utils/observation.py reads.
 OBSERVED = {
     "add_client_id": OIDC,
-    "add_member": ("GetGroup", "GetUser", "ListGroupsForUser"),
+    "add_member": ("GetGroup", "GetUser", "ListGroupsForUser", *GROUP_POLICIES),
     "add_role_to_profile": (*PROFILE, "GetRole"),
     "attach_policy": (*PRINCIPAL, "ListAttached{noun}Policies", *DOCUMENT, "GetAccountSummary"),
     "create_alias": ("ListAccountAliases",),

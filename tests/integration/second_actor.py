@@ -86,6 +86,28 @@ def puts_a_boundary(iam, account_id, parameters):
     return True
 
 
+def opens_the_group(iam, _account_id, parameters):
+    if "GroupName" not in parameters or not _exists(iam, "Group", parameters["GroupName"]):
+        return False
+    iam.put_group_policy(
+        GroupName=parameters["GroupName"], PolicyName="more", PolicyDocument=a_document("Allow", "*", Resource="*")
+    )
+    return True
+
+
+def opens_the_new_boundary(iam, account_id, parameters):
+    return adds_a_default_version(iam, account_id, {"PolicyArn": parameters.get("PermissionsBoundary")})
+
+
+def changes_the_settings(iam, _account_id, parameters):
+    if not {"MaxSessionDuration", "Description"} & set(parameters) or "RoleName" not in parameters:
+        return False
+    if not _exists(iam, "Role", parameters["RoleName"]):
+        return False
+    iam.update_role(RoleName=parameters["RoleName"], Description="by somebody else", MaxSessionDuration=3600)
+    return True
+
+
 ACTORS = (
     deletes_the_principal,
     creates_the_principal_again,
@@ -95,6 +117,9 @@ ACTORS = (
     changes_the_inline_policy,
     sets_a_password_policy,
     puts_a_boundary,
+    opens_the_group,
+    opens_the_new_boundary,
+    changes_the_settings,
 )
 
 

@@ -100,6 +100,9 @@ RACES = (
     ("UpdateAccountPasswordPolicy", "sets_a_password_policy", "it differs"),
     ("UpdateAssumeRolePolicy", "edits_the_trust", "its trust policy differs"),
     ("PutUserPermissionsBoundary", "puts_a_boundary", "its permissions boundary differs"),
+    ("PutRolePermissionsBoundary", "opens_the_new_boundary", "the document of its new permissions boundary differs"),
+    ("AddUserToGroup", "opens_the_group", "the policies of its group differ"),
+    ("UpdateRole", "changes_the_settings", "its description or session duration differs"),
 )
 
 
