@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import compared
 
 # What AWS enforces while an account has no password policy of its own.
@@ -37,13 +38,40 @@ def update_password_policy(script, step):
     in_force = {**PASSWORD_DEFAULTS, **NO_PASSWORD_POLICY, **before}
     weaker = _weaker_fields(in_force, after) + ([] if live else _weaker_than_default(after))
     if weaker:
-        script.guard("password_policy", step, f"it weakens {' and '.join(weaker)}")
+        script.guard("password_policy", step, _weakened(weaker, step["parameters"], in_force, bool(live)))
     for detail in _lockouts(in_force, after):
         script.guard("account_lockout", step, detail)
     for note in _password_notes(in_force, after, bool(live)):
         script.note(note)
     script.will_be(after, "password_policy")
     return compared(before, after, ("password_policy",))
+
+
+def _weakened(weaker, parameters, in_force, has_policy):
+    """What a password policy weakens; where it only does not name it, the command that keeps it."""
+    detail = f"it weakens {' and '.join(weaker)}"
+    unnamed = [field for field in weaker if field in PASSWORD_DEFAULTS and field not in parameters]
+    if not unnamed:
+        return detail
+    resets = f"IAM resets what the command does not name ({', '.join(unnamed)})"
+    return f"{detail}: {resets}. The full command is `{_full_command(parameters, in_force, has_policy)}`"
+
+
+def _full_command(parameters, in_force, has_policy):
+    """The command that sets what is named, and leaves everything else as it is in force."""
+    wanted = {**in_force, **parameters}
+    if not has_policy and _kinds(wanted) < KINDS_BY_DEFAULT and wanted["MinimumPasswordLength"] < LONG_ENOUGH:
+        wanted.update(dict.fromkeys(KINDS[1:], True))
+    words = [_as_option(field, wanted[field]) for field in PASSWORD_DEFAULTS]
+    return " ".join(["aws iam update-account-password-policy", *filter(None, words)])
+
+
+def _as_option(field, value):
+    """C(MaxPasswordAge), 90 -> C(--max-password-age 90); nothing for what IAM sets by itself."""
+    option = f"--{cli_name(field)}"
+    if isinstance(value, bool):
+        return option if value else ""
+    return f"{option} {value}" if value else ""
 
 
 def _weaker_than_default(after):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -299,3 +300,67 @@ def test_a_deny_is_replaced_by_one_that_denies_as_much(running_stack, new, dispo
     alert = {"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]}
     (seen,) = module_under_test.observe_alerts(module, [alert], f"arn:aws:sts::{account_id}:assumed-role/runner/x")
     assert seen["disposition"] == disposition, seen["reason"]
+
+
+# --- a password policy of which a script names one field (C17) ---
+
+IN_FORCE = {
+    "MinimumPasswordLength": 14,
+    "RequireSymbols": True,
+    "RequireNumbers": True,
+    "MaxPasswordAge": 90,
+    "AllowUsersToChangePassword": True,
+}
+FULL = "aws iam update-account-password-policy --minimum-password-length"
+
+
+def reviewed_by_default(stack, host, script):
+    account_id = stack.account_id(host)
+    translated = filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id)
+    params = {"account_id": account_id, "allow": [], "protected_principals": [], "max_changes": None}
+    client = stack.client("iam", host)
+    module = SimpleNamespace(params={**params, "on_quota": "fail", "undo": False}, client=lambda service: client)
+    alert = {"message_id": "m", "alert_id": "I-1", "steps": translated["steps"]}
+    (seen,) = module_under_test.observe_alerts(module, [alert], f"arn:aws:sts::{account_id}:assumed-role/runner/x")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("in_force", "named", "resets", "full"),
+    [
+        (
+            IN_FORCE,
+            "--password-reuse-prevention 24",
+            "MinimumPasswordLength, RequireSymbols, RequireNumbers, MaxPasswordAge",
+            f"{FULL} 14 --require-symbols --require-numbers --allow-users-to-change-password --max-password-age 90 "
+            "--password-reuse-prevention 24",
+        ),
+        (
+            None,
+            "--max-password-age 90",
+            "MinimumPasswordLength",
+            f"{FULL} 8 --require-numbers --require-uppercase-characters --require-lowercase-characters "
+            "--max-password-age 90",
+        ),
+    ],
+)
+def test_a_password_policy_that_names_one_field_is_given_in_full(running_stack, in_force, named, resets, full):
+    iam = running_stack.client("iam", "analytics")
+    if in_force:
+        iam.update_account_password_policy(**in_force)
+    else:
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_account_password_policy()
+    seen = reviewed_by_default(running_stack, "analytics", f"aws iam update-account-password-policy {named}")
+    assert seen["disposition"] == "refused"
+    assert f"IAM resets what the command does not name ({resets}). The full command is `{full}`" in seen["reason"]
+    again = reviewed_by_default(running_stack, "analytics", full)
+    assert again["disposition"] is None, again["reason"]
+
+
+def test_a_password_policy_that_weakens_by_name_says_nothing_of_a_reset(running_stack):
+    running_stack.client("iam", "analytics").update_account_password_policy(MinimumPasswordLength=14)
+    seen = reviewed_by_default(
+        running_stack, "analytics", "aws iam update-account-password-policy --minimum-password-length 8"
+    )
+    assert "it weakens MinimumPasswordLength; no field" in seen["reason"]
