@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DOCS := .cache/docs/venv
 READY := $(VENV)/ready
+MADE := $(VENV)/made-by-make
 # Every program of the environment first, whatever the caller has activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
@@ -46,11 +47,17 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with everything pinned in requirements.txt and requirements/
 
+# Only an environment that was made here is made anew: somebody's own has no mark, and is left alone.
 $(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
+	@if [ -e $(VENV) ] && [ ! -e $(MADE) ] && [ ! -e $(READY) ]; then \
+	    echo "$(VENV) was not made by make setup, so it is left as it is. Rename or remove it first." >&2; \
+	    exit 1; \
+	fi
 	$(call headline,setup: $(VENV) with $(PYTHON) $(call minor,$(PYTHON)))
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON) is no Python of 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
 	@$(INTERPRETER) -m venv --clear $(VENV)
+	@touch $(MADE)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements/dev.txt \
 	    --constraint requirements/constraints.txt
 	@$(BIN)/python requirements/collection.py amazon.aws awx.awx
@@ -59,8 +66,10 @@ $(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
 	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)
 
-show: setup ## Show what a run made of one alert, and why: make show ALERT=I-1234567
-	@$(BIN)/ansible-playbook playbooks/show.yml
+# With what is there, whoever made it: an environment is not made or changed for a look at a file.
+show: ## Show what a run made of one alert, and why: make show ALERT=I-1234567
+	@command -v ansible-playbook >/dev/null || { echo "ansible-playbook is not installed. Run make setup first." >&2; exit 1; }
+	@ansible-playbook playbooks/show.yml
 
 test: setup programs ## Everything: lint, sanity, unit and integration tests
 	@exec 9>&1 && OUTPUT=9 $(MAKE) --no-print-directory --jobs=2 --output-sync=target pytest checks

@@ -108,6 +108,13 @@ _value:
     needs_person:
       description: Those of them that somebody has to look at.
       type: dict
+    verdict:
+      description: The result in one sentence.
+      type: str
+    accounts:
+      description: The accounts of alerts that need attention.
+      type: list
+      elements: str
     unsettled:
       description: What kept messages from being deleted or given back.
       type: list
@@ -126,6 +133,9 @@ def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
     """See DOCUMENTATION."""
     made = reports.report([*decided, *from_text(alerts)], run_id, started, finished, check_mode, **more)
     told = {field: made[field] for field in ("totals", "needs_person", "unsettled")}
+    wanting = [alert for alert in made["alerts"] if alert["disposition"] in told["needs_person"]]
+    accounts = list(dict.fromkeys(alert["account"] or alert["account_id"] or "no account" for alert in wanting))
+    told |= {"verdict": reports.verdict(made), "accounts": accounts}
     return {**told, "alerts": len(made["alerts"]), "text": to_page(sign_report(made, read_key()))}
 
 

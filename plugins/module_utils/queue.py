@@ -167,7 +167,12 @@ def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], reach:
     queue_url, *others = reach
     url = named if is_url(named) else None
     client = connect("sqs", **connection(url or queue_url, *others))
-    other = resolve_queue(client, named, url)
+    try:
+        other = resolve_queue(client, named, url)
+    except QueueError as error:
+        why = str(error).replace("queue_name or queue_url", "its name")
+        text = f"The quarantine queue (remediate_quarantine_queue) cannot be used. {why}"
+        raise QueueError(text, error.code) from None
     if other.url == beside.url:
         raise QueueError(f"The queue {other.url} cannot be moved into itself: name another one than the alerts' queue.")
     return other

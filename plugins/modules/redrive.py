@@ -87,6 +87,11 @@ moved:
     message_id:
       description: The message, by its id in the quarantine queue.
       type: str
+missing:
+  description: Those of O(alert_ids) of which no message was found that is to be moved.
+  returned: success
+  type: list
+  elements: str
 left:
   description: How many messages were looked at and left where they are.
   returned: success
@@ -202,8 +207,12 @@ def chooser(alert_ids, dispositions):
 
 
 def _names_one(message, name, wanted):
+    return not wanted or not _names(message, name).isdisjoint(wanted)
+
+
+def _names(message, name):
     told = message.told.get(f"leastpriv.{name}", "")
-    return not wanted or not {told, *told.split(",")}.isdisjoint(wanted)
+    return {told, *told.split(",")}
 
 
 def run(module):
@@ -211,14 +220,23 @@ def run(module):
     queue = open_queue(module.client, module.params["queue_name"], reach)
     quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, reach)
     most = module.params["max_messages"]
-    return redrive(
+    alert_ids, found = module.params["alert_ids"], set()
+    is_chosen = chooser(alert_ids, module.params["dispositions"])
+
+    def is_wanted(message):
+        chosen = is_chosen(message)
+        found.update(_names(message, "alert_id") if chosen else ())
+        return chosen
+
+    result = redrive(
         quarantine,
         queue,
-        chooser(module.params["alert_ids"], module.params["dispositions"]),
+        is_wanted,
         max(BATCH, depth(quarantine).visible) if most is None else most,
         module.params["wait_seconds"],
         module.check_mode,
     )
+    return {**result, "missing": [alert_id for alert_id in alert_ids if alert_id not in found]}
 
 
 def main():

@@ -117,9 +117,18 @@ def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
 
     listed = run_playbook(stack, "--check", *QUARANTINE, playbook="playbooks/redrive.yml")
     assert (listed.rc, stack.depth(), len(peek())) == (0, (0, 0), 3), listed.stdout
-    assert re.search(r"^ *moved: '?3'?$", listed.stdout, re.MULTILINE), listed.stdout
+    assert re.search(r"^ *would move: '?3'?$", listed.stdout, re.MULTILINE), listed.stdout
+    assert not re.search(r"^ *moved:", listed.stdout, re.MULTILINE), listed.stdout
+    wrong = run_playbook(stack, "-e", "remediate_quarantine_queue=elsewhere", playbook="playbooks/redrive.yml")
+    assert wrong.rc != 0
+    assert "The quarantine queue (remediate_quarantine_queue) cannot be used." in " ".join(wrong.stdout.split())
+    for mode in ((), ("--check",)):
+        unknown = run_playbook(stack, *mode, "-e", "alert_id=I-99", *QUARANTINE, playbook="playbooks/redrive.yml")
+        assert unknown.rc == 2, unknown.stdout
+        assert "Not found in the quarantine queue: I-99" in unknown.stdout
     back = run_playbook(stack, "-e", "alert_id=I-2", *QUARANTINE, playbook="playbooks/redrive.yml")
     assert back.rc == 0, back.stdout
+    assert re.search(r"^ *moved: '?1'?$", back.stdout, re.MULTILINE), back.stdout
     assert ([message["body"] for message in stack.messages()], len(peek())) == ([sent["I-2"]], 2)
     fixed = run_playbook(stack, *QUARANTINE, "-e", '{"remediate_allow": ["no_tags"]}')
     assert (fixed.rc, fixed.dispositions, stack.depth()) == (0, {"I-2": "remediated"}, (0, 0)), fixed.stdout

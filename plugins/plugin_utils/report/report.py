@@ -45,6 +45,7 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 REASON_WIDTH = 160
+MOVED = "Moved to the quarantine queue."
 MAX_NAMED = 5
 # More alerts of one reason than this are counted in the table, and named below it.
 MAX_IN_ROW = 3
@@ -85,7 +86,8 @@ def report(
     :param undoes: ids of the runs that are undone by this one, if it is an undo.
     :param awx: what AWX tells the job about itself, if it is one.
     :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(unfenced), C(protected) and C(alerts);
+        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(unfenced), C(protected), C(expired) and
+        C(alerts);
         holds no secret.
     """
     moved = _moved(alerts, unmoved, awx) if quarantine_queue and not check_mode else {}
@@ -108,6 +110,7 @@ def report(
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
         "unfenced": [one["account"] for one in settings if one.get("unfenced")],
         "protected": _protected(settings, started),
+        "expired": _expired(settings, started),
         "alerts": shown,
     }
 
@@ -123,7 +126,7 @@ def _moved(alerts, unmoved, awx):
     moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*unmoved}
     away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))]
     back = {alert["message_id"]: _put_back(awx, alert["alert_id"]) for alert in away}
-    return {message_id: f"Moved to the quarantine queue. {command}" for message_id, command in back.items()}
+    return {message_id: f"{MOVED} {command}" for message_id, command in back.items()}
 
 
 def _message_ids(alert):
@@ -137,12 +140,26 @@ def _put_back(awx, alert_id=None):
 
 
 def _protected(settings, started):
-    """The entries of all accounts, each once, that are in force; those that nobody can read are shown as they are."""
-    given = [entry for one in settings for entry in one["protected"]]
-    entries = [entry for place, entry in enumerate(given) if entry not in given[:place]]
+    """The entries of all accounts, each once, that are in force; those that cannot be read are shown as they are."""
+    entries = _given(settings)
     with suppress(ProtectionError):
         entries = in_force(entries, read_time(started))
     return [_entry(entry) for entry in entries]
+
+
+def _expired(settings, started):
+    """The entries that have expired, and protect nobody any more."""
+    entries = _given(settings)
+    try:
+        lasting = in_force(entries, read_time(started))
+    except ProtectionError:
+        return []
+    return [_entry(entry) for entry in entries if entry not in lasting]
+
+
+def _given(settings):
+    given = [entry for one in settings for entry in one["protected"]]
+    return [entry for place, entry in enumerate(given) if entry not in given[:place]]
 
 
 def _entry(entry):
@@ -231,6 +248,7 @@ def summary(report_data, verbose=False):
     lines += ["", *_advice(report_data)] if alerts else []
     lines += _next_command(report_data)
     lines += _unprotected(report_data, verbose)
+    lines += _lapsed(report_data.get("expired", ()))
     lines += _opened(report_data["opened"])
     lines += _unfenced(report_data["unfenced"])
     lines += _quarantine(report_data)
@@ -260,7 +278,9 @@ def _by_reason(alerts):
     """The alerts in lists of those that ended in the same way for the same reason."""
     groups = {}
     for alert in alerts:
-        groups.setdefault((alert["disposition"], alert["reason"] or alert["message_id"]), []).append(alert)
+        # How it is put back is another line for each; what is said of the queue has it for all of them.
+        reason = (alert["reason"] or "").split(f"\n{MOVED}")[0]
+        groups.setdefault((alert["disposition"], reason or alert["message_id"]), []).append(alert)
     return [*groups.values()]
 
 
@@ -293,6 +313,7 @@ def _details(alerts, verbose):
 
 def _group_details(group):
     reason = (group[0]["reason"] or "").split("\n")
+    reason = reason if len(group) == 1 else [line for line in reason if not line.startswith(MOVED)]
     lines = [f"    {line}" for line in reason] if len(reason) > 1 or len(reason[0]) > REASON_WIDTH else []
     if not lines and len(group) <= MAX_IN_ROW:
         return []
@@ -371,6 +392,12 @@ def protection_example(report_data):
     known = sorted(one for one in account_ids if re.fullmatch("[0-9]{12}", one))
     arns = (re.match(r"arn:(aws(-[a-z]+)*):iam:", alert["resource_id"] or "") for alert in report_data["alerts"])
     return example_entries(known, next((found[1] for found in arns if found), "aws"))
+
+
+def _lapsed(expired):
+    """One line for entries of remediate_protected_principals that protect no more: renew or remove them."""
+    named = [f"{entry['arn']} (owner {entry['owner']}, expired {entry['expires']})" for entry in expired]
+    return [printable(f"No longer protected: {_some(named)}. Renew or remove these entries.")] if named else []
 
 
 def _opened(opened):

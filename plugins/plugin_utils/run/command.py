@@ -48,10 +48,12 @@ def next_step(
         return _in_awx(playbook, variables)
     options = _parsed(sys.argv if argv is None else argv)
     kept, withheld = _kept_variables(options, {*variables} if keeps else {*OF_ONE_RUN, *variables})
-    words = [
-        *("ansible-playbook", *_reach(options), _beside(options, playbook)),
-        *(word for text in [*kept, *(f"{name}={value}" for name, value in variables.items())] for word in ("-e", text)),
-    ]
+    # The last one wins, and what is in a file is not looked at.
+    kept.sort(key=lambda text: not text.startswith("@"))
+    files = sum(text.startswith("@") for text in kept)
+    kept[files:files] = [f"{name}={value}" for name, value in variables.items()]
+    words = ["ansible-playbook", *_reach(options), _beside(options, playbook)]
+    words += [word for text in kept for word in ("-e", text)]
     command = " ".join(shlex.quote(word) for word in words)
     return f"{command}  # and the secrets of this run: {', '.join(withheld)}" if withheld else command
 

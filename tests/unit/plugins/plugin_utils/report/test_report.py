@@ -145,6 +145,9 @@ def test_protections_in_force_are_reported_as_given():
     lasting = {**PROTECTED, "expires": "2026-12-31"}
     run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting])
     assert run["protected"] == [{**PROTECTED, "expires": None}, lasting]
+    assert run["expired"] == [lapsed]
+    assert "No longer protected: arn:aws:iam::*:user/x (owner sre, expired 2025-12-31). Renew or" in summary(run)
+    assert "No longer protected" not in summary(settled(protected=[PROTECTED, lasting]))
 
 
 def test_protections_that_nobody_can_read_are_reported_too():
@@ -228,6 +231,14 @@ def test_a_long_reason_of_many_alerts_is_shown_once():
     run = made(*(alert(f"I-{number}", "failed", reason="first line\nsecond line") for number in range(9)))
     assert summary(run).count("second line") == summary(run).count("    first line") == 1
     assert "9 alerts: I-0, I-1, I-2, I-3, I-4 and 4 more:" in summary(run)
+
+
+def test_what_was_moved_for_the_same_reason_is_one_row_too():
+    run = made(*(alert(f"I-{number}", "invalid", reason="not JSON") for number in range(4)), quarantine_queue="kept")
+    assert len(table(run)) == 2
+    assert summary(run).count("redrive.yml") == 1
+    single = made(alert("I-1", "invalid", reason="not JSON"), quarantine_queue="kept")
+    assert "redrive.yml -e alert_id=I-1" in summary(single)
 
 
 def test_alerts_without_a_reason_are_not_one():

@@ -42,14 +42,14 @@ RUN = {"run_id": "r-0"}
             'remediate.yml -C -e remediate_max_alerts=5 --extra-vars \'{"remediate_allow": ["no_tags"]}\' -e @/s.yml',
             "remediate",
             PLAN,
-            'remediate.yml -e remediate_max_alerts=5 -e \'{"remediate_allow": ["no_tags"]}\' -e @/s.yml '
-            "-e remediate_plan=r-1",
+            "remediate.yml -e @/s.yml -e remediate_plan=r-1 -e remediate_max_alerts=5 "
+            """-e '{"remediate_allow": ["no_tags"]}'""",
         ),
         (
             "remediate.yml -C -e remediate_plan=old -e 'alert_id=I-1 run_id=r x=y'",
             "remediate",
             PLAN,
-            'remediate.yml -e \'{"x": "y"}\' -e remediate_plan=r-1',
+            """remediate.yml -e remediate_plan=r-1 -e '{"x": "y"}'""",
         ),
     ],
 )
@@ -60,7 +60,7 @@ def test_command_that_works_when_it_is_copied(typed, playbook, variables, comman
 
 def test_undo_stays_the_same_undo():
     argv = shlex.split("ansible-playbook playbooks/undo.yml --check -e alert_id=I-1 --limit payments")
-    command = "ansible-playbook --limit payments playbooks/undo.yml -e alert_id=I-1 -e run_id=r-0"
+    command = "ansible-playbook --limit payments playbooks/undo.yml -e run_id=r-0 -e alert_id=I-1"
     assert next_step("undo", RUN, argv=argv, keeps=True) == command
 
 
@@ -82,7 +82,7 @@ def test_no_secret_is_ever_printed(secret):
     argv = ["ansible-playbook", "remediate.yml", "--check", "-e", secret, "-e", "remediate_max_alerts=5"]
     command = next_step("remediate", PLAN, argv=argv)
     assert "hunter2" not in command
-    assert "-e remediate_max_alerts=5 -e remediate_plan=r-1  # and the secrets of this run: " in command
+    assert "-e remediate_plan=r-1 -e remediate_max_alerts=5  # and the secrets of this run: " in command
 
 
 def test_what_is_beside_a_secret_is_kept():
@@ -92,9 +92,8 @@ def test_what_is_beside_a_secret_is_kept():
         "-e",
         json.dumps({"api_password": "x", "remediate_tolerate": ["failed"]}),
     ]
-    assert next_step("remediate", PLAN, argv=argv).startswith(
-        'ansible-playbook remediate.yml -e \'{"remediate_tolerate": ["failed"]}\' -e remediate_plan=r-1'
-    )
+    command = """ansible-playbook remediate.yml -e remediate_plan=r-1 -e '{"remediate_tolerate": ["failed"]}'"""
+    assert next_step("remediate", PLAN, argv=argv).startswith(command)
 
 
 @pytest.mark.parametrize("argv", [[], ["pytest"], ["ansible-playbook"], ["ansible-playbook", "--no-such-option"]])
