@@ -47,7 +47,10 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with everything pinned in requirements.txt and requirements/
 
-# Only an environment that was made here is made anew: somebody's own has no mark, and is left alone.
+# Only an environment that was made here is made anew: somebody's own has no mark, and a link leads to another checkout's.
+ifneq ($(shell test -L $(VENV) && echo link),)
+$(READY): ;
+else
 $(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
 	@if [ -e $(VENV) ] && [ ! -e $(MADE) ] && [ ! -e $(READY) ]; then \
 	    echo "$(VENV) was not made by make setup, so it is left as it is. Rename or remove it first." >&2; \
@@ -62,6 +65,7 @@ $(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
 	    --constraint requirements/constraints.txt
 	@$(BIN)/python requirements/collection.py amazon.aws awx.awx
 	@touch $@
+endif
 
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
 	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)

@@ -50,6 +50,16 @@ def test_an_environment_of_one_s_own_is_never_cleared(checkout, target):
     assert files(checkout) == before
 
 
+def test_a_link_to_another_checkout_s_environment_is_used_as_it_is(checkout):
+    (checkout / ".venv").rename(checkout / "elsewhere")
+    (checkout / ".venv").symlink_to("elsewhere")
+    (checkout / "elsewhere/ready").touch()
+    os.utime(checkout / "elsewhere/ready", (0, 0))
+    before = files(checkout)
+    assert make(checkout, "setup", "PYTHON=/no/such/python").returncode == 0
+    assert files(checkout) == before
+
+
 @pytest.mark.parametrize("mark", ["ready", "made-by-make"])
 def test_an_environment_that_make_made_is_made_anew_when_it_is_old_or_unfinished(checkout, mark):
     (checkout / ".venv" / mark).touch()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -20,11 +21,14 @@ OUR_PLAYBOOKS = ("apply", "doctor", "policies", "redrive", "remediate", "review"
 COLLECTION = "leastpriv.iam"
 # What only one run is asked to do; the next one is asked for something else.
 OF_ONE_RUN = ("alert_id", "disposition", "remediate_plan", "run_id")
+# What AWX sets in the environment of every job, and ansible-runner by itself does not.
+AWX_JOB = ("AWX_HOST", "JOB_ID")
 # Addresses that are secrets as a whole.
 SECRET_ADDRESSES = ("remediate_metrics_push_url", "remediate_webhook_url")
 # The names that roles/controller gives: template, and its question for each variable.
 TEMPLATES = {
     "remediate": ("Leastpriv: apply a plan", {"remediate_plan": "Run id of the review"}),
+    "review": ("Leastpriv: review", {}),
     "undo": ("Leastpriv: undo", {"run_id": "Run id", "alert_id": "Only these alerts"}),
 }
 
@@ -40,11 +44,11 @@ def next_step(
 
     :param playbook: one of C(OUR_PLAYBOOKS).
     :param variables: extra variables of that run, by name.
-    :param awx: what AWX tells the job about itself; empty elsewhere.
+    :param awx: what AWX tells the job about itself, where that is known; empty elsewhere.
     :param argv: the command line of this run.
     :param keeps: whether the next run has the same task as this one, without C(--check).
     """
-    if awx:
+    if awx or all(os.environ.get(name) for name in AWX_JOB):
         return _in_awx(playbook, variables)
     options = _parsed(sys.argv if argv is None else argv)
     kept, withheld = _kept_variables(options, {*variables} if keeps else {*OF_ONE_RUN, *variables})
@@ -52,7 +56,8 @@ def next_step(
     kept.sort(key=lambda text: not text.startswith("@"))
     files = sum(text.startswith("@") for text in kept)
     kept[files:files] = [f"{name}={value}" for name, value in variables.items()]
-    words = ["ansible-playbook", *_reach(options), _beside(options, playbook)]
+    played = [_beside(options, "remediate"), "--check"] if playbook == "review" else [_beside(options, playbook)]
+    words = ["ansible-playbook", *_reach(options), *played]
     words += [word for text in kept for word in ("-e", text)]
     command = " ".join(shlex.quote(word) for word in words)
     return f"{command}  # and the secrets of this run: {', '.join(withheld)}" if withheld else command
@@ -64,7 +69,7 @@ def _in_awx(playbook: str, variables: Mapping[str, str]) -> str:
         return f"in AWX, launch a job template of playbooks/{playbook}.yml (extra variables: {given})"
     template, questions = TEMPLATES[playbook]
     answers = " and ".join(f'"{questions[name]}" with {value}' for name, value in variables.items())
-    return f'in AWX, launch the template "{template}" as a run, and answer {answers}'
+    return f'in AWX, launch the template "{template}"' + (f" as a run, and answer {answers}" if answers else "")
 
 
 def _parsed(argv: Sequence[str]) -> Any:

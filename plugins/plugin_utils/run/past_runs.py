@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import EmptyJournal, JournalError, read_journal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import SealError, check_report
@@ -46,8 +47,8 @@ def reported(alert_id, artifacts_dir, run_id="", key=""):
     newest = f", the newest is {folders[0].name}" if folders else ""
     raise NotReported(
         f"No report knows the alert {alert_id!r} (reports looked through under {artifacts_dir}: "
-        f"{len(folders)}{newest}). Review the queue with ansible-playbook remediate.yml --check, or "
-        "name another remediate_artifacts_dir."
+        f"{len(folders)}{newest}). Review the queue ({next_step('review', {})}), or name another "
+        "remediate_artifacts_dir."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
@@ -46,7 +47,10 @@ STEP_TYPES = {
     "fingerprint": TEXT,
 }
 SEALS = ("digest", "signature")
-AGAIN = "Review again (ansible-playbook remediate.yml --check), and apply the plan of that run."
+
+
+def _again() -> str:
+    return f"Review again ({next_step('review', {})}), and apply the plan of that run."
 
 
 class PlanError(LeastprivError):
@@ -146,18 +150,18 @@ def check_plan(plan: Any, now: datetime, key: str = "") -> dict[str, Any]:
     """
     _check_shape(plan)
     if plan["digest"] != digest(plan):
-        raise PlanError(f"It was edited after the review: its digest is not that of its content. {AGAIN}")
+        raise PlanError(f"It was edited after the review: its digest is not that of its content. {_again()}")
     _check_signature(plan, key)
     if now >= _read_time("expires", plan["expires"]):
-        raise PlanError(f"It expired on {plan['expires']}. {AGAIN}")
+        raise PlanError(f"It expired on {plan['expires']}. {_again()}")
     return dict(plan)
 
 
 def _check_shape(plan: Any) -> None:
     if not isinstance(plan, Mapping):
-        raise PlanError(f"It is no plan: a plan is a JSON object. {AGAIN}")
+        raise PlanError(f"It is no plan: a plan is a JSON object. {_again()}")
     if plan.get("schema") != SCHEMA:
-        raise PlanError(f"It is no plan of schema {SCHEMA}, the only one that this version applies. {AGAIN}")
+        raise PlanError(f"It is no plan of schema {SCHEMA}, the only one that this version applies. {_again()}")
     _check_types(plan, PLAN_TYPES, "the plan")
     for number, alert in enumerate(plan["alerts"], 1):
         _check_types(alert, ALERT_TYPES, f"alert {number}")
@@ -165,15 +169,15 @@ def _check_shape(plan: Any) -> None:
             _check_types(step, STEP_TYPES, f"a step of alert {number}")
     alert_ids = [alert["alert_id"] for alert in plan["alerts"]]
     if len({*alert_ids}) != len(alert_ids):
-        raise PlanError(f"An alert stands twice in it. {AGAIN}")
+        raise PlanError(f"An alert stands twice in it. {_again()}")
 
 
 def _check_types(part: Any, types: Mapping[str, tuple[type, str]], where: str) -> None:
     if not isinstance(part, Mapping):
-        raise PlanError(f"It cannot be read: {where} is no object. {AGAIN}")
+        raise PlanError(f"It cannot be read: {where} is no object. {_again()}")
     for name, (kind, said) in types.items():
         if not isinstance(part.get(name), kind):
-            raise PlanError(f"It cannot be read: {name} of {where} is missing, or not {said}. {AGAIN}")
+            raise PlanError(f"It cannot be read: {name} of {where} is missing, or not {said}. {_again()}")
 
 
 def _check_signature(plan: Mapping[str, Any], key: str) -> None:
@@ -187,7 +191,7 @@ def _read_time(name: str, text: str) -> datetime:
     try:
         return read_time(text)
     except ValueError:
-        raise PlanError(f"It cannot be read: {name} of the plan is no time in ISO 8601. {AGAIN}") from None
+        raise PlanError(f"It cannot be read: {name} of the plan is no time in ISO 8601. {_again()}") from None
 
 
 def held_to_plan(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ RUN = {"run_id": "r-0"}
         ("/srv/lp/remediate.yml --check", "remediate", PLAN, "/srv/lp/remediate.yml -e remediate_plan=r-1"),
         ("remediate.yml", "redrive", {"alert_id": "I-1"}, "playbooks/redrive.yml -e alert_id=I-1"),
         ("/srv/lp/remediate.yml", "redrive", {}, "/srv/lp/playbooks/redrive.yml"),
+        ("leastpriv.iam.show", "review", {}, "leastpriv.iam.remediate --check"),
+        ("playbooks/show.yml -i x", "review", {}, "-i x playbooks/remediate.yml --check"),
         ("playbooks/apply.yml", "redrive", {}, "playbooks/redrive.yml"),
         ("remediate.yml -CJ", "remediate", PLAN, "--ask-vault-pass remediate.yml -e remediate_plan=r-1"),
         ("leastpriv.iam.review", "remediate", PLAN, "leastpriv.iam.remediate -e remediate_plan=r-1"),
@@ -114,9 +116,16 @@ def test_in_awx_the_template_and_its_questions():
     assert "playbooks/redrive.yml (extra variables: alert_id: I-1)" in next_step("redrive", {"alert_id": "I-1"}, awx)
 
 
+def test_a_job_of_awx_is_known_by_its_environment(monkeypatch):
+    monkeypatch.setenv("AWX_HOST", "https://awx.example")
+    monkeypatch.setenv("JOB_ID", "7")
+    assert next_step("review", {}) == 'in AWX, launch the template "Leastpriv: review"'
+
+
 def test_templates_are_called_as_the_controller_role_calls_them():
     names = yaml.safe_load((ROOT / "roles/controller/vars/main.yml").read_text().replace("!unsafe", ""))
     called = {names[template["name"].strip("{} ")]: template for template in names["__controller_templates"]}
     for name, questions in TEMPLATES.values():
-        asked = {question["variable"]: question["question_name"] for question in called[name]["questions"]}
-        assert questions.items() <= asked.items()
+        template = called[name]
+        asked = template["questions"] if questions else []
+        assert questions.items() <= {one["variable"]: one["question_name"] for one in asked}.items()
