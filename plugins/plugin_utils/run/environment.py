@@ -15,7 +15,8 @@ READ_HERE = re.compile(
 )
 
 
-def unset_empty_variables(environment: MutableMapping[str, str] = os.environ) -> None:
+def unset_empty_variables(environment: MutableMapping[str, str] | None = None) -> None:
     """Unset every variable that a run reads and that is set to nothing; those of other programs are left alone."""
+    environment = os.environ if environment is None else environment
     for name in [name for name, value in environment.items() if not value.strip() and READ_HERE.fullmatch(name)]:
         del environment[name]
