@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert, writable
@@ -134,8 +135,28 @@ def _applied(alert, results, again, problem):
         for before, after in zip(alert["steps"], steps, strict=True)
     )
     disposition, reason = _verdict(steps, is_doubtful, again, problem)
+    if disposition == "failed":
+        reason = " ".join([reason, *_left_behind(alert["alert_id"], steps)])
     steps = [{key: value for key, value in step.items() if key != "error"} for step in steps]
     return {**alert, "steps": steps, "disposition": disposition, "reason": reason}
+
+
+def _left_behind(alert_id, steps):
+    """What the steps before a failure have made that is of no use alone, and the command that removes it."""
+    changed = [step for step in steps if step["status"] == "changed" and "undoes" not in step]
+    used = {_policy_name(value) for step in changed for value in step.get("parameters", {}).values()}
+    made = [step["parameters"]["PolicyName"] for step in changed if step["operation"] == "CreatePolicy"]
+    left = [name for name in made if f"/{name}" not in used]
+    if not left:
+        return []
+    named, verb = (f"policy {left[0]}", "is") if len(left) == 1 else (f"policies {' and '.join(left)}", "are")
+    command = f"ansible-playbook playbooks/undo.yml -e alert_id={shlex.quote(alert_id)}"
+    return [f"The {named} {verb} left unattached: another run continues there, and `{command}` removes what was made."]
+
+
+def _policy_name(value):
+    """The end of a policy's ARN, with its slash."""
+    return f"/{value.rsplit('/', 1)[1]}" if isinstance(value, str) and ":policy/" in value else None
 
 
 def _step_result(step, result):

@@ -50,6 +50,43 @@ CASES = [
 ]
 
 
+def made_and_attached(*created, attached):
+    """The steps of a script that creates policies and then attaches one, all needed."""
+    made = [{"operation": "CreatePolicy", "parameters": {"PolicyName": name}} for name in created]
+    arn = f"arn:aws:iam::111122223333:policy/path/{attached}"
+    steps = [*made, {"operation": "AttachUserPolicy", "parameters": {"UserName": "bob", "PolicyArn": arn}}]
+    last = {"operation": "TagUser", "parameters": {"UserName": "bob"}}
+    return [
+        {**step, "message_id": "m", "index": index, "target": "x", "status": "needed"}
+        for index, step in enumerate([*steps, last], 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "says"),
+    [
+        (1, "denied"),
+        (
+            2,
+            "denied The policy p is left unattached: another run continues there, and `ansible-playbook "
+            "playbooks/undo.yml -e alert_id=I-1` removes what was made.",
+        ),
+        (3, "denied The policies p and q are left unattached"),
+        (4, "denied The policy p is left unattached"),
+    ],
+)
+def test_a_policy_that_is_left_behind_is_named_with_the_command_that_removes_it(failing, says):
+    steps = made_and_attached("p", "q", attached="q")
+    applied = [result(index, changed=True) for index in range(1, failing)] + [
+        result(failing, failed=True, msg="denied")
+    ]
+    seen = {"message_id": "m", "disposition": None, "reason": None, "steps": steps}
+    (outcome,) = outcomes([ALERT], observed=[seen], applied=applied)
+    assert outcome["disposition"] == "failed"
+    assert says in outcome["reason"]
+    assert ("left unattached" in outcome["reason"]) is (failing > 1)
+
+
 @pytest.mark.parametrize(
     ("statuses", "applied", "disposition", "says"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
