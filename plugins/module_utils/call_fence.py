@@ -153,7 +153,7 @@ class Fence:
             raise _stopped(operation, self.violation)
         declared = self._declared(operation, parameters) if service == "iam" else None
         if declared is None:
-            self._stop(operation, self._meaning(operation, parameters))
+            self._stop(operation, self._meaning(operation, parameters), is_declared=False)
         if declared[3] and declared not in self._verified:
             self._stop(operation, "What it is about could not be read again right before the change.")
         self._passed.append(operation)
@@ -180,10 +180,11 @@ class Fence:
         wanted = normal(operation, parameters)
         return next((call for call in self._calls if call[0] == operation and call[1] == wanted), None)
 
-    def _stop(self, operation, meaning):
+    def _stop(self, operation, meaning, is_declared=True):
+        says = "" if is_declared else ", which is not what the script says"
         sent = f"{', '.join(self._passed)} had been sent before" if self._passed else "Nothing was sent"
         self.violation = (
-            f"The module wanted to call {operation}, which is not what the script says. {meaning} {sent}; the alert "
+            f"The module wanted to call {operation}{says}. {meaning} {sent}; the alert "
             "goes back to the queue, and the next run decides by what it finds."
         )
         raise _stopped(operation, self.violation)

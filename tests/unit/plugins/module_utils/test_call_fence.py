@@ -108,6 +108,7 @@ def test_every_other_call_is_stopped_before_it_is_sent_and_says_what_that_means(
     client, sent, fence = fenced(ATTACH)
     message = stopped(getattr(client, call), **parameters)
     assert says in message
+    assert "which is not what the script says" in message
     assert "Nothing was sent" in message
     assert (sent, fence.violation) == ([], message)
 
@@ -257,6 +258,7 @@ def test_what_is_not_as_it_was_observed_is_not_overwritten(fenced):
     client, sent, _fence = fenced((*PUT, {"inline": state(SAME)}), answers=answers)
     message = stopped(client.put_user_policy, **PUT[1])
     assert "User ann was changed since it was observed: its inline policy differs." in message
+    assert "not what the script says" not in message
     assert actions(sent) == ["ListUserPolicies"]
 
 
