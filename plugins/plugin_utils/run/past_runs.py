@@ -160,6 +160,8 @@ def _read(file, key):
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
         check_report(report, key)
-    except (OSError, ValueError, SealError) as error:
+        if not isinstance(report.get("alerts"), list):
+            raise ValueError("it has no list of alerts")
+    except (OSError, ValueError, RecursionError, SealError) as error:
         raise NotReported(f"{file} cannot be read ({error}); name another run with -e run_id=…") from error
     return report

@@ -64,6 +64,14 @@ def test_a_damaged_report_is_named(artifacts):
     assert reported("I-1", artifacts, OLD)["run_id"] == OLD
 
 
+@pytest.mark.parametrize("text", ["{}", '{"alerts": 1}', "[]", "1e999", "[" * 100_000], ids=lambda text: text[:9])
+def test_a_report_without_alerts_is_named(artifacts, text):
+    newest = max(artifacts.glob("*/report.json"))
+    newest.write_text(text)
+    with pytest.raises(NotReported, match="cannot be read"):
+        reported("I-1", str(artifacts), newest.parent.name)
+
+
 def test_a_plan_is_found_by_the_id_of_its_run_or_by_its_path(artifacts):
     file = artifacts / NEW / "plan.json"
     file.write_text('{"run_id": "x"}')
