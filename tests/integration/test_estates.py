@@ -153,3 +153,36 @@ def test_every_playbook_decides_how_its_modules_run():
             assert play["vars"]["ansible_connection"] in ("leastpriv.iam.warm", "local"), path
             assert play["vars"]["ansible_python_interpreter"] == "{{ ansible_playbook_python }}", path
             assert play["hosts"] in ("localhost", "{{ lookup('leastpriv.iam.accounts_group') }}"), path
+
+
+def test_settings_beside_the_inventory_are_read(stack, alert):
+    folder = stack.folder / "estate"
+    (folder / "group_vars").mkdir(parents=True)
+    protected = [{"arn": "arn:aws:iam::*:user/alice", "owner": "ann", "reason": "break glass"}]
+    (folder / "group_vars" / "aws_accounts.yml").write_text(
+        yaml.safe_dump({"remediate_protected_principals": protected})
+    )
+    run = run_playbook(stack, "-i", str(stack.write_inventory(folder / "accounts.yml")))
+    assert run.dispositions == {"I-1": "refused"}
+
+
+DAMAGED = {
+    "lost": {"aws_profile": "payments"},
+    "number": {"account_id": 12345678901, "aws_profile": "payments"},
+    "twin": {"account_id": "111122223333", "aws_profile": "payments"},
+    "other": {"account_id": "111122223333", "aws_profile": "payments"},
+}
+
+
+def test_the_doctor_names_what_would_end_a_run_and_goes_on(stack, alert):
+    inventory = stack.write_inventory(stack.folder / "damaged.yml", **DAMAGED)
+    wrong = {"remediate_severites": [], "remediate_max_alerts": "many"}
+    run = run_playbook(stack, "-i", str(inventory), "-e", json.dumps(wrong), playbook="playbooks/doctor.yml")
+    assert run.rc == 2
+    for told in (
+        "settings: missing", "did you mean remediate_severities?", "remediate_max_alerts",
+        "host lost: account_id is missing", "account_id is the number 12345678901", "have the same account_id",
+        "API: ok", "queue: advice", "checks found something missing",
+    ):  # fmt: skip
+        assert told in " ".join(run.stdout.split()), run.stdout
+    assert [message["receive_count"] for message in stack.messages()] == [0]
