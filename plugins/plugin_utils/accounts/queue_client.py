@@ -16,7 +16,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     open_queue,
     resolve_other,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import QueueError
 
 
 def open_queue_of(given: Mapping[str, Any]) -> Queue:
@@ -30,11 +29,7 @@ def check_queues(given: Mapping[str, Any]) -> None:
     queue = open_queue_of(given)
     if given.get("quarantine_queue"):
         settings = _with_environment(given)
-        try:
-            resolve_other(given["quarantine_queue"], queue, _connect, [settings[option] for option in REACH])
-        except QueueError as error:
-            what = "The quarantine queue (remediate_quarantine_queue) cannot be used."
-            raise QueueError(f"{what} {error}", error.code) from None
+        resolve_other(given["quarantine_queue"], queue, _connect, [settings[option] for option in REACH])
 
 
 def _with_environment(given: Mapping[str, Any]) -> dict[str, Any]:
