@@ -74,7 +74,10 @@ def _in_awx(playbook: str, variables: Mapping[str, str]) -> str:
 
 def _parsed(argv: Sequence[str]) -> Any:
     """The options of an ansible-playbook command line as they were typed; None for another command line."""
-    if not PurePath(argv[0] if argv else "").name.startswith("ansible-playbook"):
+    program = [PurePath(word).name for word in argv[:2]]
+    if program == ["__main__.py", "playbook"]:  # python -m ansible playbook
+        argv = argv[1:]
+    elif not program or not program[0].startswith("ansible-playbook"):
         return None
     from ansible.cli.playbook import PlaybookCLI
 

@@ -60,6 +60,11 @@ def test_command_that_works_when_it_is_copied(typed, playbook, variables, comman
     assert next_step(playbook, variables, argv=argv) == f"ansible-playbook {command}"
 
 
+def test_python_s_way_to_start_ansible_is_known():
+    argv = shlex.split("/usr/lib/python3/ansible/__main__.py playbook -i one.yml remediate.yml --check")
+    assert next_step("remediate", PLAN, argv=argv) == "ansible-playbook -i one.yml remediate.yml -e remediate_plan=r-1"
+
+
 def test_undo_stays_the_same_undo():
     argv = shlex.split("ansible-playbook playbooks/undo.yml --check -e alert_id=I-1 --limit payments")
     command = "ansible-playbook --limit payments playbooks/undo.yml -e run_id=r-0 -e alert_id=I-1"
