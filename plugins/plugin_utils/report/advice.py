@@ -95,6 +95,11 @@ CAUSES = (
         r"service control policy|resource control policy",
         "A policy of the organization denies it: change that policy, or remediate manually.",
     ),
+    Cause(
+        ("failed",),
+        r"is managed by AWS and cannot be changed",
+        "Remediate manually with a policy of the account: AWS's own cannot be changed.",
+    ),
     Cause(("failed",), r"AccessDenied|not authorized to perform|UnauthorizedOperation", PERMISSIONS),
     Cause(
         ("failed",),

@@ -44,6 +44,8 @@ ADVICE = [
     ("failed", QUOTA.format("Account", 1500), "raise the quota"),
     ("failed", DENIED.format("User x is not authorized to perform: iam:CreatePolicy"), "playbooks/policies.yml"),
     ("failed", DENIED.format("with an explicit deny in a service control policy"), "organization"),
+    ("failed", "x: would fail: Cannot exceed quota for PoliciesPerRole: 10 (LimitExceeded).", "consolidate"),
+    ("failed", "x: would fail: Policy p is managed by AWS and cannot be changed (AccessDenied).", "AWS's own cannot"),
     ("failed", "Could not verify that profile x belongs to account 1: Unable to locate credentials", "aws_profile"),
     ("failed", "Could not assume arn:x with profile y: An error occurred (AccessDenied)", "aws_profile"),
     ("failed", "Unexpected error while observing: KeyError. Report it as a bug of leastpriv.iam.", "bug"),
