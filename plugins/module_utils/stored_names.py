@@ -35,7 +35,8 @@ def as_stored(script, step):
         if parameter in parameters:
             parameters[parameter] = stored_name(script, kind, parameters[parameter])
     for parameter in POLICY_ARNS:
-        if parameter in parameters:
+        # The boundary of a new principal is not looked at.
+        if parameter in parameters and step["operation"] not in ("CreateRole", "CreateUser"):
             parameters[parameter] = _stored_arn(script, {**step, "parameters": parameters}, parameters[parameter])
     if "PolicyName" in parameters and principal({"parameters": parameters}):
         parameters["PolicyName"] = _stored_inline_name(script, parameters)

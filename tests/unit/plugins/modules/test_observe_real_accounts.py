@@ -364,3 +364,15 @@ def test_a_password_policy_that_weakens_by_name_says_nothing_of_a_reset(running_
         running_stack, "analytics", "aws iam update-account-password-policy --minimum-password-length 8"
     )
     assert "it weakens MinimumPasswordLength; no field" in seen["reason"]
+
+
+def test_the_boundary_of_a_new_principal_is_not_read(account):
+    """No permission to read policies is asked for where a user or a role is created."""
+    client = account.client("iam", ACCOUNT)
+    seen = []
+    client.meta.events.register("before-call.iam", lambda model, **_more: seen.append(model.name), "seen")
+    script = "aws iam create-user --user-name fresh --permissions-boundary @ARN@/denies"
+    (review,) = observe(account, script)
+    client.meta.events.unregister("before-call.iam", unique_id="seen")
+    assert review["disposition"] is None, review["reason"]
+    assert set(seen) <= {"GetUser", "ListUsers"}
