@@ -1,0 +1,64 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.profiles import file_problems, profile_problems
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+PAST, AHEAD = "2025-12-31T00:00:00Z", "2026-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 40])
+def test_a_message_has_at_most_five_lines_and_names_everything(count):
+    problems = [f"Problem {number}." for number in range(count)]
+    told = preflight.in_short(problems)
+    assert len(told.splitlines()) <= preflight.MAX_LINES
+    assert all(problem in told for problem in problems)
+
+
+def test_hosts_are_named_where_a_problem_is_not_that_of_all():
+    found = [("a", "one"), ("a", "two"), ("b", "one")]
+    assert preflight.by_hosts(found, 2) == ["a", "b (one)"]
+    assert preflight.by_hosts([("a", str(number)) for number in range(5)], 9) == ["a (0, 1, 2 and 2 more)"]
+
+
+def test_what_is_missing_is_named_with_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(preflight.PROGRAMS, "no_such_library", "pip install it")
+    (told,) = preflight.program_problems()
+    assert "no_such_library is not installed for" in told
+    assert told.endswith(": pip install it.")
+
+
+@pytest.mark.parametrize(
+    ("token", "works"),
+    [
+        ({"expiresAt": AHEAD}, True),
+        ({"expiresAt": PAST}, False),
+        ({"expiresAt": PAST, "refreshToken": "x", "clientId": "y", "registrationExpiresAt": AHEAD}, True),
+        ({"expiresAt": PAST, "refreshToken": "x", "clientId": "y", "registrationExpiresAt": PAST}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_login_works_while_its_token_is_valid_or_can_be_renewed(tmp_path, token, works):
+    if token is not None:
+        (tmp_path / f"{hashlib.sha1(b'corp').hexdigest()}.json").write_text(json.dumps(token))
+    configuration = {"profiles": {"base": {"sso_session": "corp"}, "top": {"role_arn": "r", "source_profile": "base"}}}
+    problems = profile_problems(["top"], configuration, NOW, tmp_path)
+    assert [("aws sso login --profile base" in told, "Profile top" in told) for told in problems] == (
+        [] if works else [(True, True)]
+    )
+
+
+def test_a_byte_order_mark_is_named(tmp_path):
+    (tmp_path / "config").write_bytes(b"\xef\xbb\xbf[default]\n")
+    (told,) = file_problems([tmp_path / "config", tmp_path / "absent"])
+    assert "byte order mark" in told
