@@ -19,7 +19,6 @@ ESCALATIONS = (
     "the same Deny without a language version",
     "leave a group whose inline policy denies",
     "a boundary, and then a wider one",
-    "another partition as a resource",
     "no hard expiry",
     "passwords that end in a day, which protected users do not expect",
     "remove all client ids of an identity provider, one by one",
@@ -27,7 +26,7 @@ ESCALATIONS = (
     "a user that is protected by a pattern in another letter case",
 )
 # What would hit another account, protected principals, or everybody, is not told to be run by hand.
-NOT_TOLD = ("another partition as a resource", "no hard expiry", *ESCALATIONS[-2:])
+NOT_TOLD = ("no hard expiry", "passwords that end in a day, which protected users do not expect", *ESCALATIONS[-2:])
 
 
 def two_accounts(stack, **of_the_sandbox):
@@ -182,5 +181,5 @@ def test_a_misspelt_guardrail_stops_the_run_before_anything_is_received(stack):
     run = run_playbook(stack, "-i", inventory)
     assert run.rc != 0
     assert "'no_tag' is neither a guardrail nor an operation of IAM; no_tags is one" in run.stdout + run.stderr
-    assert stack.calls() == []
+    assert stack.calls(action="ReceiveMessage") == []
     assert stack.depth() == (2, 0)

@@ -74,7 +74,7 @@ def test_a_review_with_diffs_shows_them_and_whose_they_are_and_no_colour_when_as
     assert not COLOR.search(run.written)
     assert any("sandbox   [####################]  4 steps needed" in picture for picture in run.pictures())
     last = lines(run.screen)
-    assert '+        "s3:DeleteBucket",' in last
+    assert '+        "s3:DeleteBucket"' in last
     assert "changed: [sandbox]" in last
     assert not [line for line in last if BAR.search(line)]
 
@@ -112,7 +112,7 @@ def test_without_a_terminal_each_account_says_in_plain_lines_what_it_does(stack,
         "sandbox: 4/4 steps in 0:00",
         "sandbox: looking at 2 alerts",
     ]
-    assert "\nsandbox   I-3    remediated   " in after, "the table as it is, not as YAML"
+    assert "\nsandbox   I-3    remediated  " in after, "the table as it is, not as YAML"
     assert "PLAY RECAP" in after
 
 

@@ -10,6 +10,7 @@ the thread waits for. Only the look-up of a name cannot be cut short: its thread
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -91,6 +92,8 @@ class Exchanges:
         finished = threading.Event()
 
         def exchange() -> None:
+            # A signal that this thread took would not end the wait of the main one, where its handler has to run.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 outcome.append(self._exchange(deadline, largest, method, url, request))
             except BaseException as error:
