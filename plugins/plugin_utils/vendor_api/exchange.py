@@ -62,6 +62,10 @@ class Deadline:
     def left(self) -> float:
         return max(0.001, self._ends - time.monotonic())
 
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._ends
+
 
 class Exchanges:
     """HTTP exchanges that share connections. `trusts_environment`: whether proxies are taken from it."""
@@ -102,8 +106,11 @@ class Exchanges:
                 finished.set()
 
         threading.Thread(target=exchange, daemon=True).start()
-        if not finished.wait(deadline.left):
+        is_late = not finished.wait(deadline.left)
+        if is_late:
             self._cut_off()
+        # What fails at the very end, such as a connection that has milliseconds left, fails for want of time.
+        if is_late or (isinstance(outcome[0], requests.RequestException) and deadline.is_over):
             raise DeadlineError(f"it was not done within {deadline.seconds:g} s")
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
