@@ -74,6 +74,8 @@ def _continue_after_parent() -> None:
 
 def _end_after(parent: int) -> None:
     try:
+        # A signal that this thread took would not end a wait of the main one, where its handler has to run.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         wait_for_end(parent)
         kill_descendants()
     finally:
