@@ -173,7 +173,7 @@ class Fence:
             except (ClientError, BotoCoreError, PolicyDocumentError) as error:
                 self._stop(operation, f"What it is about could not be read again right before the change: {error}.")
             if now != then:
-                self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {_differs(kind)}.")
+                self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {STATES[kind]}.")
         self._verified.append(declared)
 
     def _declared(self, operation, parameters):
@@ -236,10 +236,6 @@ SUBJECTS = {
     "OpenIDConnectProviderArn": "identity provider",
     "SAMLProviderArn": "identity provider",
 }
-
-
-def _differs(kind):
-    return STATES[kind]
 
 
 def _subject(parameters):

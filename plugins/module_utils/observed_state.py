@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import canonical, canonical_text
 
 
@@ -24,14 +25,7 @@ def state_of(kind, fact, parameters):
 
 
 def _principal(parameters):
-    return next((kind, parameters[f"{kind.capitalize()}Name"]) for kind in PRINCIPALS if _named(kind, parameters))
-
-
-PRINCIPALS = ("user", "role", "group")
-
-
-def _named(kind, parameters):
-    return parameters.get(f"{kind.capitalize()}Name") is not None
+    return principal({"parameters": parameters})
 
 
 def _inline(fact, parameters):
