@@ -70,7 +70,7 @@ endif
 demo: setup ## Remediate a dozen alerts in three emulated accounts, from the queue to the report
 	@PYTHONPATH=tests $(BIN)/python demo $(if $(KEEP),--keep)
 
-# With what is there, whoever made it: an environment is not made or changed for a look at a file.
+# Uses the environment that is there: showing a file makes and changes none.
 show: ## Show what a run made of one alert, and why: make show ALERT=I-1234567
 	@command -v ansible-playbook >/dev/null || { echo "ansible-playbook is not installed. Run make setup first." >&2; exit 1; }
 	@ansible-playbook playbooks/show.yml
