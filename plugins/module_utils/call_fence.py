@@ -270,10 +270,14 @@ def leave():
 
 
 def install():
-    """Let all sessions made from now on, here and in processes forked from this one, call the fence's handlers."""
+    """Let all sessions made from now on, here and in processes forked from this one, call the fence's handlers.
+
+    Calling it again changes nothing.
+    """
     from botocore.handlers import BUILTIN_HANDLERS
 
-    BUILTIN_HANDLERS[:0] = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first)]
+    handlers = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first)]
+    BUILTIN_HANDLERS[:0] = [handler for handler in handlers if handler not in BUILTIN_HANDLERS]
 
 
 def stops_calls():

@@ -253,6 +253,13 @@ def test_what_iam_overwrites_without_a_condition_is_read_again_right_before(fenc
     assert actions(sent) == ["ListUserPolicies", "PutUserPolicy"]
 
 
+def test_a_fence_that_is_installed_again_looks_once(fenced):
+    call_fence.install()
+    client, sent, _fence = fenced((*PUT, {"inline": state(None)}), answers={"ListUserPolicies": NO_POLICY})
+    client.put_user_policy(**PUT[1])
+    assert actions(sent) == ["ListUserPolicies", "PutUserPolicy"]
+
+
 def test_what_is_not_as_it_was_observed_is_not_overwritten(fenced):
     answers = {"ListUserPolicies": NO_POLICY}
     client, sent, _fence = fenced((*PUT, {"inline": state(SAME)}), answers=answers)
