@@ -39,7 +39,7 @@ def test_every_translated_operation_has_a_golden_pair_and_a_task(operation):
     (step,) = result["steps"]
     assert (step["operation"], step["module"], step["args"]) == (operation, pair["module"], pair["args"])
     (task,) = yaml.safe_load((ROLE / f"{pair['module'].split('.')[-1]}.yml").read_text())
-    assert pair["module"] in task, "the role's task must run it; wave.yml gives it every option"
+    assert pair["module"] in task, "the role's task must run it; apply_wave.yml gives it every option"
 
 
 @pytest.mark.parametrize("operation", sorted(row.name for row in STEPS if golden(row.name)["allow"]))
