@@ -25,8 +25,10 @@ import requests
 
 def main() -> None:
     profiles = json.loads(Path(sys.argv[1]).read_text())
-    queue = boto3.Session(profile_name=os.environ["AWS_PROFILE"]).resource("sqs").get_queue_by_name(
-        QueueName=os.environ["SQS_QUEUE_NAME"]
+    queue = (
+        boto3.Session(profile_name=os.environ["AWS_PROFILE"])
+        .resource("sqs")
+        .get_queue_by_name(QueueName=os.environ["SQS_QUEUE_NAME"])
     )
     for message in list(receive_all(queue)):
         alert = json.loads(message.body)

@@ -673,9 +673,7 @@ def main():
     if not (fenced or module.check_mode or module.params["unfenced"]):
         alerts = [alert if alert["disposition"] else _held_back({**alert, **UNFENCED}) for alert in alerts]
     changes = differences(alerts)
-    module.exit_json(
-        changed=bool(changes), caller=caller, problem=problem, alerts=alerts, fenced=fenced, diff=changes
-    )
+    module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, fenced=fenced, diff=changes)
 
 
 if __name__ == "__main__":

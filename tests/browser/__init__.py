@@ -36,9 +36,7 @@ def running_browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as whom CI works.
-        browser = playwright.chromium.launch(
-            executable_path=path, args=list(QUIET), chromium_sandbox=os.geteuid() != 0
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET), chromium_sandbox=os.geteuid() != 0)
         yield browser
         browser.close()
 

@@ -158,7 +158,7 @@ def test_without_javascript_everything_is_there_and_no_button_that_does_nothing(
         page = watched.page
         assert page.locator("button:visible, input:visible, select:visible").count() == 0
         page.locator("details.alert > summary", has_text="I-1").click()
-        assert "+     \"arn:aws:iam::111122223333:policy/deny\"" in page.inner_text("details.alert[open] .diff")
+        assert '+     "arn:aws:iam::111122223333:policy/deny"' in page.inner_text("details.alert[open] .diff")
 
 
 def test_paper_shows_every_alert_open_and_no_controls(written, browser):

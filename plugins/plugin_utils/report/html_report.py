@@ -82,8 +82,12 @@ def html_report(report):
     # Ansible's own kinds of dict and list are slow to walk: the page is made of plain ones.
     report = json.loads(json.dumps(report))
     css, js = _resource("report.css"), _resource("report.js")
-    return _environment().get_template("report.html.j2").render(
-        css=Markup(css), js=Markup(js), policy=_policy(css, js), report=report, **_head(report), **_alerts(report)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            css=Markup(css), js=Markup(js), policy=_policy(css, js), report=report, **_head(report), **_alerts(report)
+        )
     )
 
 

@@ -55,9 +55,7 @@ def _named(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def changes(journal: Journal) -> list[Mapping[str, Any]]:
     """The intents of steps that have changed something, or may have: a run that was killed did not say."""
     ended = {_key(entry): entry["result"] for entry in journal.entries if entry["event"] == RESULT}
-    return [
-        entry for entry in journal.entries if entry["event"] == INTENT and ended.get(_key(entry)) != "unchanged"
-    ]
+    return [entry for entry in journal.entries if entry["event"] == INTENT and ended.get(_key(entry)) != "unchanged"]
 
 
 def _key(entry):

@@ -21,7 +21,9 @@ def told(disposition="failed", **more):
 
 
 def test_script_translation_reason_and_what_is_left_are_told():
-    assert told(policy="Least privilege", notes=["a note"]) == """\
+    assert (
+        told(policy="Least privilege", notes=["a note"])
+        == """\
 I-1: failed, a step failed
   run         run-1, a review, nothing was changed
   account     payments 111122223333
@@ -46,6 +48,7 @@ Notes:
 Commands to run manually, in this order, if the script is correct:
   aws iam tag-user --user-name alice \\
     --tags Key=a,Value=b"""
+    )
 
 
 def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_copying():

@@ -27,9 +27,7 @@ def texts(message):
 
 def test_totals_mode_run_whom_it_needs_and_where_the_report_is():
     message = told(alert(1), alert(2, "remediated"))
-    assert message["text"] == (
-        "Leastpriv: 1 of 2 alerts needs attention. Applied. 1 remediated, 1 refused. Run run-1."
-    )
+    assert message["text"] == ("Leastpriv: 1 of 2 alerts needs attention. Applied. 1 remediated, 1 refused. Run run-1.")
     assert texts(message) == [
         "1 of 2 alerts needs attention",
         "Applied. 1 remediated, 1 refused.",

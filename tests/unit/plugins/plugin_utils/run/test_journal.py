@@ -160,9 +160,7 @@ def test_a_signed_journal_is_read_with_its_key_alone(path):
     append(path, RUN, LINES[1:], OURS)
     assert [one["event"] for one in read_journal(path, OURS).entries] == ["intent", "result"]
     assert OURS not in path.read_text()
-    with pytest.raises(
-        JournalError, match=r"is not signed with the key in .* undo it with the key"
-    ):
+    with pytest.raises(JournalError, match=r"is not signed with the key in .* undo it with the key"):
         read_journal(path, THEIRS)
     with pytest.raises(JournalError, match="is signed: set REMEDIATE_PLAN_KEY"):
         read_journal(path)
