@@ -215,7 +215,8 @@ class CallbackModule(CallbackBase):
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
         problems = write_artifacts(folder, {"report.json": to_page(sign_report(report, read_key()))})
         self._say(self._display.display, summary_of(report))
-        files = run_files(report, count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)))
+        calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
+        files = run_files(report, calls, api_endpoint=run.api_endpoint())
         problems += write_artifacts(folder, files)
         if shown := run.run["metrics_file"]:
             problems += write_artifacts(Path(shown).parent, {Path(shown).name: files["metrics.prom"]}, PUBLIC)

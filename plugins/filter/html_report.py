@@ -20,6 +20,12 @@ options:
       - The content of C(report.json), as text or as data.
     type: raw
     required: true
+  api_endpoint:
+    description:
+      - The address of the vendor's API. The page then links each alert to the vendor's console. Without it there are
+        no such links.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -40,9 +46,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report i
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
-def html_report_of(report):
+def html_report_of(report, api_endpoint=""):
     """See DOCUMENTATION."""
-    return html_report(from_text(report))
+    return html_report(from_text(report), api_endpoint)
 
 
 class FilterModule:

@@ -40,6 +40,12 @@ options:
     description: What AWX tells the job about itself, if it is one.
     type: dict
     default: {}
+  api_endpoint:
+    description:
+      - The address of the vendor's API. The page then links each alert to the vendor's console. Empty takes
+        E(API_ENDPOINT) or E(PRISMACLOUD_URL).
+    type: str
+    default: ""
   key:
     description: A secret to sign the plan with. Without one it has a digest alone.
     type: str
@@ -66,16 +72,24 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import environment
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import SettingError, read_lifetime
 
 
 def files_of(
-    report: Any, calls: Any = (), outcomes: Any = None, lifetime: Any = "24h", awx: Any = None, key: str = ""
+    report: Any,
+    calls: Any = (),
+    outcomes: Any = None,
+    lifetime: Any = "24h",
+    awx: Any = None,
+    key: str = "",
+    api_endpoint: str = "",
 ) -> dict[str, Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError for a lifetime that means nothing."""
+    endpoint = api_endpoint or environment.api_endpoint()
     if not outcomes:
-        return run_files(from_text(report), calls)
+        return run_files(from_text(report), calls, api_endpoint=endpoint)
     job = (awx or {}).get("awx_job_id")
     who = {
         "user": user_name(),
@@ -86,7 +100,7 @@ def files_of(
         planning = {"alerts": from_text(outcomes), "lifetime": read_lifetime(lifetime), "who": who, "key": key}
     except SettingError as error:
         raise AnsibleFilterError(str(error)) from error
-    return run_files(from_text(report), calls, planning)
+    return run_files(from_text(report), calls, planning, endpoint)
 
 
 class FilterModule:

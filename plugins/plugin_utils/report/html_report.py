@@ -28,6 +28,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -58,8 +59,10 @@ SERIOUS = SEVERITIES[:2]
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
 UNKNOWN_CARD = {
-    **dict.fromkeys(("policy", "resource", "resource_id", "first_seen", "last_seen", "vendor_account", "messages"), ""),
-    **dict.fromkeys(("severity", "severity_class"), ""),
+    **dict.fromkeys(
+        ("policy", "resource", "resource_id", "first_seen", "last_seen", "vendor_account", "messages", "link"), ""
+    ),
+    **dict.fromkeys(("messages", "severity", "severity_class", "link"), ""),
     **dict.fromkeys(("script", "notes", "steps", "by_hand"), ()),
     "can_copy": False,
 }
@@ -73,21 +76,24 @@ CAPTIONS = {
 }
 
 
-def html_report(report):
+def html_report(report, api_endpoint=""):
     """The page of one run.
 
     :param report: what C(report) of plugin_utils/report/report.py returned, the content of report.json.
+    :param api_endpoint: address of the vendor's API; the alerts are linked to the console that belongs to it, if any.
     :returns: text of one HTML file that loads nothing and, by its own Content-Security-Policy, may load nothing.
     """
     # Ansible's own kinds of dict and list are slow to walk: the page is made of plain ones.
     report = json.loads(json.dumps(report))
     css, js = _resource("report.css"), _resource("report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            css=Markup(css), js=Markup(js), policy=_policy(css, js), report=report, **_head(report), **_alerts(report)
-        )
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        css=Markup(css),
+        js=Markup(js),
+        policy=_policy(css, js),
+        report=report,
+        **_head(report),
+        **_alerts(report, _endpoint(api_endpoint)),
     )
 
 
@@ -122,6 +128,13 @@ def _policy(css, js):
         f"default-src 'none'; style-src {style}; script-src {script}; img-src data:; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
+
+
+def _endpoint(text):
+    try:
+        return read_endpoint(text)
+    except EndpointError:
+        return None
 
 
 # the head
@@ -183,8 +196,10 @@ def _opened(opened):
 # the alerts
 
 
-def _alerts(report):
-    cards = for_each_alert("showing it", report["alerts"], partial(_card, report), partial(_lost_card, report))
+def _alerts(report, endpoint):
+    cards = for_each_alert(
+        "showing it", report["alerts"], partial(_card, report, endpoint), partial(_lost_card, report)
+    )
     order = list(GROUPS)
     by_account = _counts(cards, "account")
     group_of = {word: _group(word, report) for word in report["totals"]}
@@ -211,8 +226,9 @@ def _by_rank(counts):
     return {word: counts[word] for word in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _card(report, alert):
-    return _rendered(_described(report, alert))
+def _card(report, endpoint, alert):
+    link = endpoint.alert_page(alert["alert_id"]) if endpoint else ""
+    return _rendered({**_described(report, alert), "link": link})
 
 
 def _rendered(card):

@@ -20,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cl
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, example_entries, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
@@ -365,16 +366,8 @@ def _advice(report_data):
 
 
 def _next_command(report_data):
-    if report_data["mode"] == "apply" or "planned" not in report_data["totals"]:
-        return []
-    awx, runs = report_data["awx"], report_data["undoes"]
-    if not runs:
-        return [f"To apply exactly this: {next_step('remediate', {'remediate_plan': report_data['run_id']}, awx)}"]
-    planned = [alert["alert_id"] for alert in report_data["alerts"] if alert["disposition"] == "planned"]
-    chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
-    # In AWX nothing else says which alerts were chosen.
-    chosen |= {"alert_id": ",".join(planned)} if awx or not chosen else {}
-    return [printable(f"To undo exactly this: {next_step('undo', chosen, awx, keeps=True)}")]
+    following = next_command(report_data)
+    return [printable(f"{following.purpose}: {following.command}")] if following else []
 
 
 def _unprotected(report_data, verbose):

@@ -17,16 +17,20 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make
 
 
 def run_files(
-    report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = (), planning: Mapping[str, Any] | None = None
+    report: Mapping[str, Any],
+    calls: Sequence[Mapping[str, Any]] = (),
+    planning: Mapping[str, Any] | None = None,
+    api_endpoint: str = "",
 ) -> dict[str, File]:
     """Make the files of a run.
 
     :param report: what C(report) of plugin_utils/report/report.py returned.
     :param calls: what the lookup C(leastpriv.iam.api_calls) returned.
     :param planning: C(alerts), C(lifetime), C(who) and C(key) of C(make_plan); None where there is no plan to make.
+    :param api_endpoint: address of the vendor's API, from which the page derives links to the console; or empty.
     """
     files = {
-        "report.html": _made("report.html", lambda: html_report(report)),
+        "report.html": _made("report.html", lambda: html_report(report, api_endpoint)),
         "metrics.prom": _made("metrics.prom", lambda: metrics(report, calls)),
     }
     return {**files, "plan.json": _plan(report, planning)} if planning else files

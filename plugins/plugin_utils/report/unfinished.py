@@ -17,6 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 # The facts that the role sets as soon as it knows them.
@@ -61,6 +62,10 @@ class Unfinished:
     def alerts(self, reason: str) -> list[dict[str, Any]]:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
         return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
+
+    def api_endpoint(self) -> str:
+        """The address of the vendor's API, or empty."""
+        return next((one["api_endpoint"] for one in self.settings if one.get("api_endpoint")), "") or api_endpoint()
 
     def wanted(self) -> dict[str, list[str]]:
         """The receipt handles that are still to be told to the queue, for DELETE and for GIVE_BACK."""

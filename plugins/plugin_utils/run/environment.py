@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 # botocore takes an empty AWS_PROFILE for a profile's name, and Ansible the first variable of an option that is there.
 READ_HERE = re.compile(
     r"(AWS|SQS|PRISMACLOUD|REMEDIATE|BOTO)_\w+|API_ENDPOINT|AUTH_KEY|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)"
 )
+
+
+def api_endpoint(environment: Mapping[str, str] | None = None) -> str:
+    """The address of the vendor's API as the environment names it, or empty."""
+    environment = os.environ if environment is None else environment
+    return environment.get("API_ENDPOINT") or environment.get("PRISMACLOUD_URL") or ""
 
 
 def unset_empty_variables(environment: MutableMapping[str, str] | None = None) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import quoted
@@ -20,6 +20,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message impor
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9](?:[a-z0-9-]{0,62})")
 _SUBDOMAIN = re.compile(r"(?:api|app)\d*(?:\.[a-z]{2,4})?")
 _CONSOLE = re.compile(r"app(?=\d*\.(?:[a-z]{2,4}\.)?prismacloud\.(?:io|cn)$)")
+_API = re.compile(r"api(?=\d*\.(?:[a-z]{2,4}\.)?prismacloud\.(?:io|cn)$)")
+_ALERT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CHINA = {"api.cn": "api.prismacloud.cn", "app.cn": "app.prismacloud.cn"}
 
 
@@ -37,6 +39,19 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(urlsplit(self.url).hostname or "")
+
+    @property
+    def console(self) -> str:
+        """The base URL of the tenant's console; empty for a host that is not in the vendor's table."""
+        host = self.url.removeprefix("https://")
+        return f"https://{_API.sub('app', host)}" if _API.match(host) else ""
+
+    def alert_page(self, alert_id: str | None) -> str:
+        """The address of an alert in the console; empty without a known console, or for an id unlike the vendor's."""
+        if not self.console or not _ALERT_ID.fullmatch(alert_id or ""):
+            return ""
+        wanted = quote(f'{{"alert.id":["{alert_id}"]}}')
+        return f"{self.console}/alerts/overview?viewId=default&filters={wanted}"
 
 
 def read_endpoint(text: str) -> Endpoint:

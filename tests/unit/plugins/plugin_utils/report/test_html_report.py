@@ -21,9 +21,9 @@ def alert(disposition="remediated", **more):
     return {**given, "disposition": disposition, "script": SCRIPT, **more}
 
 
-def page(*alerts, check_mode=False, **more):
+def page(*alerts, check_mode=False, endpoint="", **more):
     run = report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more)
-    return html_report(run)
+    return html_report(run, endpoint)
 
 
 class Reader(HTMLParser):
@@ -137,3 +137,15 @@ def test_a_thousand_alerts_take_a_second_or_two(at_most):
     with at_most(4):
         text = page(*alerts)
     assert len(text) < 8_000_000
+
+
+def test_an_alert_is_linked_to_the_vendor_s_console_where_that_is_known():
+    address = (
+        "https://app.eu.prismacloud.io/alerts/overview?viewId=default&filters=%7B%22alert.id%22%3A%5B%22I-1%22%5D%7D"
+    )
+    links = [attributes for tag, attributes in Reader(page(alert(), endpoint="api.eu")).tags if tag == "a"]
+    assert [link["rel"] for link in links if link["href"] == address] == ["noopener noreferrer"]
+    for endpoint in ("", "not a host", "https://proxy.example.com", "https://me:s3cret@api.eu.prismacloud.io"):
+        text = page(alert(), alert(alert_id='"><script>'), endpoint=endpoint)
+        assert "https:" not in text
+        assert "s3cret" not in text

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint, unset_empty_variables
 
 
 def test_an_empty_variable_is_not_set_and_those_of_other_programs_stay():
@@ -13,3 +13,9 @@ def test_an_empty_variable_is_not_set_and_those_of_other_programs_stay():
     environment = {**kept, **dict.fromkeys(empty, ""), "AWS_SESSION_TOKEN": " "}
     unset_empty_variables(environment)
     assert environment == kept
+
+
+def test_the_api_s_address_has_two_names_and_the_one_of_the_pasted_script_wins():
+    assert api_endpoint({"PRISMACLOUD_URL": "api.eu"}) == "api.eu"
+    assert api_endpoint({"PRISMACLOUD_URL": "api.eu", "API_ENDPOINT": "api2"}) == "api2"
+    assert api_endpoint({"API_ENDPOINT": "", "PRISMACLOUD_URL": ""}) == ""

@@ -75,3 +75,32 @@ def test_password_in_the_address_is_not_repeated(text):
     with pytest.raises(EndpointError, match="holds a user name or password") as error:
         read_endpoint(text)
     assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "console"),
+    [
+        ("api", "https://app.prismacloud.io"),
+        ("api2.eu", "https://app2.eu.prismacloud.io"),
+        ("https://api.gov.prismacloud.io/", "https://app.gov.prismacloud.io"),
+        ("api.cn", "https://app.prismacloud.cn"),
+        ("app.eu", "https://app.eu.prismacloud.io"),
+        ("https://api.prismacloud.io:8443", ""),
+        ("https://api.prismacloud.io/prisma", ""),
+        ("https://api.prismacloud.io.example.com", ""),
+        ("https://notapi.prismacloud.io", ""),
+        ("https://api-prismacloud.io", ""),
+        ("https://proxy.example.com", ""),
+        ("http://127.0.0.1:8080", ""),
+    ],
+)
+def test_only_a_host_of_the_vendor_s_table_has_a_console(text, console):
+    endpoint = read_endpoint(text)
+    assert endpoint.console == console
+    page = f"{console}/alerts/overview?viewId=default&filters=%7B%22alert.id%22%3A%5B%22I-1%22%5D%7D"
+    assert endpoint.alert_page("I-1") == (page if console else "")
+
+
+@pytest.mark.parametrize("alert_id", [None, "", "I 1", 'I-1"]}', "I-1/../x", "<script>", "I" * 65, "\u202e"])
+def test_an_id_unlike_the_vendor_s_is_part_of_no_address(alert_id):
+    assert read_endpoint("api").alert_page(alert_id) == ""

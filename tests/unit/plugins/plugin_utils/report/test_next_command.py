@@ -1,0 +1,34 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command, undo_command
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+
+RUN = "20260101T000000Z-0000"
+
+
+def told(disposition, check_mode, undoes=()):
+    alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": disposition}
+    times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
+    return report([alert], RUN, *times, check_mode, undoes=undoes)
+
+
+@pytest.mark.parametrize(
+    ("run", "following", "undoing"),
+    [
+        (told("planned", True), f"remediate.yml -e remediate_plan={RUN}", None),
+        (told("planned", True, ["run-1"]), "playbooks/undo.yml -e run_id=run-1", None),
+        (told("planned", True, ["run-1", "run-2"]), "playbooks/undo.yml -e alert_id=I-1", None),
+        (told("refused", True), None, None),
+        (told("remediated", False), None, f"playbooks/undo.yml -e run_id={RUN}"),
+        (told("already_remediated", False), None, None),
+        (told("undone", False, ["run-1"]), None, None),
+    ],
+)
+def test_what_follows_a_run_and_what_undoes_it(run, following, undoing):
+    for found, command in ((next_command(run), following), (undo_command(run), undoing)):
+        assert (found and found.command) == (command and f"ansible-playbook {command}")
