@@ -56,8 +56,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables

@@ -44,7 +44,7 @@ from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 
 ROLE = "leastpriv.iam.remediate"
 DEBUG = add_internal_fqcns(("debug",))
@@ -170,11 +170,11 @@ class CallbackModule(Default):
         self._tell(learned)
 
     def _show(self, result: Any, in_full: Callable[[Any], None]) -> None:
-        message = _told(result).get("msg") if result._task.action in DEBUG else None
-        if not self._is_filtered(result._task) or (message and not isinstance(message, str)):
+        lines = _said(result)
+        if not self._is_filtered(result._task) or lines is None:
             in_full(result)
-        elif message:
-            self._say(message)
+        elif lines:
+            self._say(lines)
         else:
             learned = self._learn(result)
             if _is_remarkable(result):
@@ -185,10 +185,9 @@ class CallbackModule(Default):
                 self._handle_warnings(result._result)
             self._tell(learned)
 
-    def _say(self, message: str) -> None:
+    def _say(self, lines: list[str]) -> None:
         """Print a message of the role as it is. It is the last thing of a run: nothing is drawn below it."""
         self.progress = Progress()
-        lines = message.split("\n")
         self._display.display("\n" + "\n".join(printable(line) for line in lines))
 
     # --- progress -----------------------------------------------------------------------------------------------------
@@ -229,6 +228,13 @@ class CallbackModule(Default):
 def _told(result: Any) -> Mapping[str, Any]:
     """What a task's result holds. By its public name it is all copied, since ansible-core 2.19: hundreds of steps."""
     return getattr(result, "_return_data", None) or result._result
+
+
+def _said(result: Any) -> list[str] | None:
+    """The lines of a message that the role shows, none of another task; None for a message that is not text."""
+    message = _told(result).get("msg") if result._task.action in DEBUG else None
+    lines = message.split("\n") if isinstance(message, str) else message or []
+    return lines if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else None
 
 
 def _is_remarkable(result: Any) -> bool:

@@ -38,7 +38,7 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 

@@ -22,10 +22,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference im
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     alert_name,
     job_name,
-    printable,
     protection_example,
     verdict,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, cut, pad, printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import FINISHED, RUN
 
 # The facts that the role sets as soon as it knows them, beside those of `unfinished`.
@@ -206,32 +205,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal the text takes (Unicode Standard Annex #11)."""
-    return sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("F", "W") else 1
-
-
-def cut(text: str, width: int) -> str:
-    """The text in at most this many columns, with an ellipsis where something was left out."""
-    if cells(text) <= width:
-        return text
-    kept = ""
-    for char in text:
-        if cells(kept + char) > width - 1:
-            break
-        kept += char
-    return kept + "…" * (width > 0)
-
-
-def pad(text: str, width: int) -> str:
-    """The text in exactly this many columns."""
-    shown = cut(text, width)
-    return shown + " " * (width - cells(shown))

@@ -34,9 +34,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import html_r
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import metrics as metric_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import notification as notifications
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report as reports
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary as summaries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import journal as journals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import outcome as outcome_module
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import plan as plans
@@ -304,8 +305,8 @@ STAGES = [
     (wave_module, "_waves_of"),
     (outcome_module, "_outcome"),
     (reports, "_alert"),
-    (reports, "_row"),
-    (reports, "_details"),
+    (summaries, "_row"),
+    (summaries, "_details"),
     (pages, "_described"),
     (metric_files, "_statuses"),
     (notifications, "_alert_line"),

@@ -9,10 +9,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress impo
     RECEIVING,
     SETTLING,
     Progress,
-    cells,
-    cut,
-    pad,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, cut, pad
 
 WIDE, TALL = 100, 24
 

@@ -9,7 +9,9 @@ import json
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import printable, report, summary
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import outcomes_of_all
 
