@@ -89,9 +89,11 @@ pytest: setup
 checks: setup
 	@nice $(MAKE) --no-print-directory lint sanity
 
-lint: setup ## ruff, yamllint, ansible-lint
+lint: setup ## ruff, mypy, yamllint, ansible-lint
 	$(call headline,ruff)
 	@$(BIN)/ruff check .
+	$(call headline,mypy)
+	@$(BIN)/mypy
 	$(call headline,yamllint)
 	@$(BIN)/yamllint --strict .
 	$(call headline,ansible-lint)

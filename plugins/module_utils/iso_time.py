@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timezone
 
 
-def read_time(text):
+def read_time(text: str) -> datetime:
     """An ISO 8601 date or time, aware; without a zone it is UTC.
 
     :raises ValueError: for any other text.
@@ -19,9 +19,9 @@ def read_time(text):
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
-def utc_text(time, timespec="seconds"):
-    """An aware time as text, to the second or to another C(timespec) of isoformat.
+def utc_text(time: datetime, timespec: str = "seconds") -> str:
+    """An aware time as text, to the second or to another `timespec` of isoformat.
 
-    :raises OverflowError: for one that no calendar has in UTC.
+    :raises OverflowError: if the time in UTC is out of range.
     """
     return time.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -133,7 +133,7 @@ def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
     expected = dict.fromkeys((f"I-{name}" for name in VALUES), "unsupported")
     expected |= {"I-GOOD": done, "I-BESIDE": done, "I-STORED": "failed"}
     assert {alert_id: run.dispositions[alert_id] for alert_id in expected} == expected, run.stdout
-    assert "--policy-document is not a policy document that IAM takes" in reason_of(run, "I-INFINITE")
+    assert "--policy-document is not a policy document that IAM accepts" in reason_of(run, "I-INFINITE")
     assert "the inline policy half of user odd cannot be read: " in reason_of(run, "I-STORED")
     assert run.rc == 2
     (page,) = run.artifacts.glob("*/report.html")

@@ -23,12 +23,11 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     BATCH,
     Message,
     Queue,
-    QueueError,
     depth,
     give_back,
     receive,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import kind
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import QueueError, kind
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
 
 # An empty answer is not an empty queue; but a count that is never served must not hold a run for ever.

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The body of a queue's message -> its alerts. Pure, and never an exception: what cannot be read is `invalid`.
+"""The body of a queue's message -> its alerts. Pure, and never raises: what cannot be read is `invalid`.
 
 Follows the vendor's pages on Amazon SQS notifications (nested IAM alerts, flat config alerts, test notifications), and
 for the envelopes https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,

@@ -33,7 +33,12 @@ class ParsedOption:
 
 @dataclass
 class ParsedArguments:
-    """What one parser made of the words: given by what it sets, the words it leaves, and what it minds."""
+    """The result of one parser.
+
+    :ivar given: the options that it knows, by the API parameter they set or by their own name.
+    :ivar left: the words that it passes on, in their order.
+    :ivar last: the option that was parsed last.
+    """
 
     given: dict[str, ParsedOption] = field(default_factory=dict)
     left: list[Word] = field(default_factory=list)
@@ -43,7 +48,7 @@ class ParsedArguments:
 
 @dataclass(frozen=True)
 class _Match:
-    """What a word is: an option with or without C(=value), an option that this parser does not know, or ambiguous."""
+    """A word that begins with a hyphen: an option with its `=value`, if any, or an unknown or ambiguous option."""
 
     option: Option | None = None
     value: str | None = None
@@ -61,16 +66,17 @@ def sort_words(words: list[Word], options: Mapping[str, Option]) -> ParsedArgume
     while at < len(words):
         match, word = matches[at], words[at]
         at += 1
-        if match is None or (match.option is None and not match.ambiguous):
-            found.left.append(word)
-        elif match.ambiguous:
+        if match and match.ambiguous:
             found.problems.append(_ambiguous(word, match.ambiguous))
-        else:
+        elif match and match.option:
             end = at
             while match.value is None and end < len(words) and matches[end] is None and end - at < _most(match.option):
                 end += 1
-            _take(found, match, word, words[at:end])
+            values = words[at:end] if match.value is None else [_explicit(word, match.value)]
+            _take(found, ParsedOption(match.option, word, tuple(values)))
             at = end
+        else:
+            found.left.append(word)
     return found
 
 
@@ -84,14 +90,14 @@ def split_operand(words: list[Word]) -> tuple[Word | None, list[Word]]:
 
 def unknown(words: list[Word], options: Mapping[str, Option]) -> list[Problem]:
     """The problems that left over words are: options that do not exist, or the first of some operands in a row."""
-    found, told = [], False
+    found, is_reported = [], False
     for word in words:
         if _match(word.value, {}):
             found.append(_unknown_option(word, options))
-            told = "=" not in word.value
-        elif not told:
+            is_reported = "=" not in word.value
+        elif not is_reported:
             found.append(_stray(word))
-            told = True
+            is_reported = True
     return found
 
 
@@ -106,7 +112,7 @@ def _most(option: Option) -> float:
 
 
 def _match(text: str, options: Mapping[str, Option]) -> _Match | None:
-    """What a word is to a parser with these options; None for an operand."""
+    """Match a word with the options of a parser; None for an operand."""
     if len(text) < 2 or not text.startswith("-"):
         return None
     name, equals, value = text.partition("=")
@@ -124,26 +130,23 @@ def _match(text: str, options: Mapping[str, Option]) -> _Match | None:
     return None if _NEGATIVE_NUMBER.fullmatch(text) or " " in text else _Match()
 
 
-def _take(found: ParsedArguments, match: _Match, word: Word, values: list[Word]) -> None:
-    option = match.option
+def _take(found: ParsedArguments, given: ParsedOption) -> None:
+    option, word = given.option, given.word
     key = option.member or option.name
-    if match.value is not None:
-        values = [_explicit(word, match.value)]
     if option.takes != FLAG and key in found.given and found.given[key].option != option:
         message = f"--{found.given[key].option.name} and --{option.name} are two names of one option"
         found.problems.append(unsupported(message, word.offset, word.end, "Give it once."))
-    if option.takes == FLAG and match.value is not None:
+    if option.takes == FLAG and given.values:
         found.problems.append(unsupported(f"--{option.name} takes no value", word.offset, word.end))
-    elif option.takes == ONE and not values:
+    elif option.takes == ONE and not given.values:
         hint = "A value that begins with a hyphen must be written --option=value."
         found.problems.append(unsupported(f"--{option.name} needs a value", word.offset, word.end, hint))
     else:
-        found.last = ParsedOption(option, word, tuple(values))
-        found.given[key] = found.last
+        found.last = found.given[key] = given
 
 
 def _explicit(word: Word, value: str) -> Word:
-    """The part of C(--option=value) after the equals sign; where quotes are in it, its place is only nearly known."""
+    """The part of `--option=value` after the equals sign; with quotes in it, its place is approximate."""
     return replace(word, value=value, offset=word.offset if word.quoted else word.end - len(value))
 
 

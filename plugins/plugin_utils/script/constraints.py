@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""API parameters against the constraints of their shapes: what botocore checks before it sends, and what only AWS does.
+"""Check API parameters against the constraints of their shapes, those of botocore and those that only AWS enforces.
 
 botocore checks types, required and unknown members and minimums; maximums, patterns and enumerations are in its model
 too, but left to the server. Here all of them are found before anything runs.
@@ -39,10 +39,11 @@ def faults(value: Any, shape: str, shapes: Shapes, path: Path = ()) -> Iterator[
         the value itself.
     """
     described = shapes[shape]
-    wanted, noun, check = _KINDS.get(described["type"], (None, described["type"], None))
-    if wanted is None:
-        yield path, f"has the type {noun}, which is not translated"
-    elif not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+    if described["type"] not in _KINDS:
+        yield path, f"has the type {described['type']}, which is not supported"
+        return
+    wanted, noun, check = _KINDS[described["type"]]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         yield path, f"must be {noun}"
     else:
         yield from check(value, described, shapes, path)
@@ -50,7 +51,7 @@ def faults(value: Any, shape: str, shapes: Shapes, path: Path = ()) -> Iterator[
 
 @lru_cache(maxsize=256)
 def compile_pattern(pattern: str) -> re.Pattern[str] | None:
-    """A pattern of the model for fullmatch; None when Python cannot express it, and only AWS can tell.
+    """A pattern of the model for fullmatch; None if Python cannot express it, so only AWS can check it.
 
     :param pattern: in the syntax of java.util.regex.
     """
@@ -67,17 +68,17 @@ def _check_text(value: str, described: Shape, _shapes: Shapes, path: Path) -> It
     if sized_wrongly:
         yield from sized_wrongly
     elif _SURROGATE.search(value):
-        yield path, "holds a lone surrogate, which is no character"
+        yield path, "contains a lone surrogate, which is not a character"
     elif _TEMPLATE.search(value):
-        yield path, "holds a placeholder that was never filled in"
+        yield path, "contains a placeholder that was never filled in"
     elif "enum" in described and value not in described["enum"]:
         yield path, f"must be one of {', '.join(described['enum'])}"
     elif "pattern" in described:
         pattern = compile_pattern(described["pattern"])
         if pattern and not pattern.fullmatch(value):
             odd = None if described.get("sensitive") else first_odd(value)
-            holds = f"holds {name_character(odd)} as character {value.index(odd) + 1} and " if odd else ""
-            yield path, f"{holds}must match {described['pattern']}"
+            found = f"contains {name_character(odd)} as character {value.index(odd) + 1} and " if odd else ""
+            yield path, f"{found}must match {described['pattern']}"
 
 
 def _check_number(value: int, described: Shape, _shapes: Shapes, path: Path) -> Iterator[Fault]:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
+from collections.abc import Iterable
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.lexer import Joiner, Word, lex
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.lexer import Joiner, Token, Word, lex
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import AND, AWS
 
 PLAIN, COMMENT, JOINER, COMMAND, OPTION, QUOTED = "", "comment", "joiner", "command", "option", "quoted"
@@ -16,16 +16,19 @@ PLAIN, COMMENT, JOINER, COMMAND, OPTION, QUOTED = "", "comment", "joiner", "comm
 COMMAND_WORDS = 3
 _COMMENT = re.compile(r"(#.*)")
 
+Piece = tuple[str, str]
 
-def pieces(script):
+
+def pieces(script: str) -> list[Piece]:
     """Cut a script into pieces of one kind each.
 
-    :param script: the vendor's text, whether or not it is a script at all.
+    :param script: the vendor's text, which may be anything.
     :returns: list of (kind, text), the kind one of this module's words; the texts together are the script.
     """
-    found, at, place = [], 0, 0
+    found: list[Piece] = []
+    at, place = 0, 0
     tokens = lex(script).tokens
-    for token, following in zip_longest(tokens, tokens[1:]):
+    for token, following in zip(tokens, (*tokens[1:], None), strict=False):
         kind = _kind(token, following, place)
         found += [*_between(script[at : token.offset]), (kind, script[token.offset : token.end])]
         place = 0 if kind == JOINER else place + 1
@@ -33,7 +36,7 @@ def pieces(script):
     return [(kind, text) for kind, text in [*found, *_between(script[at:])] if text]
 
 
-def _kind(token, following, place):
+def _kind(token: Token, following: Token | None, place: int) -> str:
     if isinstance(token, Joiner) or _is_joining_and(token, following):
         return JOINER
     if token.value.startswith("--"):
@@ -43,10 +46,10 @@ def _kind(token, following, place):
     return COMMAND if place < COMMAND_WORDS else PLAIN
 
 
-def _is_joining_and(word, following):
+def _is_joining_and(word: Word, following: Token | None) -> bool:
     return word.value == AND and not word.quoted and isinstance(following, Word) and following.value == AWS
 
 
-def _between(text):
+def _between(text: str) -> Iterable[Piece]:
     """Blanks, comments, and what the lexer could not read."""
     return [(COMMENT if part.startswith("#") else PLAIN, part) for part in _COMMENT.split(text)]

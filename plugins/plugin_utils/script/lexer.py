@@ -9,7 +9,7 @@ Follows IEEE 1003.1, Shell Command Language, 2.2 Quoting and 2.3 Token Recogniti
     joiner  = "&&" | ";" | newline
     word    = { plain | "\\" char | "'" … "'" | '"' … '"' }
 
-Every other thing that a shell would act upon is a problem that names it. Time is linear in the text, nothing recurses.
+Everything else that a shell would act upon is a problem that names it. Time is linear in the text; nothing recurses.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters impor
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, unsupported
 
 MAX_LENGTH = 1024 * 1024
-MAX_PROBLEMS = 100  # more than these, and nobody reads on
+MAX_PROBLEMS = 100  # reading stops here
 
 NEWLINE = "newline"
-# Joiners that a problem has been told about: what follows the first kind belongs to the same unsupported construct.
+# Joiners that are reported as problems: what follows SKIP_NEXT belongs to the same unsupported construct.
 SKIP_NEXT, BOUNDARY = "skip next", "boundary"
 
 _CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
@@ -93,11 +93,11 @@ _EXPANSION = re.compile(
 )
 _CONTROL_RUN = re.compile(rf"(?!\r\n)[{_CONTROL}]+")
 
-_ONE_BY_ONE = "Only aws commands, one after the other, are translated."
+_ONLY_A_SEQUENCE = "Pipes are not supported. Only a sequence of plain aws commands is."
 _PIPES = {
     "||": ("`||` runs the next command only when one fails", "A script stops at its first failure."),
-    "|": ("the pipe `|` passes output on to another program", _ONE_BY_ONE),
-    "|&": ("the pipe `|&` passes output on to another program", _ONE_BY_ONE),
+    "|": ("the pipe `|` passes output on to another program", _ONLY_A_SEQUENCE),
+    "|&": ("the pipe `|&` passes output on to another program", _ONLY_A_SEQUENCE),
 }
 _BOUNDARIES = {
     "&": ("`&` runs a command in the background", "Join commands with && instead."),
@@ -106,7 +106,7 @@ _BOUNDARIES = {
     ";;": ("`;;` belongs to a case statement", "Join commands with one ; or with &&."),
 }
 _NOT_READ = "Nothing after it was read."
-_FILL_IN = "Whoever made the script had to put the real value here."
+_FILL_IN = "The script's author must put the real value here."
 _SINGLE_QUOTE = "Put it in single quotes if it is meant literally, as policy variables are."
 _WRITE_VALUE = "Write the value itself."
 _QUOTE_IT = "Put it in single quotes if it is meant literally."
@@ -114,7 +114,10 @@ _QUOTE_IT = "Put it in single quotes if it is meant literally."
 
 @dataclass(frozen=True)
 class Word:
-    """A word as the command would get it. broken: a problem was found in it, its value is not to be relied upon."""
+    """A word as the command would get it.
+
+    :ivar broken: a problem was found in it, so its value is not reliable.
+    """
 
     value: str
     offset: int
@@ -125,18 +128,24 @@ class Word:
 
 @dataclass(frozen=True)
 class Joiner:
-    """What stands between two commands: C(&&), C(;), NEWLINE, or a construct that a problem has been told about."""
+    """The separator of two commands: `&&`, `;`, NEWLINE, or an unsupported construct that is among the problems."""
 
     symbol: str
     offset: int
     end: int
 
 
+Token = Word | Joiner
+
+
 @dataclass(frozen=True)
 class Lexed:
-    """notes name the redirections without effect that were left out."""
+    """The result of `lex`.
 
-    tokens: tuple[Word | Joiner, ...]
+    :ivar notes: the redirections without effect that were left out.
+    """
+
+    tokens: tuple[Token, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
 
@@ -155,12 +164,12 @@ def lex(text: str) -> Lexed:
 
 
 class _Scanner:
-    """One pass over a text. Each `_name` method is told the match of the group of that name, and moves `at` on."""
+    """One pass over a text. Each `_name` method takes the match of the group of that name, and advances `at`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.tokens: list[Word | Joiner] = []
+        self.tokens: list[Token] = []
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.parts: list[str] | None = None
@@ -173,6 +182,7 @@ class _Scanner:
     def scan(self) -> None:
         while self.at < len(self.text):
             match = _UNQUOTED.match(self.text, self.at)
+            assert match, "the alternatives take every character"
             self.at = match.end()
             getattr(self, f"_{match.lastgroup}")(match)
             if len(self.problems) >= MAX_PROBLEMS:
@@ -238,17 +248,17 @@ class _Scanner:
     def _boundary(self, match: re.Match[str]) -> None:
         symbol = match.group()
         self._join(match, BOUNDARY)
-        told = symbol == ")" and self.open_parentheses > 0
-        self.open_parentheses += {"(": 1, ")": -1 if told else 0}.get(symbol, 0)
-        if not told:
+        is_reported = symbol == ")" and self.open_parentheses > 0
+        self.open_parentheses += {"(": 1, ")": -1 if is_reported else 0}.get(symbol, 0)
+        if not is_reported:
             message, hint = _BOUNDARIES[symbol]
             self.problems.append(unsupported(message, match.start(), match.end(), hint))
 
     def _discard(self, match: re.Match[str]) -> None:
-        """Output that goes nowhere, or where the other output goes."""
+        """Output that is discarded or joined with the other output."""
         if self.parts is not None and match.group()[0].isdigit():
             # The digit belongs to the word before it.
-            self._reject(match.start(), f"the redirection `{match.group()}` stands in a word", "Put a blank before it.")
+            self._reject(match.start(), f"the redirection `{match.group()}` is inside a word", "Put a blank before it.")
             return
         self._end_word(match.start())
         self.notes.append(f"`{match.group()}` has no effect on a change and was left out")
@@ -285,7 +295,7 @@ class _Scanner:
         self._add(match.start(), content, quoted=True)
         control = _CONTROL_RUN.search(content)
         if control:
-            self._tell_control(self.at + control.start(), self.at + control.end())
+            self._report_control(self.at + control.start(), self.at + control.end())
         self.at = close + 1
 
     def _double(self, match: re.Match[str]) -> None:
@@ -323,27 +333,27 @@ class _Scanner:
         if match.group() == "\\":
             self._reject(match.start(), "a backslash with nothing to quote", "Leave it out.")
         else:
-            self._tell_control(match.start(), match.end())
+            self._report_control(match.start(), match.end())
 
-    def _tell_control(self, start: int, end: int) -> None:
+    def _report_control(self, start: int, end: int) -> None:
         self.broken = True
-        message = f"the control character U+{ord(self.text[start]):04X} belongs into no command"
-        self.problems.append(unsupported(message, start, end, "The text was damaged on its way."))
+        message = f"the control character U+{ord(self.text[start]):04X} does not belong in a command"
+        self.problems.append(unsupported(message, start, end, "The text was damaged in transit."))
 
     def _space(self, match: re.Match[str]) -> None:
-        message = f"U+{ord(match.group()[0]):04X} looks like a blank, but separates no words"
+        message = f"U+{ord(match.group()[0]):04X} looks like a space, but does not separate words"
         self._reject(match.start(), message, "Use an ordinary space, or quote it.")
 
     def _quote(self, match: re.Match[str]) -> None:
-        message = f"{name_character(match.group())} looks like a quote, but is none to a shell"
+        message = f"{name_character(match.group())} looks like a quote, but a shell does not treat it as one"
         self._reject(match.start(), message, "Use ' or \" instead.")
 
     def _dash(self, match: re.Match[str]) -> None:
-        message = f"{name_character(match.group())} looks like a hyphen, but is none"
+        message = f"{name_character(match.group())} looks like a hyphen, but is not one"
         self._reject(match.start(), message, "Use an ordinary hyphen, two before an option.")
 
     def _invisible(self, match: re.Match[str]) -> None:
-        message = f"{name_character(match.group()[0])} cannot be seen, and belongs into no command"
+        message = f"{name_character(match.group()[0])} is invisible, and does not belong in a command"
         self._reject(match.start(), message, "Leave it out.")
 
     def _caret(self, match: re.Match[str]) -> None:
@@ -366,9 +376,9 @@ class _Scanner:
             self._plain(match)
 
     def _special_quote(self, match: re.Match[str]) -> None:
-        if self.text[self.at] == "'":
-            self.at = _ANSI_C.match(self.text, match.start()).end()
-            message = "the quoting `$'…'` is not read alike by all shells"
+        if ansi_c := _ANSI_C.match(self.text, match.start()):
+            self.at = ansi_c.end()
+            message = "shells read the quoting `$'…'` differently"
             self._reject(match.start(), message, "Leave out the $.")
         else:
             message = 'the quoting `$"…"` is translated by the shell\'s locale'
@@ -377,7 +387,7 @@ class _Scanner:
     def _braced_expansion(self, match: re.Match[str]) -> None:
         named = match.group()[:60]
         if ":" in named:
-            self._reject(match.start(), f"outside of single quotes a shell would replace `{named}`", _SINGLE_QUOTE)
+            self._reject(match.start(), f"outside single quotes a shell would replace `{named}`", _SINGLE_QUOTE)
         else:
             self._reject(match.start(), f"`{named}` is a placeholder that was never filled in", _FILL_IN)
 

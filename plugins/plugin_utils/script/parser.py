@@ -1,13 +1,13 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words and joiners -> the commands of a script.
+"""Words and joiners -> commands.
 
     script  = [ command { join command } [ ";" ] ]
     join    = "&&" | ";" | newline | "and"          blank lines are free, and a newline may stand before "&&" and "and"
 
-The bare word C(and) joins only where a complete command stands before it and the name of a command follows it: that
-is how the vendor's documentation prints its scripts. All joins mean "in order, stop at the first failure".
+The bare word `and` joins only after a complete command and before the name of a command: the vendor's documentation
+prints its scripts so. All joins mean "in order, stop at the first failure".
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.lexer import 
     NEWLINE,
     SKIP_NEXT,
     Joiner,
+    Token,
     Word,
     lex,
 )
@@ -33,7 +34,7 @@ MAX_COMMANDS = 1000
 AND = "and"
 AWS = "aws"
 OTHER_CLOUDS = {"az": "Azure", "bq": "Google Cloud", "gcloud": "Google Cloud", "gsutil": "Google Cloud"}
-# Words that make more than one command out of what follows: nothing after them can be read command by command.
+# Words that begin a compound command: nothing after them can be read command by command.
 COMPOUND = re.compile(r"if|then|else|elif|fi|for|while|until|do|done|case|esac|select|function|time|coproc|[{}!]|\[\[")
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 # Lines of a shell script that change nothing: the first word, and what may follow it.
@@ -44,15 +45,17 @@ HARMLESS = {
     "sleep": re.compile(r"[0-9]+(?:\.[0-9]+)?[smhd]?", re.ASCII),
     "true": re.compile(".*", re.DOTALL),
 }
-ONLY_AWS = "Only `aws` commands are translated."
+ONLY_AWS = "Only `aws` commands are supported."
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command, its first word is C(aws).
+    """One command. Its first word is `aws`.
 
-    offset and end are places in the script's text; text is what stands there, with secrets masked. joiner is what
-    stands between it and the next command, None for the last. problems are those that were found inside it.
+    :ivar offset: where it begins in the script's text; `end` is where it ends.
+    :ivar text: its source, with secrets masked.
+    :ivar joiner: the separator before the next command, None for the last.
+    :ivar problems: those inside it.
     """
 
     words: tuple[Word, ...] = field(repr=False)
@@ -65,10 +68,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Script:
-    """The commands, and the problems that belong to none of them.
+    """The commands, and the problems that do not belong to one of them.
 
-    others is how many commands are not of AWS; is_whole is False where a part of the text was not read as commands.
-    notes name what has no effect and was left out.
+    :ivar others: the number of commands that are not AWS commands.
+    :ivar is_whole: False if a part of the text could not be read as commands.
+    :ivar notes: the parts without effect that were left out.
     """
 
     commands: tuple[Command, ...]
@@ -80,7 +84,7 @@ class Script:
 
 @dataclass(frozen=True)
 class _Group:
-    """The words between two joiners, and those joiners; None at the text's ends."""
+    """The words between two joiners, and these joiners; None at the ends of the text."""
 
     words: tuple[Word, ...]
     before: Joiner | None
@@ -88,11 +92,11 @@ class _Group:
 
 
 def parse(text: str) -> Script:
-    """Split a script into its aws commands and everything that keeps it from being one.
+    """Split a script into its aws commands and its problems.
 
     :param text: the script as the vendor sent it.
     :returns: the aws commands in order, and all problems in order. A command of another cloud is one problem of kind
-        C(not_aws). Never raises.
+        `not_aws`. Never raises.
     """
     lexed = lex(text)
     groups, compound = _cut_at_compound(_split_at_and(_group(lexed.tokens)))
@@ -102,13 +106,13 @@ def parse(text: str) -> Script:
     inside, outside = _share_out(found, groups)
     harmless = [index for index, group in enumerate(groups) if index not in inside and _is_harmless(group)]
     left_out = [f"`{groups[index].words[0].value}` changes nothing and was left out" for index in harmless]
-    commands, told = _commands(groups, inside, harmless, text)
+    commands, rejected = _commands(groups, inside, harmless, text)
     is_whole = not compound and not any(
         _symbol(token) == SKIP_NEXT for token in lexed.tokens if isinstance(token, Joiner)
     )
     return Script(
         tuple(commands),
-        tuple(sorted([*outside, *told], key=lambda problem: problem.offset)),
+        tuple(sorted([*outside, *rejected], key=lambda problem: problem.offset)),
         others=len(groups) - len(commands) - len(harmless),
         is_whole=is_whole and len(groups) <= MAX_COMMANDS and not any(group.words[0].broken for group in groups),
         notes=(*lexed.notes, *dict.fromkeys(left_out)),
@@ -119,11 +123,11 @@ def _is_harmless(group: _Group) -> bool:
     first, *others = group.words
     pattern = HARMLESS.get(first.value)
     is_plain = not any(word.broken for word in group.words)
-    return bool(pattern) and is_plain and pattern.fullmatch(" ".join(word.value for word in others)) is not None
+    return is_plain and pattern is not None and bool(pattern.fullmatch(" ".join(word.value for word in others)))
 
 
 def _share_out(problems: list[Problem], groups: list[_Group]) -> tuple[dict[int, list[Problem]], list[Problem]]:
-    """The problems inside each of the groups, by its index, and those inside none."""
+    """The problems inside each group, by its index, and those outside all groups."""
     inside: dict[int, list[Problem]] = {}
     outside = []
     for problem in problems:
@@ -135,9 +139,11 @@ def _share_out(problems: list[Problem], groups: list[_Group]) -> tuple[dict[int,
     return inside, outside
 
 
-def _group(tokens: tuple[Word | Joiner, ...]) -> list[_Group]:
-    """The words between the joiners; where there are none, there is no group."""
-    groups, words, before = [], [], None
+def _group(tokens: tuple[Token, ...]) -> list[_Group]:
+    """The words between the joiners; without words there is no group."""
+    groups: list[_Group] = []
+    words: list[Word] = []
+    before: Joiner | None = None
     for token in (*tokens, None):
         if isinstance(token, Word):
             words.append(token)
@@ -154,9 +160,11 @@ def _symbol(joiner: Joiner | None) -> str | None:
     return joiner.symbol if joiner else None
 
 
-def _misplaced_joiners(tokens: tuple[Word | Joiner, ...]) -> list[Problem]:
-    """The joiners with no command before or after them. Newlines need none and change nothing."""
-    found, complete, last = [], False, None
+def _misplaced_joiners(tokens: tuple[Token, ...]) -> list[Problem]:
+    """The joiners without a command before or after them. Newlines need none and change nothing."""
+    found: list[Problem] = []
+    complete = False
+    last: Joiner | None = None
     for token in tokens:
         if isinstance(token, Word) or token.symbol in (SKIP_NEXT, BOUNDARY):
             complete, last = True, None
@@ -164,7 +172,7 @@ def _misplaced_joiners(tokens: tuple[Word | Joiner, ...]) -> list[Problem]:
             if not complete and len(found) < MAX_PROBLEMS:
                 found.append(_no_command(token, "before"))
             complete, last = False, token
-    if _symbol(last) == "&&":
+    if last and last.symbol == "&&":
         found.append(_no_command(last, "after"))
     return found
 
@@ -199,7 +207,7 @@ def _is_bare(word: Word, values: set[str]) -> bool:
 
 
 def _cut_at_compound(groups: list[_Group]) -> tuple[list[_Group], Problem | None]:
-    """The groups up to a compound command, and the problem that it is."""
+    """The groups before a compound command, and the problem that reports it."""
     for index, group in enumerate(groups):
         first = group.words[0]
         if not first.quoted and COMPOUND.fullmatch(first.value):
@@ -211,8 +219,10 @@ def _cut_at_compound(groups: list[_Group]) -> tuple[list[_Group], Problem | None
 def _commands(
     groups: list[_Group], inside: dict[int, list[Problem]], harmless: list[int], text: str
 ) -> tuple[list[Command], list[Problem]]:
-    """The aws commands with what is wrong inside them, and what is wrong with the other commands."""
-    masked, commands, problems = redact(text), [], []
+    """The aws commands, each with its own problems, and the problems of the other commands."""
+    masked = redact(text)
+    commands: list[Command] = []
+    problems: list[Problem] = []
     for index, group in enumerate(groups[:MAX_COMMANDS]):
         if index in harmless:
             continue
@@ -234,16 +244,16 @@ def _other_command(group: _Group, text: str, masked: str) -> Problem:
     first, last = group.words[0], group.words[-1]
     if first.value in OTHER_CLOUDS:
         cloud = OTHER_CLOUDS[first.value]
-        message = f"`{first.value}` is a command of {cloud}, not of AWS"
-        return Problem("not_aws", message, first.offset, last.end - first.offset, "Remediate it by hand.")
+        message = f"`{first.value}` is a {cloud} command, not an AWS command"
+        return Problem("not_aws", message, first.offset, last.end - first.offset, "Remediate it manually.")
     named = masked[first.offset : first.end][:60]
     assignment = ASSIGNMENT.match(text, first.offset)
     if assignment:
         message = f"the assignment `{assignment.group()}…` changes the command's environment"
         return unsupported(message, first.offset, first.end, ONLY_AWS)
     if _is_bare(first, {AND}):
-        message = "`and` does not stand between two commands here"
+        message = "`and` is not between two commands here"
         return unsupported(message, first.offset, first.end, "Join commands with && instead.")
     if first.value.endswith("/aws"):
         return unsupported(f"`{named}` may be any program", first.offset, first.end, "Write `aws` without a path.")
-    return unsupported(f"`{named}` is no command that is translated", first.offset, first.end, ONLY_AWS)
+    return unsupported(f"`{named}` is not supported", first.offset, first.end, ONLY_AWS)

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a script, where, and how it is told to a person."""
+"""The problems of a script: their places, and their description with the source line and a caret."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
-WINDOW = 100  # columns of a long source line that are shown around the place
-SHOWN = 20  # problems that are described one by one
+MAX_COLUMNS = 100  # of a long source line, around the place
+MAX_SHOWN = 20  # problems that are described one by one
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing in a script that keeps it from being applied.
+    """A part of a script that prevents its application.
 
-    kind is C(unsupported), C(refused) or C(not_aws). offset and length are characters of the script's text. hint says
-    what was expected or what to do. Neither message nor hint ever holds an option's value: values are shown through
-    the redacted source line only.
+    Neither message nor hint contains an option's value: values are shown only in the redacted source line.
+
+    :ivar kind: `unsupported`, `refused` or `not_aws`.
+    :ivar offset: its place in the script's text, in characters, as is `length`.
+    :ivar hint: what was expected, or what to do.
     """
 
     kind: str
@@ -32,7 +34,7 @@ class Problem:
 
 
 def unsupported(message: str, start: int, end: int, hint: str | None = None) -> Problem:
-    """A problem of kind C(unsupported) that reaches from start to end."""
+    """A problem of kind `unsupported` from start to end."""
     return Problem("unsupported", message, start, max(1, end - start), hint)
 
 
@@ -42,20 +44,20 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
 
 
 def describe(text: str, problems: Iterable[Problem]) -> str:
-    """Tell a person about problems: each with line, column, the source line with its secrets masked, and a caret.
+    """Describe problems, each with line, column, the source line with its secrets masked, and a caret.
 
     :param text: the whole script that the problems' offsets count in.
-    :returns: several lines; no problems give an empty text.
+    :returns: several lines; empty without problems.
     """
     masked = redact(text)
     ordered = sorted(problems, key=lambda problem: problem.offset)
-    told = ["\n".join(_tell(masked, problem)) for problem in ordered[:SHOWN]]
-    if len(ordered) > SHOWN:
-        told.append(f"and {len(ordered) - SHOWN} more problems after these")
-    return "\n".join(told)
+    described = ["\n".join(_describe(masked, problem)) for problem in ordered[:MAX_SHOWN]]
+    if len(ordered) > MAX_SHOWN:
+        described.append(f"and {len(ordered) - MAX_SHOWN} more problems after these")
+    return "\n".join(described)
 
 
-def _tell(masked: str, problem: Problem) -> Iterator[str]:
+def _describe(masked: str, problem: Problem) -> Iterator[str]:
     line, column = line_and_column(masked, problem.offset)
     yield f"line {line}, column {column}: {printable(redact(problem.message))}"
     shown, before, marked = _window(masked, problem)
@@ -71,8 +73,8 @@ def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
     start = masked.rfind("\n", 0, problem.offset) + 1
     end = masked.find("\n", start)
     end = len(masked) if end < 0 else end
-    left = max(start, min(problem.offset - WINDOW // 2, end - WINDOW))
-    right = min(end, left + WINDOW)
+    left = max(start, min(problem.offset - MAX_COLUMNS // 2, end - MAX_COLUMNS))
+    right = min(end, left + MAX_COLUMNS)
     stop = max(problem.offset + 1, min(problem.offset + problem.length, right))
     lead, tail = "…" if left > start else "", "…" if right < end else ""
     before = lead + printable(masked[left : problem.offset])
@@ -82,7 +84,7 @@ def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
 
 
 def printable(text: str) -> str:
-    """A text for a terminal: blanks for white space, question marks for what a terminal might obey."""
+    """A text for a terminal: spaces for white space, question marks for control characters."""
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
 
 

@@ -1,11 +1,11 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mask secrets in a text: a script, an error of AWS or of the API, a document, or what is neither of them.
+"""Mask secrets in any text: a script, an error of AWS or of the API, a document.
 
-A value is secret by the name that stands before it (here) or by what it looks like (secret_shapes). The secret options
-are the members that botocore's IAM model marks as sensitive, and everything named alike; a unit test holds the two
-together, so that this needs no model and cannot fail.
+A value is secret because of the name before it (here) or because of its shape (secret_shapes). The secret options are
+the members that botocore's IAM model marks as sensitive, and similar names. A unit test compares the two, so this needs
+no model and cannot fail.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SECRET_ENDS = (
     "authenticationcode2",
     "tokencode",
 )
-# Options about passwords that carry none.
+# Options about passwords that do not contain one.
 HARMLESS = frozenset(
     prefix + name
     for prefix in ("--", "--no-", "")
@@ -66,7 +66,7 @@ HARMLESS = frozenset(
         "RemovePrivateKey",
     )
 )
-# The AWS CLI accepts unique beginnings of option names: these could be meant.
+# The AWS CLI accepts unique abbreviations of option names: these could be meant.
 ABBREVIATED = (
     "--password",
     "--old-password",
@@ -79,21 +79,21 @@ ABBREVIATED = (
 _MISSPELT = re.compile(r"passw|passphrase|private-?key|secret|authentication-?code")
 _JOINER = re.compile(r"&&|\|\|?|[&;]|and")
 
-# A shell word, read as far as it can be: quotes may be open, and only white space outside of them ends it.
+# A shell word, as far as it can be read: quotes may be open, and only white space outside quotes ends it.
 _WORD = re.compile(r"""(?:'[^']*'?|"(?:\\.?|[^"\\])*"?|\\.?|[^\s'"\\])+""", re.DOTALL)
 _QUOTED_INSIDE = re.compile(r"""[\w-][\\'"$\r\n]+[\w-]""")
 _QUOTING = re.compile(r"""\\\r?\n|[\\'"$]""")
-# Headers of HTTP, whose value goes on to the end of the line.
+# HTTP headers, whose value ends with the line.
 _HEADER = re.compile(
     r"(?:proxy-)?authorization|(?:set-)?cookie2?|[a-z]+-token|api-?key"
     r"|x-[a-z0-9-]*(?:auth|token|key|secret|signature|credential|password|session|cookie)",
     re.IGNORECASE,
 )
-# A place in a list, and what is wrong with a token, are not tokens.
+# A position in a list and an error about a token are not tokens.
 _NO_TOKEN = re.compile(r"(?:next|starting|continuation|page|pagination|expired|invalid|missing|malformed|revoked)token")
 _WORKING_FOLDERS = ("PWD", "OLDPWD")
 _LAST_PART = re.compile(r"(?i:(?:^|[_.-])(?:pass|pwd|pat|pin|otp|jwt|auth)$)|[a-z](?:Pass|Pwd|Jwt)$")
-# One of these is in the name of every secret: a text without them needs no closer look.
+# Every secret's name contains one of these: a text without them is not searched further.
 _ROOTS = (
     *("pass", "private", "secret", "token", "code", "key", "pwd", "pat", "pin", "otp", "jwt", "auth", "bearer", "saml"),
 )
@@ -127,23 +127,28 @@ _SET = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text with each character of a secret value replaced by C(*): same length, same lines."""
-    pieces, done = [], 0
+    """The text with each character of a secret value replaced by `*`: same length, same lines."""
+    pieces: list[str] = []
+    done = 0
     for start, end in secret_spans(text):
-        pieces += text[done:start], re.sub(r"\S", "*", text[start:end])
+        pieces += text[done:start], _masked(text[start:end])
         done = end
     return "".join(pieces) + text[done:]
 
 
-def secret_spans(text: str) -> list[tuple[int, int]]:
-    """Where secret values stand, as (start, end) in order and without overlaps.
+def _masked(secret: str) -> str:
+    return re.sub(r"\S", "*", secret)
 
-    Never raises. Where it is not sure it takes too much: all words after a secret option up to the next option.
+
+def secret_spans(text: str) -> list[tuple[int, int]]:
+    """The places of secret values, as (start, end) in order and without overlaps.
+
+    Never raises. In doubt it takes too much: all words after a secret option up to the next option.
     """
     return [*_merged_spans(text)]
 
 
-# A script is looked at several times while it is translated.
+# A script is searched several times while it is translated.
 @lru_cache(maxsize=8)
 def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
     lowered = text.lower()
@@ -167,12 +172,12 @@ def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def can_be_copied(text: str) -> bool:
-    """Whether a command or a script does what is seen of it: nothing is hidden, and no secret of it is masked."""
+    """Whether a text is complete as it is shown: it has no hidden characters and no masked secrets."""
     return bool(by_hand(text)) and not secret_spans(text)
 
 
 def redact_all(value: Any) -> Any:
-    """The same with every text in it redacted, in lists and dictionaries at any depth; names count as in a text."""
+    """The value with every text in it redacted, in lists and dictionaries at any depth; keys count as names."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, (list, tuple)):
@@ -180,16 +185,14 @@ def redact_all(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        redact(str(key)): re.sub(r"\S", "*", one)
-        if isinstance(one, str) and is_secret_name(str(key))
-        else redact_all(one)
+        redact(str(key)): _masked(one) if isinstance(one, str) and is_secret_name(str(key)) else redact_all(one)
         for key, one in value.items()
     }
 
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether an option, member or variable of this name carries a secret; an option's name begins with C(--)."""
+    """Whether an option, member or variable of this name has a secret value; an option's name begins with `--`."""
     plain = re.sub(r"[-_]", "", name).lower()
     if name in HARMLESS or name in _WORKING_FOLDERS or _NO_TOKEN.search(plain):
         return False
@@ -203,7 +206,7 @@ def _abbreviates_secret(name: str) -> bool:
 
 
 def _has_secret_option(text: str) -> bool:
-    """Whether any option is worth looking at each word of the text."""
+    """Whether the text has a secret option, so each of its words must be examined."""
     words = {word for word in re.sub(r"\\\r?\n", "", text).split() if "-" in word}
     names = (_QUOTING.sub("", word).partition("=")[0] for word in words)
     return any(name.startswith("-") and is_secret_name(name) for name in names)
@@ -240,7 +243,7 @@ def _json_members(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _assignments(text: str) -> Iterator[tuple[int, int]]:
-    """NAME=value of a shell, name=value among others, name: value of YAML, of a header, or in prose."""
+    """`NAME=value` of a shell or among others, and `name: value` of YAML, of a header, or in prose."""
     done = 0
     for match in _KEY.finditer(text):
         if match.end() > done and is_secret_name(match["key"]):
@@ -268,7 +271,7 @@ def _value_pattern(text: str, match: re.Match[str]) -> re.Pattern[str]:
 
 
 def _header(text: str, match: re.Match[str]) -> tuple[int, int]:
-    """The value of a header: to the quote that closes it, or to the end of the line."""
+    """The value of a header, up to its closing quote or the end of the line."""
     opened = _QUOTE.match(text, match.end())
     start = opened.end() if opened else match.end()
     around = opened or _LAST_QUOTE.search(text, max(0, match.start() - 9), match.start())
@@ -279,7 +282,7 @@ def _header(text: str, match: re.Match[str]) -> tuple[int, int]:
 
 
 def _settings(text: str) -> Iterator[tuple[int, int]]:
-    """C(aws configure set NAME VALUE) and everything else that sets one word to the next."""
+    """`aws configure set NAME VALUE` and other commands that set a name to the next word."""
     done = 0
     for match in _SET.finditer(text):
         name = re.split("[./:]", match["key"].strip("\"'"))[-1]
@@ -290,7 +293,7 @@ def _settings(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _cut_in_pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Words that hold a secret only after a shell has taken their quotes away."""
+    """Words that contain a secret only after a shell has removed their quotes."""
     if not _QUOTED_INSIDE.search(text) or not has_token(_QUOTING.sub("", text)):
         return
     for match in _WORD.finditer(text):

@@ -1,11 +1,11 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command's words -> the API call that the AWS CLI would make of them.
+"""A command's words -> the API call that the AWS CLI would send.
 
     command = "aws" { global } "iam" { global } operation { global | parameter }
 
-What the CLI refuses is a problem here; what it would do beyond the call (other endpoint, files, skeletons) is one too.
+Everything that the CLI refuses is a problem here, and so is everything beyond the call: another endpoint, files, forms.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.shorthand imp
 
 MAX_WORDS = 1000
 HELP, WAIT = "help", "wait"
-# The one command of another service that scripts open with, and that changes nothing.
+# Scripts often begin with this command of another service, which changes nothing.
 STS, WHO_AM_I = "sts", Operation("GetCallerIdentity", "get-caller-identity", {}, None, read_only=True)
 
-# Global options of AWS CLI 1 and 2 that are without effect on a change.
+# Global options of AWS CLI 1 and 2 that have no effect on a change.
 HARMLESS = {
     option.name: option
     for option in (
@@ -91,12 +91,14 @@ REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 
 @dataclass(frozen=True)
 class Call:
-    """What the AWS CLI would send for one command.
+    """The API call of one command.
 
-    operation is the API's name, "" where it is not known; parameters are the API's. offset and length are the
-    command's place in the script, text is what stands there with secrets masked; offsets are the places of the
-    parameters' values. secrets names the parameters that botocore's model marks as sensitive. With problems, the
-    parameters are incomplete.
+    :ivar operation: the API's name, "" if it is not known.
+    :ivar parameters: the API's; incomplete if there are problems.
+    :ivar offset: the command's place in the script, as is `length`.
+    :ivar text: the command's source, with secrets masked.
+    :ivar offsets: the places of the parameters' values, by parameter.
+    :ivar secrets: the parameters that botocore's model marks as sensitive.
     """
 
     operation: str
@@ -125,8 +127,8 @@ def resolve(command: Command) -> Call:
     """Resolve one command as the AWS CLI does.
 
     :param command: of a parsed script.
-    :returns: the call; everything that is wrong with the command is among its problems.
-    :raises LeastprivError: when botocore is not installed.
+    :returns: the call, with the command's problems.
+    :raises LeastprivError: if botocore is not installed.
     """
     service, found = iam(), _Findings(list(command.problems))
     if not _is_readable(command, found):
@@ -176,7 +178,7 @@ def _is_readable(command: Command, found: _Findings) -> bool:
         return False
     for word in command.words:
         if word.value == "--" and not word.broken:
-            found.reject(word, "a lone `--` is not read alike by all AWS CLIs", "Leave it out.")
+            found.reject(word, "AWS CLI versions read a lone `--` differently", "Leave it out.")
             return False
     return True
 
@@ -197,7 +199,7 @@ def _judge_globals(top: ParsedArguments, found: _Findings) -> None:
 
 
 def _judge_typed(given: ParsedOption, found: _Findings) -> None:
-    """The checks of the CLI on what it does not send."""
+    """The CLI's checks of the options that it does not send."""
     option = given.option
     for word in given.values:
         if option.choices and word.value not in option.choices:
@@ -267,15 +269,15 @@ def _reject_service(command: Command, name: Word | None, words: list[Word], foun
     elif not name.broken:
         operation, _rest = split_operand(words)
         typed = f"{name.value} {operation.value}" if operation and not operation.broken else name.value
-        message = f"`aws {typed[:80]}` is not translated"
-        found.reject(name, message, "Only `aws iam` commands are; remediate it by hand.")
+        message = f"`aws {typed[:80]}` is not supported"
+        found.reject(name, message, "Only `aws iam` commands are. Remediate it manually.")
 
 
 # parameters
 
 
 def _judge_words(command: Command, operation: Operation, words: ParsedArguments, found: _Findings) -> None:
-    """Everything about the words of the operation that is not about a value."""
+    """Check the words of the operation, except for its values."""
     found.problems += words.problems
     if any(word.value == HELP for word in words.left):
         found.reject(words.left[0], "help prints a page and runs nothing", "Leave the command out.")
@@ -286,12 +288,12 @@ def _judge_words(command: Command, operation: Operation, words: ParsedArguments,
             found.reject(words.given[name].word, f"--{name} {does}", "Write the parameters as options.")
     last = words.last
     if command.joiner == AND and last and last.option.takes == MANY and command.words[-1] in (last.word, *last.values):
-        message = f"the following `and` could be one more value of --{last.option.name}"
+        message = f"the following `and` could be another value of --{last.option.name}"
         found.reject(last.word, message, "Join the commands with && instead.")
 
 
 def _judge_paging(top: ParsedArguments, words: ParsedArguments, found: _Findings) -> None:
-    """The CLI's own check: without its paging there is nothing to page, and --max-items is the API's own parameter."""
+    """The CLI's own check of options that contradict --no-paginate or --marker, and of --max-items."""
     if "no-paginate" not in top.given and "Marker" not in words.given:
         return
     limit = words.given.get("max-items")
@@ -309,7 +311,7 @@ def _judge_required(
         return
     needed = list(service.shapes[operation.input_shape].get("required", ())) if operation.input_shape else []
     needed += [option.name for option in operation.options.values() if option.required and not option.member]
-    names = {option.member or option.name: option.name for option in reversed(operation.options.values())}
+    names = {option.member or option.name: option.name for option in reversed([*operation.options.values()])}
     missing = [f"--{names[member]}" for member in needed if member not in words.given]
     if missing:
         message = f"{operation.command} lacks {' and '.join(missing)}"
@@ -322,7 +324,8 @@ def _secrets(words: ParsedArguments, service: Service) -> tuple[str, ...]:
 
 
 def _parameters(words: ParsedArguments, service: Service, found: _Findings) -> tuple[dict[str, Any], dict[str, int]]:
-    parameters, offsets = {}, {}
+    parameters: dict[str, Any] = {}
+    offsets: dict[str, int] = {}
     for name, given in words.given.items():
         place = given.values[0] if given.values else given.word
         if given.option.member is None:
@@ -337,7 +340,7 @@ def _parameters(words: ParsedArguments, service: Service, found: _Findings) -> t
 
 
 def _loads(given: ParsedOption) -> bool:
-    """Whether the CLI would load the value (paramfile): of a list only where it has one item."""
+    """Whether the CLI would load the value (paramfile): of a list only if it has one item."""
     return given.option.loads_files and len(given.values) == 1 and given.values[0].value.startswith(LOADING)
 
 
@@ -361,13 +364,13 @@ def _set_parameter(
 
 
 def _spoken(path: tuple[Any, ...]) -> str:
-    """The way down to a place, for people; keys of maps are shown, never values."""
+    """The path to a place, for people; keys of maps are shown, never values."""
     keys = (f"item {key + 1}" if isinstance(key, int) else key[:40] for key in path)
     return "".join(f", {key}" for key in keys) + "," * bool(path)
 
 
 def _unpack(given: ParsedOption, shapes: Mapping[str, Any]) -> Any:
-    """The value of a parameter, as awscli's argprocess makes it."""
+    """The value of a parameter, as awscli's argprocess unpacks it."""
     option, texts = given.option, [word.value for word in given.values]
     if option.takes == FLAG:
         return option.constant
@@ -382,7 +385,8 @@ def _unpack(given: ParsedOption, shapes: Mapping[str, Any]) -> Any:
 def _unpack_list(texts: list[str], member: str, shapes: Mapping[str, Any]) -> list[Any]:
     first = texts[0].strip() if texts else ""
     if len(texts) == 1 and first.startswith("["):
-        return json.loads(texts[0])
+        items: list[Any] = json.loads(texts[0])
+        return items
     if shapes[member]["type"] not in ("structure", "map", "list"):
         return texts
     if first.startswith(("[", "{")):
@@ -398,5 +402,5 @@ def _unpack_structure(text: str, shape: str, shapes: Mapping[str, Any]) -> Any:
 
 def _unpack_json(text: str) -> Any:
     if not text.lstrip().startswith("{"):
-        raise ValueError("no structure")
+        raise ValueError("not a structure")
     return json.loads(text)

@@ -1,10 +1,10 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets that are known by what they look like, whatever they are called and wherever they are.
+"""Secrets that are recognized by their shape, under any name and at any place.
 
-One row for each shape. A pattern is tried only where one of its roots occurs, and every repetition in it is bounded or
-begins where the one before it cannot: the time grows with the length of the text and no faster.
+One row per shape. A pattern is tried only if one of its roots occurs, and every repetition in it is bounded or begins
+where the previous one cannot continue: the time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TOKEN_ROOTS = (
 TOKEN = re.compile(rf"(?<![\w/+-])(?:{'|'.join(_TOKEN_PREFIXES)})")
 
 
-# Options of one letter mean a secret with these commands alone: roots, commands, the option and what may follow it.
+# One-letter options that mean a secret with these commands only: roots, commands, the option and its separator.
 _SECRET_OPTIONS = (
     (("sshpass", "login"), r"sshpass|(?:docker|podman|az|registry)\s+login", r"p[\s=]{0,4}"),
     (("mongo", "useradd", "usermod"), r"mongo[a-z]{0,8}|useradd|usermod", r"p[\s=]{1,4}"),
@@ -67,7 +67,7 @@ _SECRET_OPTIONS = (
 
 
 class Shape(NamedTuple):
-    """The group C(value) of the pattern is secret; roots are in lower case."""
+    """The pattern's group `value` is secret; roots are in lower case."""
 
     roots: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -87,7 +87,7 @@ SHAPES = (
         ("basic",), re.compile(r"\bBasic\s{1,8}(?P<value>(?=[A-Za-z+/]{0,512}[0-9=])[A-Za-z0-9+/]{8,512}={0,2})", _I)
     ),
     Shape(("bearer",), re.compile(r"\bBearer\s{1,8}(?P<value>[\w.~+/=-]{16,})", _I)),
-    # What was masked before: a script that has lost a secret on its way here is as little to be applied as one with it.
+    # Secrets masked earlier: a script that lost a secret in transit must not be applied either.
     Shape(("*" * 12,), re.compile(r"(?P<value>\*{12,})")),
     Shape(_TOKEN_ROOTS, re.compile(rf"(?P<value>{TOKEN.pattern})")),
     # Passwords of URLs; a port is not one.
@@ -96,7 +96,7 @@ SHAPES = (
         re.compile(r"""://[^\s/@:"'<>\[]{0,256}:(?![0-9]{1,5}(?:[/?#"'\s]|\Z))(?P<value>[^\s"'<>]{1,512})@"""),
     ),
     Shape(("http",), re.compile(r"""https?://(?P<value>[^\s/@:"'<>]{8,512})@""", _I)),
-    # Signed addresses, and what a signed request is made of.
+    # Signed addresses, and the parts of a signed request.
     Shape(
         ("x-amz-",),
         re.compile(r"""X-Amz-(?:Signature|Security-Token|Credential)(?:=|%3D)(?P<value>[^\s&"'<>\\]+)""", _I),
@@ -119,7 +119,7 @@ SHAPES = (
             _I,
         ),
     ),
-    # Options of one letter mean a password with these commands alone.
+    # One-letter options that mean a password with these commands only.
     Shape(
         ("curl", "-u ", '-u"', "-u'", "-u\\", "-user ", "-user=", "-user\\", '-user"'),
         re.compile(
@@ -172,17 +172,17 @@ _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+\\])(?:[A-Za-z0-9+]|\\?/){40}(?![A-Za
 _ACCESS_KEY_ID = re.compile(
     r"(?<![A-Z0-9])A[A-Z]{3}[A-Z2-7]{16}(?![A-Z0-9])|(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,124}"
 )
-_NEAR = 200
+_MAX_DISTANCE = 200
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _RESOURCE = re.compile(r"(?:user|role|group|policy|mfa|assumed-role)/")
 _BASE64_LINE = re.compile(r"[A-Za-z0-9/+]{64}(?:[A-Za-z0-9/+]{12})?(?:\\n|\s)+\Z")
-# In 40 random characters of base64 the kind of character changes 25 times, and less than 16 times once in a thousand;
-# in names that are made of words it changes about twice for each word.
-_FEWEST_CHANGES = 16
+# In 40 random characters of base64 the kind of character changes 25 times, and less than 16 times in one of a thousand;
+# in names made of words it changes about twice per word.
+_MIN_CHANGES = 16
 
 
 def shaped_spans(text: str, lowered: str) -> Iterator[Span]:
-    """Where secrets stand, in no order and with overlaps; `lowered` is the text in lower case."""
+    """The places of secrets, unordered and with overlaps; `lowered` is the text in lower case."""
     for shape in SHAPES:
         if any(root in lowered for root in shape.roots):
             for match in shape.pattern.finditer(text):
@@ -191,20 +191,20 @@ def shaped_spans(text: str, lowered: str) -> Iterator[Span]:
 
 
 def is_access_key_id(text: str) -> bool:
-    """Whether a text is the id of an access key, which is no secret."""
+    """Whether a text is the id of an access key, which is not secret."""
     return _ACCESS_KEY_ID.fullmatch(text.strip("\"'")) is not None
 
 
 def has_token(text: str) -> bool:
-    """Whether a word holds a secret by itself."""
+    """Whether a word contains a token, which is secret under any name."""
     lowered = text.lower()
     return any(root in lowered for root in _TOKEN_ROOTS) and TOKEN.search(text) is not None
 
 
 def _aws_secrets(text: str) -> Iterator[Span]:
-    """40 characters of base64 that look drawn by lot, or stand close to the id of an access key."""
+    """40 characters of base64 that look random, or are close to the id of an access key."""
     for match in _AWS_SECRET.finditer(text) if len(text) >= 40 else ():
-        near = text[max(0, match.start() - _NEAR) : match.end() + _NEAR]
+        near = text[max(0, match.start() - _MAX_DISTANCE) : match.end() + _MAX_DISTANCE]
         if _looks_random(text, match) or (_ACCESS_KEY_ID.search(near) and not _is_named(match.group())):
             yield match.span()
 
@@ -218,7 +218,7 @@ def _looks_random(text: str, match: re.Match[str]) -> bool:
         or _BASE64_LINE.search(text, max(0, match.start() - 80), match.start())
     ):
         return False
-    return sum(_kind(one) != _kind(other) for one, other in pairwise(word)) >= _FEWEST_CHANGES
+    return sum(_kind(one) != _kind(other) for one, other in pairwise(word)) >= _MIN_CHANGES
 
 
 def _is_named(word: str) -> bool:

@@ -21,8 +21,9 @@ Json = Mapping[str, Any]
 XformName = Callable[[str, str], str]
 
 IAM = "iam"
+MODEL_FILES = ("service-2", "paginators-1", "waiters-2")
 ONE, MANY, FLAG = "one value", "any number of values", "no value"
-# What begins with these changes nothing: generate-* makes a report of what is.
+# Operations whose names begin with these change nothing: generate-* makes a report.
 READ_ONLY = ("Generate", "Get", "List", "Simulate")
 # awscli/customizations/argrename.py, HIDDEN_ALIASES.
 ALIASES = {"authentication-code1": "authentication-code-1", "authentication-code2": "authentication-code-2"}
@@ -36,14 +37,17 @@ NEVER_LOADED = frozenset({("CreateOpenIDConnectProvider", "Url")})
 class Option:
     """An option of a command.
 
-    name is without C(--). member is the API parameter, None for what stays with the CLI; shape is the name of its
-    shape. takes is ONE, MANY or FLAG; constant is what a FLAG stands for.
+    :ivar name: without its `--`.
+    :ivar takes: ONE, MANY or FLAG.
+    :ivar member: the API parameter, None for an option of the CLI alone.
+    :ivar shape: the name of the parameter's shape, "" without a parameter.
+    :ivar constant: the value of a FLAG.
     """
 
     name: str
     takes: str = ONE
     member: str | None = None
-    shape: str | None = None
+    shape: str = ""
     constant: bool = True
     required: bool = False
     choices: tuple[str, ...] | None = None
@@ -65,7 +69,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Service:
-    """commands and waiters are keyed by what is typed; shapes are botocore's, as in its service-2.json."""
+    """The commands and waiters by the words that are typed, and the shapes of botocore's service-2.json."""
 
     commands: Mapping[str, Operation]
     waiters: Mapping[str, Operation]
@@ -88,9 +92,8 @@ def iam() -> Service:
         ) from error
     # The default search path begins with ~/.aws/models, which could change what a script means.
     loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    return build(
-        *(loader.load_service_model(IAM, part) for part in ("service-2", "paginators-1", "waiters-2")), xform_name
-    )
+    model, paginators, waiters = (loader.load_service_model(IAM, part) for part in MODEL_FILES)
+    return build(model, paginators, waiters, xform_name)
 
 
 def build(model: Json, paginators: Json, waiters: Json, xform_name: XformName) -> Service:

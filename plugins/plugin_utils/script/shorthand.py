@@ -5,7 +5,7 @@
 
     parameter = keyval *( "," keyval )
     keyval    = key "=" [ csv | list | map ]
-    csv       = value *( "," value )          one value alone is no list
+    csv       = value *( "," value )          one value alone is not a list
     list      = "[" [ item *( "," item ) ] "]"
     map       = "{" [ key "=" item *( "," key "=" item ) ] "}"
     item      = value | list | map
@@ -17,7 +17,7 @@ Follows https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_DEPTH = 8  # deeper than any of IAM's parameters
@@ -26,14 +26,14 @@ _BLANK = re.compile(r"[ \t\n\r\v\f]*")
 _KEY = re.compile(r"[A-Za-z0-9_.#/:-]*")
 _BEYOND = "\U00010000-\U0010ffff"
 _START = rf"[^\x00-\x20\"',=\[{{{_BEYOND}]"
-# A first value may hold `=`, a later one of the same list ends there: it was the next key.
+# A first value may contain `=`; a later one of the same list ends there, because it is the next key.
 _FIRST = re.compile(rf"(?:\\,|{_START})(?:\\,|\s|[^\x00-\x20\"',\]}}{_BEYOND}])*")
 _LATER = re.compile(rf"(?:\\,|{_START})(?:\\,|\s|[^\x00-\x20\"',={_BEYOND}])*")
 _QUOTED = {"'": re.compile(r"'(?:\\'|[^'])*'"), '"': re.compile(r'"(?:\\"|[^"])*"')}
 
 
 class ShorthandError(ValueError):
-    """A value that is no shorthand: the text says what was expected."""
+    """A value that is not shorthand; the text names what was expected."""
 
 
 def parse_shorthand(text: str) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def parse_shorthand(text: str) -> dict[str, Any]:
 
 
 def coerce(value: Any, shape: str, shapes: Mapping[str, Any]) -> Any:
-    """Give the texts of a parsed shorthand value the types of its shape, and lists to what is to be one.
+    """Convert a parsed shorthand value to the types of its shape; a single value becomes a list where one is expected.
 
-    :raises ValueError, TypeError, AttributeError: as the CLI does, for what cannot be converted.
+    :raises ValueError, TypeError, AttributeError: as the CLI does, if it cannot be converted.
     """
     described = shapes[shape]
     kind = described["type"]
@@ -71,7 +71,13 @@ def _boolean(value: Any) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value)
 
 
-_SCALARS = {"integer": int, "long": int, "float": float, "double": float, "boolean": _boolean}
+_SCALARS: dict[str, Callable[[Any], Any]] = {
+    "integer": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "boolean": _boolean,
+}
 
 
 class _Parser:
@@ -102,8 +108,8 @@ class _Parser:
 
     def _values(self) -> Any:
         # values = csv | list | map
-        nested = {"[": self._list, "{": self._map}.get(self._next())
-        return nested(1) if nested else self._csv()
+        nested = self._nested(1)
+        return self._csv() if nested is None else nested
 
     def _csv(self) -> Any:
         found = [self._value()]
@@ -120,7 +126,7 @@ class _Parser:
         return found if len(found) > 1 else found[0]
 
     def _go_back(self, comma: int, value: str | None) -> None:
-        """What looked like one more value is the next key: go back to the comma before it."""
+        """The last value is in fact the next key: go back to the comma before it."""
         if value is None and self.at >= len(self.text):
             raise ShorthandError("a value is missing at its end")
         self.at = self.text.rfind(",", comma, self.at + 1)
@@ -149,8 +155,13 @@ class _Parser:
     def _item(self, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             raise ShorthandError(f"it is nested more than {MAX_DEPTH} deep")
-        nested = {"[": self._list, "{": self._map}.get(self._next())
-        return nested(depth + 1) if nested else self._value()
+        nested = self._nested(depth + 1)
+        return self._value() if nested is None else nested
+
+    def _nested(self, depth: int) -> list[Any] | dict[str, Any] | None:
+        if self._next() == "[":
+            return self._list(depth)
+        return self._map(depth) if self._next() == "{" else None
 
     def _separate(self, close: str) -> None:
         self._blank()
@@ -182,7 +193,7 @@ class _Parser:
         return match.group() if match else ""
 
     def _blank(self) -> None:
-        self.at = _BLANK.match(self.text, self.at).end()
+        self._run(_BLANK)
 
     def _next(self) -> str:
         return self.text[self.at : self.at + 1]

@@ -1,45 +1,51 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guardrails that a script alone decides, before anything is read from AWS."""
+"""The guardrails that depend on the script alone, before anything is read from AWS."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.arns import DOCUMENTS, PARTITION, names_account, own_arns_in
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
     PolicyDocumentError,
     check_grammar,
     is_deny_only,
     read_document,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import Call
 
-# Parameters whose value is one ARN: there, unlike in a document, a wildcard or a variable means nothing to IAM.
+# Parameters whose value is one ARN. Unlike a document, they cannot contain wildcards or variables.
 ONE_ARN = re.compile(r".*Arn|PermissionsBoundary")
 
+# A refusal, and the parameter that it is about, if any.
+Found = tuple[Refusal, str | None]
+Check = Callable[[str, Call], list[Found]]
 
-def refusals(call, row, account_id, allow):
+
+def refusals(call: Call, row: Operation, account_id: str, allow: Collection[str]) -> list[Found]:
     """Check one call against the static guardrails.
 
-    :param call: a C(model.Call).
-    :param row: its C(operations.Operation).
+    :param row: the call's row of the operations table.
     :param account_id: the alert's account, 12 digits.
-    :param allow: the user's C(remediate_allow).
-    :returns: list of (C(Refusal), the name of the parameter it is about or None).
+    :param allow: the user's `remediate_allow`.
     """
-    # Whatever is created may bring tags with it.
+    # Operations that create something can set tags.
     rules = dict.fromkeys([*row.guards, *(["no_tags"] if "Tags" in call.parameters else [])])
     checks = [(rule, CHECKS[rule]) for rule in rules if not is_open(rule, call.operation, allow)]
     found = [refusal for rule, check in checks for refusal in check(rule, call)]
     return found + _right_account(call, account_id)
 
 
-def unreadable_documents(call, row, allow):
-    """The policy documents of a call that IAM would not take, or not read as we do.
+def unreadable_documents(call: Call, row: Operation, allow: Collection[str]) -> list[tuple[str, str]]:
+    """The policy documents of a call that IAM would reject, or read differently.
 
-    :returns: list of (what is wrong, the name of the parameter).
+    :returns: list of (the error, the name of the parameter).
     """
     is_guarded = "deny_only" in row.guards and not is_open("deny_only", call.operation, allow)
     found = []
@@ -53,64 +59,65 @@ def unreadable_documents(call, row, allow):
     return found
 
 
-def _deny_only(rule, call):
+def _deny_only(rule: str, call: Call) -> list[Found]:
     parameter = "PolicyDocument"
     try:
         document = _script_document(call.parameters[parameter])
     except PolicyDocumentError:
         document = {}
-    # Without statements it is among the unreadable documents, which are never applied.
+    # A document without statements is unreadable, and those are never applied.
     if not document.get("Statement") or is_deny_only(document):
         return []
     return [(Refusal(rule, "its policy document allows something"), parameter)]
 
 
-def _script_document(text):
-    # IAM's own answers are URL-encoded; what it is sent is not.
+def _script_document(text: str) -> dict[str, Any]:
+    # Only IAM's own answers are URL-encoded.
     if text.lstrip()[:1] == "%":
         raise PolicyDocumentError("it is URL-encoded")
-    return read_document(text)
+    document: dict[str, Any] = read_document(text)
+    return document
 
 
-def _no_activation(rule, call):
+def _no_activation(rule: str, call: Call) -> list[Found]:
     if call.parameters.get("Status") == "Inactive":
         return []
     return [(Refusal(rule, f"it sets a credential to {call.parameters.get('Status')}"), "Status")]
 
 
-def _account_settings(rule, call):
+def _account_settings(rule: str, call: Call) -> list[Found]:
     # Tokens of version 1 are valid in fewer regions.
     if call.parameters.get("GlobalEndpointTokenVersion") == "v1Token":
         return []
     return [(Refusal(rule, "it changes a setting of the whole account"), None)]
 
 
-def _never(detail):
-    def check(rule, call):
+def _never(detail: str) -> Check:
+    def check(rule: str, call: Call) -> list[Found]:
         return [(Refusal(rule, detail), None)]
 
     return check
 
 
-CHECKS = {
+CHECKS: dict[str, Check] = {
     "account_settings": _account_settings,
     "deny_only": _deny_only,
     "keep_boundary": _never("it removes a permissions boundary"),
-    "keep_mfa": _never("it takes an MFA device away"),
+    "keep_mfa": _never("it removes an MFA device"),
     "keep_trust": _never("it changes who may assume a role"),
     "no_activation": _no_activation,
     "no_creation": _never("it creates a principal or hands a role to an instance profile"),
-    "no_deletion": _never("it deletes who or what signs in"),
+    "no_deletion": _never("it deletes a principal or an identity provider"),
     "no_membership": _never("it adds a user to a group"),
     "no_renaming": _never("it changes a name or a path, and with it an ARN"),
     "no_tags": _never("it changes tags"),
-    "no_trust": _never("it trusts an identity provider with more"),
+    "no_trust": _never("it extends the trust in an identity provider"),
     "password_policy": _never("it deletes the account's password policy"),
 }
 
 
-def _right_account(call, account_id):
-    found = []
+def _right_account(call: Call, account_id: str) -> list[Found]:
+    found: list[Found] = []
     for parameter, value in call.parameters.items():
         details = [_wrong_place(match, account_id) for match in own_arns_in(parameter, value)]
         if ONE_ARN.fullmatch(parameter):
@@ -121,17 +128,17 @@ def _right_account(call, account_id):
     return found
 
 
-def _no_single_arn(value, account_id):
+def _no_single_arn(value: str, account_id: str) -> str | None:
     if re.fullmatch(rf"arn:[^:*?]+:iam::(aws|{account_id}):[^*?\s]+", value):
         return None
-    return f"it names nothing that belongs to account {account_id}"
+    return f"it does not name a resource of account {account_id}"
 
 
-def _wrong_place(match, account_id):
+def _wrong_place(match: re.Match[str], account_id: str) -> str | None:
     partition, account = match["partition"], match["account"]
     if not PARTITION.fullmatch(partition) and "*" not in partition:
         return f"it names the partition {partition!r}"
     if account in ("aws", account_id) or not names_account(account):
         return None
-    what = "account" if re.fullmatch(r"[0-9]{12}", account) else "no 12-digit account id but"
-    return f"the alert is about account {account_id} and the script names {what} {account!r}"
+    named = f"account {account!r}" if re.fullmatch(r"[0-9]{12}", account) else f"{account!r}, not a 12-digit account id"
+    return f"the alert is about account {account_id} and the script names {named}"

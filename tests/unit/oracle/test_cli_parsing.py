@@ -27,22 +27,22 @@ COLLECTED = Path(__file__).parents[2] / "fixtures" / "scripts" / "collected.json
 PLACEHOLDER = re.compile(r"<[A-Za-z_]+>|\$\{[A-Za-z]+\}")
 ACCOUNT = "123456789012"
 
-# Everything that is refused here although the AWS CLI would send it, and why. Of the first kind all is read alike.
+# Commands that are refused here although the AWS CLI would send them, and why. STRICTER: both read the same parameters.
 STRICTER = {
     r"--[a-z0-9-]+.* (must be at most|must match|must be one of) ": "AWS refuses it by its own model",
-    r"--[a-z0-9-]+.* holds a placeholder": "nobody has filled it in",
-    r"--[a-z-]+ redirects the change": "the inventory alone says where a change goes",
+    r"--[a-z0-9-]+.* contains a placeholder": "it was never filled in",
+    r"--[a-z-]+ redirects the change": "only the inventory names the account",
     r"--region must be the name of a region": "the CLI refuses it too, but only when it makes its client",
-    r"this word belongs to no option": "an empty operand, which the CLI takes for no help",
-    r"the following `and` could be one more value": "the vendor's joiner, or a value: nobody can tell",
+    r"this word belongs to no option": "an empty operand, which the CLI ignores",
+    r"the following `and` could be another value": "the vendor's joiner or a value: it is ambiguous",
 }
 NOT_READ = {
-    r"--[a-z-]+ reads its value from a file": "what a file or an address holds cannot be known",
+    r"--[a-z-]+ reads its value from a file": "the content of a file or an address is unknown",
     r"--(cli-auto-prompt|version) does not run": "nothing would be changed",
-    r"--(cli-input-json|cli-input-yaml|generate-cli-skeleton) ": "all parameters in one, or no change at all",
+    r"--(cli-input-json|cli-input-yaml|generate-cli-skeleton) ": "all parameters in one, or no change",
     r"--[a-z-]+ is neither JSON nor shorthand: (`@=`|it is nested)": "files, and more depth than IAM has",
-    r"--[a-z0-9-]+ and --[a-z0-9-]+ are two names of one option": "which one counts is the CLI's own affair",
-    r"a lone `--`": "argparse's meaning of it changed with Python 3.12 and 3.13",
+    r"--[a-z0-9-]+ and --[a-z0-9-]+ are two names of one option": "which one wins depends on the CLI",
+    r"AWS CLI versions read a lone `--`": "argparse's meaning of it changed with Python 3.12 and 3.13",
 }
 
 

@@ -375,7 +375,7 @@ def test_a_document_in_a_script_that_cannot_be_read_is_unsupported(value):
     body, script = odd_document(value, "")
     entry = run({"m": body}, {"I-ODD": script}).entries["I-ODD"]
     assert (entry["disposition"], entry["by_hand"]) == ("unsupported", [])
-    assert entry["reason"].startswith("line 1, column 57: --policy-document is not a policy document that IAM takes: ")
+    assert entry["reason"].startswith("line 1, column 57: --policy-document is not a policy document that IAM accepts")
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_an_option_that_the_module_cannot_express_is_unsupported():
 def test_a_command_that_would_work_on_the_caller_is_unsupported():
     result = steps("aws iam delete-login-profile")
     assert result["disposition"] == "unsupported"
-    assert "works on the caller itself" in result["reason"]
+    assert "changes the caller itself" in result["reason"]
 
 
 @pytest.mark.parametrize("account_id", ["12345678901", "1234567890123", "", None, 123])
@@ -287,9 +287,9 @@ LOGIN = "aws iam create-login-profile --user-name bob --password"
 @pytest.mark.parametrize(
     ("script", "note"),
     [
-        # Pasted, they would change whoever pastes them.
-        (f"{KEY}; aws iam delete-login-profile", "1 of 2 commands shown; the rest would change whoever runs it"),
-        (f"{KEY}; aws iam create-access-key", "1 of 2 commands shown; the rest would change whoever runs it"),
+        # Pasted, they would change the caller.
+        (f"{KEY}; aws iam delete-login-profile", "1 of 2 commands shown; the rest would change the caller itself"),
+        (f"{KEY}; aws iam create-access-key", "1 of 2 commands shown; the rest would change the caller itself"),
         (
             f"{KEY}; aws iam delete-access-key --access-key-id AKIAIOSFODNN7EXAMPLE",
             "1 of 2 commands shown; the rest would",
@@ -308,7 +308,7 @@ LOGIN = "aws iam create-login-profile --user-name bob --password"
         (f"{KEY}; gcloud x; {KEY}", "2 of 3 commands shown; the rest is not AWS"),
         (
             f"{KEY}; gcloud x; aws iam create-access-key",
-            "1 of 3 commands shown; the rest would change whoever runs it or is not AWS",
+            "1 of 3 commands shown; the rest would change the caller itself or is not AWS",
         ),
         (f"{KEY}; if true; then {KEY}; fi", "1 of 2 commands shown; the rest was not read"),
         (f"{KEY} || {KEY}", "1 of 2 commands shown; the rest was not read"),

@@ -90,9 +90,9 @@ ODD = {
     DETACH.replace(" --user", "\u00a0--user"): "U+00A0",
     DETACH.replace("--user-name ann", "^\n  --user-name ann ^\r\n "): "line 1, column 28: `^` continues a line only in",
     DETACH.replace("--user-name ann", "`\n  --user-name ann `\n "): "a backtick continues a line only in PowerShell",
-    DETACH.replace("ann", "'a\u2013b'"): "holds U+2013 (en dash)",
-    f"{CREATE} '{DENY}'".replace('"', "\u201c"): "holds U+201C (left double quotation mark) as character 2",
-    f"{CREATE} '{DENY}'".replace('Deny"', "Deny\u201d"): "holds U+201D (right double quotation mark) as character 53",
+    DETACH.replace("ann", "'a\u2013b'"): "contains U+2013 (en dash)",
+    f"{CREATE} '{DENY}'".replace('"', "\u201c"): "contains U+201C (left double quotation mark) as character 2",
+    f"{CREATE} '{DENY}'".replace('Deny"', "Deny\u201d"): "U+201D (right double quotation mark) as character 53",
     f"{CREATE} '{DENY}'".replace(",", ",\u00a0"): "U+00A0 (no-break space) stands at line 1, column 25",
 }
 

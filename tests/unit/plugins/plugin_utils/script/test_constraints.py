@@ -80,7 +80,7 @@ def test_a_fault_knows_its_place():
 
 def test_a_type_that_is_not_known_is_a_fault():
     assert [text for _path, text in faults(1, "when", {"when": {"type": "timestamp"}})] == [
-        "has the type timestamp, which is not translated"
+        "has the type timestamp, which is not supported"
     ]
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import (
-    SHOWN,
-    WINDOW,
+    MAX_COLUMNS,
+    MAX_SHOWN,
     Problem,
     describe,
     line_and_column,
@@ -63,10 +63,10 @@ def test_the_caret_stands_below_its_character(text, mark, before):
 def test_a_long_line_is_cut_around_the_place(offset):
     text = "".join(str(number % 10) for number in range(1000))
     _where, shown, caret = describe(text, [unsupported("here", offset, offset + 1)]).splitlines()
-    assert len(shown) <= WINDOW + len("  | ……")
+    assert len(shown) <= MAX_COLUMNS + len("  | ……")
     assert shown[caret.index("^")] == text[offset]
-    assert shown.startswith("  | …") == (offset > WINDOW // 2)
-    assert shown.endswith("…") == (offset < 1000 - WINDOW // 2)
+    assert shown.startswith("  | …") == (offset > MAX_COLUMNS // 2)
+    assert shown.endswith("…") == (offset < 1000 - MAX_COLUMNS // 2)
 
 
 def test_a_long_mark_is_cut_with_the_line():
@@ -85,9 +85,9 @@ def test_a_place_at_or_after_the_end_is_no_error(offset):
 
 def test_problems_are_told_in_the_order_of_the_text_and_not_all_of_many():
     text = "x" * 100
-    told = describe(text, [unsupported(f"problem {at}", at, at + 1) for at in reversed(range(SHOWN + 3))])
+    told = describe(text, [unsupported(f"problem {at}", at, at + 1) for at in reversed(range(MAX_SHOWN + 3))])
     assert [line.split(": ")[1] for line in told.splitlines() if line.startswith("line ")] == [
-        f"problem {at}" for at in range(SHOWN)
+        f"problem {at}" for at in range(MAX_SHOWN)
     ]
     assert told.splitlines()[-1] == "and 3 more problems after these"
 

@@ -56,12 +56,12 @@ REJECTED = {
     "aws iam create-user help": ("unsupported", "help prints", "help"),
     "aws ec2 revoke-security-group-ingress --group-id x": (
         "unsupported",
-        "`aws ec2 revoke-security-group-ingress` is not translated",
+        "`aws ec2 revoke-security-group-ingress` is not supported",
         "ec2",
     ),
     "aws --region eu-west-1 s3api put-bucket-acl --bucket x": (
         "unsupported",
-        "`aws s3api put-bucket-acl` is not translated",
+        "`aws s3api put-bucket-acl` is not supported",
         "s3api",
     ),
     "aws iam creat-user --user-name bob": ("unsupported", "has no operation `creat-user`", "creat-user"),
@@ -244,7 +244,7 @@ def test_secrets_are_named_and_never_shown():
 def test_a_value_that_could_be_a_joiner_is_no_guess():
     listed = resolved("aws iam untag-user --user-name bob --tag-keys a and aws iam delete-user --user-name bob")
     assert [problem.message for problem in listed[0].problems] == [
-        "the following `and` could be one more value of --tag-keys"
+        "the following `and` could be another value of --tag-keys"
     ]
     assert resolved("aws iam untag-user --tag-keys a --user-name bob and aws iam get-user")[0].problems == ()
     assert resolved("aws iam untag-user --user-name bob --tag-keys a && aws iam get-user")[0].problems == ()
@@ -277,7 +277,7 @@ def test_collected_scripts_for_other_services_are_unsupported_by_name():
             services = [
                 word for word in text.split() if word in ("acm", "cloudtrail", "ec2", "ecs", "eks", "elb", "kms")
             ]
-            named = [problem.message for problem in problems if "is not translated" in problem.message]
+            named = [problem.message for problem in problems if "is not supported" in problem.message]
             assert named, text
             assert not services or f"`aws {services[0]} " in named[0]
         elif not text.startswith("aws "):

@@ -1,0 +1,122 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shapes that all stages of a run share. They are JSON objects, because they pass through Ansible's tasks.
+
+An alert keeps its shape from the queue to the report; each stage adds fields. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Step(TypedDict, total=False):
+    """One change: a command of a script, or its undo.
+
+    Translation (script/translation.py) or undo (run/undo.py) adds:
+
+    :ivar index: its place in the script, from 1.
+    :ivar wave: the index and the module; one task applies all steps of a wave.
+    :ivar operation: the IAM API operation, e.g. `AttachUserPolicy`.
+    :ivar target: the name of the changed resource; "" for the account itself.
+    :ivar parameters: the API's.
+    :ivar module: the Ansible module that makes the change.
+    :ivar args: the module's options.
+    :ivar line: the place of the command in the script, as is `column`; from 1.
+    :ivar command: the command's source, secrets masked.
+    :ivar undoes: the step that it undoes.
+    :ivar compares: whether the account is compared with the state that the undone step left.
+
+    Observation (modules/observe.py) adds:
+
+    :ivar message_id: identifies the alert in its run, as does `alert_id` to people.
+    :ivar label: the step in one line, for people.
+    :ivar status: `needed`, `unchanged`, `conflict` or `not_run`; later `changed` or `failed`.
+    :ivar before: the affected part of the account before the step, and `after` it.
+    :ivar by_hand: whether a person can run the command instead.
+    :ivar taken: the access that the step removes, for the undo to compare.
+    :ivar consolidated: whether the step is part of an inline policy that stands in for attachments.
+    :ivar fingerprint: identifies the state that a review saw.
+    """
+
+    index: int
+    wave: str
+    operation: str
+    target: str
+    parameters: dict[str, Any]
+    module: str
+    args: dict[str, Any]
+    line: int
+    column: int
+    command: str
+    undoes: dict[str, Any]
+    compares: bool
+    message_id: str
+    alert_id: str
+    label: str
+    status: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    by_hand: bool
+    taken: Any
+    consolidated: bool
+    fingerprint: str
+
+
+class StepResult(TypedDict, total=False):
+    """The result of a step's module, as a loop of Ansible registers it.
+
+    :ivar msg: the error for people.
+    :ivar error: the error of AWS, with its `code`.
+    """
+
+    step: Step
+    failed: bool
+    changed: bool
+    msg: str
+    error: dict[str, Any]
+
+
+class AlertOutcome(TypedDict, total=False):
+    """An alert, from its message to its disposition.
+
+    :ivar message_id: identifies the alert in its run: the id of its newest message.
+    :ivar account: the inventory's host name; None if no host has this account_id.
+    :ivar receipts: its messages, each with `message_id` and `receipt_handle`.
+    :ivar receive_count: how often its messages were received, at most.
+    :ivar script: the vendor's script, secrets masked.
+    :ivar disposition: the decision (module_utils/dispositions.py); None while it is open work.
+    :ivar reason: why, in one or several lines.
+    :ivar by_hand: the commands that are left to a person.
+    :ivar lost: the changes that an undo cannot revert.
+    :ivar undoes: the run that an undo reverts.
+    :ivar problem: why the undo of an alert could not be prepared.
+    """
+
+    alert_id: str
+    message_id: str
+    account: str
+    account_id: str
+    account_name: str | None
+    alert_status: str | None
+    cloud: str | None
+    policy: str | None
+    policy_id: str | None
+    policy_type: str | None
+    severity: str | None
+    resource: str | None
+    resource_id: str | None
+    first_seen: str | None
+    last_seen: str | None
+    receipts: list[dict[str, Any]]
+    receive_count: int
+    script: str
+    disposition: str | None
+    reason: str | None
+    notes: list[str]
+    by_hand: list[str]
+    steps: list[Step]
+    lost: list[str]
+    undoes: str
+    problem: str
