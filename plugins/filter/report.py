@@ -131,12 +131,16 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read
 
 def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
     """See DOCUMENTATION."""
-    made = reports.report([*decided, *from_text(alerts)], run_id, started, finished, check_mode, **more)
-    told = {field: made[field] for field in ("totals", "needs_person", "unsettled")}
-    wanting = [alert for alert in made["alerts"] if alert["disposition"] in told["needs_person"]]
+    made = reports.report(reports.Run([*decided, *from_text(alerts)], run_id, started, finished, check_mode, **more))
+    wanting = [alert for alert in made["alerts"] if alert["disposition"] in made["needs_person"]]
     accounts = list(dict.fromkeys(alert["account"] or alert["account_id"] or "no account" for alert in wanting))
-    told |= {"verdict": reports.verdict(made), "accounts": accounts}
-    return {**told, "alerts": len(made["alerts"]), "text": to_page(sign_report(made, read_key()))}
+    return {
+        **{field: made[field] for field in ("totals", "needs_person", "unsettled")},
+        "verdict": reports.verdict(made),
+        "accounts": accounts,
+        "alerts": len(made["alerts"]),
+        "text": to_page(sign_report(made, read_key())),
+    }
 
 
 class FilterModule:

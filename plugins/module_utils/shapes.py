@@ -120,3 +120,25 @@ class AlertOutcome(TypedDict, total=False):
     lost: list[str]
     undoes: str
     problem: str
+
+
+class RunReport(TypedDict):
+    """The content of report.json; docs/report.md describes the fields, and those of its alerts."""
+
+    run_id: str
+    mode: str
+    started: str
+    finished: str
+    interrupted: str | None
+    totals: dict[str, int]
+    needs_person: dict[str, int]
+    unsettled: list[str]
+    quarantine: dict[str, Any] | None
+    plan: dict[str, Any] | None
+    undoes: list[str]
+    awx: dict[str, Any] | None
+    opened: list[dict[str, Any]]
+    unfenced: list[str]
+    protected: list[dict[str, Any]]
+    expired: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
     DISPOSITIONS,
@@ -18,6 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, example_entries, in_force
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
@@ -50,76 +54,83 @@ DONE = ("changed", "unchanged")
 CHANGING = ("needed", "changed")
 
 
-def report(
-    alerts,
-    run_id,
-    started,
-    finished,
-    check_mode,
-    tolerate=(),
-    unsettled=(),
-    settings=(),
-    interrupted=None,
-    quarantine_queue=None,
-    unmoved=(),
-    plan=None,
-    undoes=(),
-    awx=None,
-):
-    """The run as data, the content of report.json (docs/report.md holds its schema).
+@dataclass(frozen=True)
+class Run:
+    """A run at its end. Times are ISO 8601 in UTC.
 
-    :param alerts: alerts with their outcome.
-    :param started: ISO 8601 UTC, as is C(finished).
-    :param tolerate: dispositions that the user lets pass without a person looking.
-    :param unsettled: what kept messages from being deleted or given back.
-    :param settings: what C(settings) of the filter of that name returned for each account.
-    :param interrupted: what ended the run before its end, None for a whole one.
-    :param quarantine_queue: where messages were moved to, if there is such a queue; C(unmoved): message ids of alerts
-        that could not be.
-    :param plan: the plan that was applied, if any.
-    :param undoes: ids of the runs that are undone by this one, if it is an undo.
-    :param awx: what AWX tells the job about itself, if it is one.
-    :returns: dict of C(run_id), C(mode), C(started), C(finished), C(interrupted), C(totals), C(needs_person),
-        C(unsettled), C(quarantine), C(plan), C(undoes), C(awx), C(opened), C(unfenced), C(protected), C(expired) and
-        C(alerts);
-        holds no secret.
+    :ivar alerts: the alerts with their outcomes.
+    :ivar tolerate: the dispositions that do not need attention, by the user's choice.
+    :ivar unsettled: why messages could not be deleted or released.
+    :ivar settings: the settings of each account (run/settings.py).
+    :ivar interrupted: what ended the run early, None for a complete run.
+    :ivar quarantine_queue: the queue that messages were moved to, if any.
+    :ivar unmoved: the message ids of alerts that could not be moved there.
+    :ivar plan: the plan that was applied, if any.
+    :ivar undoes: the ids of the runs that an undo reverts.
+    :ivar awx: AWX's variables of the job, if it is one.
     """
-    moved = _moved(alerts, unmoved, awx) if quarantine_queue and not check_mode else {}
-    entries = for_each_alert("reporting it", alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
+
+    alerts: Sequence[AlertOutcome]
+    run_id: str
+    started: str
+    finished: str
+    check_mode: bool
+    tolerate: Collection[str] = ()
+    unsettled: Sequence[str] = ()
+    settings: Sequence[Mapping[str, Any]] = ()
+    interrupted: str | None = None
+    quarantine_queue: str | None = None
+    unmoved: Collection[str] = ()
+    plan: Mapping[str, Any] | None = None
+    undoes: Sequence[str] = ()
+    awx: Mapping[str, Any] | None = None
+
+    @property
+    def mode(self) -> str:
+        return "check" if self.check_mode else "undo" if self.undoes else "apply"
+
+
+def report(run: Run) -> RunReport:
+    """The report of a run, the content of report.json (docs/report.md has its schema). It does not contain secrets."""
+    moved = _moved(run) if run.quarantine_queue and not run.check_mode else {}
+    entries = for_each_alert("reporting it", run.alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
     shown = sorted(entries, key=_account_then_alert)
     dispositions = [alert["disposition"] for alert in shown]
+    totals = {word: dispositions.count(word) for word in WORDS if word in dispositions}
     return {
-        "run_id": run_id,
-        "mode": "check" if check_mode else "undo" if undoes else "apply",
-        "started": started,
-        "finished": finished,
-        "interrupted": interrupted,
-        "totals": {word: dispositions.count(word) for word in WORDS if word in dispositions},
-        "needs_person": {word: dispositions.count(word) for word in WANTING if word in {*dispositions} - {*tolerate}},
-        "unsettled": redact_all(list(unsettled)),
-        "quarantine": {"queue": quarantine_queue, "alerts": len(moved)} if moved else None,
-        "plan": _plan(alerts, plan) if plan else None,
-        "undoes": list(undoes),
-        "awx": dict(awx) if awx else None,
-        "opened": [{"account": one["account"], "allow": one["allow"]} for one in settings if one["allow"]],
-        "unfenced": [one["account"] for one in settings if one.get("unfenced")],
-        "protected": _protected(settings, started),
-        "expired": _expired(settings, started),
+        "run_id": run.run_id,
+        "mode": run.mode,
+        "started": run.started,
+        "finished": run.finished,
+        "interrupted": run.interrupted,
+        "totals": totals,
+        "needs_person": {word: totals[word] for word in WANTING if word in totals and word not in run.tolerate},
+        "unsettled": redact_all(list(run.unsettled)),
+        "quarantine": {"queue": run.quarantine_queue, "alerts": len(moved)} if moved else None,
+        "plan": _plan(run.alerts, run.plan) if run.plan else None,
+        "undoes": list(run.undoes),
+        "awx": dict(run.awx) if run.awx else None,
+        "opened": [{"account": one["account"], "allow": one["allow"]} for one in run.settings if one["allow"]],
+        "unfenced": [one["account"] for one in run.settings if one.get("unfenced")],
+        "protected": _protected(run.settings, run.started),
+        "expired": _expired(run.settings, run.started),
         "alerts": shown,
     }
 
 
 def _plan(alerts, plan):
-    told = {field: plan[field] for field in ("run_id", "created", "expires")}
-    return {**told, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
+    named = {field: plan[field] for field in ("run_id", "created", "expires")}
+    return {**named, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
 
 
-def _moved(alerts, unmoved, awx):
+def _moved(run):
     """{message id: what to say} of the alerts that wait in the quarantine queue now."""
-    own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in alerts)
-    moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*unmoved}
-    away = [alert for alert in alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))]
-    back = {alert["message_id"]: put_back(awx, alert["alert_id"]) for alert in away}
+    own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in run.alerts)
+    moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*run.unmoved}
+    away = [
+        alert for alert in run.alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))
+    ]
+    back = {alert["message_id"]: put_back(run.awx, alert["alert_id"]) for alert in away}
     return {message_id: f"{MOVED} {command}" for message_id, command in back.items()}
 
 

@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
@@ -89,17 +89,19 @@ class Unfinished:
         again = "undo again" if self.undoes else "run again"
         reason = f"{interrupted} before it was finished. What is applied already is found by the next run: {again}."
         return report(
-            self.alerts(reason),
-            run["run_id"],
-            run["started"],
-            finished,
-            check_mode=run["check_mode"],
-            tolerate=run["tolerate"],
-            unsettled=unsettled,
-            settings=self.settings,
-            interrupted=interrupted,
-            undoes=self.undoes,
-            awx=run["awx"],
+            Run(
+                self.alerts(reason),
+                run["run_id"],
+                run["started"],
+                finished,
+                check_mode=run["check_mode"],
+                tolerate=run["tolerate"],
+                unsettled=unsettled,
+                settings=self.settings,
+                interrupted=interrupted,
+                undoes=self.undoes,
+                awx=run["awx"],
+            )
         )
 
 

@@ -160,7 +160,9 @@ def run(bodies, scripts, stored=DENY, is_review=False):
     if HOST in translated:
         facts |= work(translated, is_review, Iam(stored))
     outcomes = from_text(to_text(outcome_module.outcomes_of_all(translated, {HOST: facts}, is_review)))
-    report = reports.report([*decided, *outcomes], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", is_review)
+    report = reports.report(
+        reports.Run([*decided, *outcomes], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", is_review)
+    )
     strict = json.loads(to_page(report), parse_constant=pytest.fail)
     planning = {"alerts": outcomes, "lifetime": timedelta(days=1), "who": {}, "key": ""}
     files = run_files(strict, (), planning if is_review else None)

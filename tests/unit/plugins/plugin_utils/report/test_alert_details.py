@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import story
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 SCRIPT = "aws iam tag-user --user-name alice \\\n  --tags Key=a,Value=b"
 STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "alice"}, "status": "failed",
@@ -16,7 +16,7 @@ def told(disposition="failed", **more):
     alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "account_id": "111122223333",
              "reason": "AWS said no", "script": SCRIPT, "steps": [STEP], **more}  # fmt: skip
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
-    run = report([{**alert, "disposition": disposition}], "run-1", *times, check_mode=True)
+    run = report(Run([{**alert, "disposition": disposition}], "run-1", *times, check_mode=True))
     return story({**run, "alert": run["alerts"][0]})
 
 

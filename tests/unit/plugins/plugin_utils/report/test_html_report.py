@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 SCRIPT = "aws iam tag-user --user-name alice"
 
@@ -22,7 +22,7 @@ def alert(disposition="remediated", **more):
 
 
 def page(*alerts, check_mode=False, endpoint="", **more):
-    run = report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more)
+    run = report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more))
     return html_report(run, endpoint)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from prometheus_client import parser as prometheus
 from prometheus_client.openmetrics import parser as openmetrics
 
@@ -22,7 +22,7 @@ def alert(disposition, first_seen=None, steps=(), **more):
 
 
 def told(*alerts, calls=(), check_mode=False, **more):
-    run = report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:40Z", check_mode, **more)
+    run = report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:40Z", check_mode, **more))
     return metrics(run, calls)
 
 
@@ -91,5 +91,5 @@ def test_no_text_of_an_alert_gets_in():
 
 
 def test_a_label_ends_where_its_text_ends():
-    run = report([], HOSTILE, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", False)
+    run = report(Run([], HOSTILE, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", False))
     assert values(metrics(run))["leastpriv_run_info"] == {(HOSTILE, "1.0.0"): 1}

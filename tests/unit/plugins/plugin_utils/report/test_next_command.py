@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command, undo_command
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 RUN = "20260101T000000Z-0000"
 
@@ -14,7 +14,7 @@ RUN = "20260101T000000Z-0000"
 def told(disposition, check_mode, undoes=()):
     alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": disposition}
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
-    return report([alert], RUN, *times, check_mode, undoes=undoes)
+    return report(Run([alert], RUN, *times, check_mode, undoes=undoes))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 
 def alert(number, disposition="refused", **more):
@@ -16,7 +16,7 @@ def alert(number, disposition="refused", **more):
 
 
 def told(*alerts, check_mode=False, url="", **more):
-    run = report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more)
+    run = report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more))
     return notification(run, "/a/run-1/report.html", url)
 
 

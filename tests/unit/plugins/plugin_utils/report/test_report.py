@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import results
@@ -32,7 +32,7 @@ def alert(alert_id, disposition, reason="why", account="payments", **more):
 
 
 def made(*alerts, check_mode=False, tolerate=(), **more):
-    return report(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, tolerate, **more)
+    return report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, tolerate, **more))
 
 
 def test_totals_count_dispositions_in_their_own_order():
@@ -131,7 +131,7 @@ PROTECTED = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "why"}
 
 def settled(**settings):
     account = {"account": "payments", "allow": [], "protected": [], **settings}
-    return report([], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", False, settings=[account])
+    return report(Run([], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", False, settings=[account]))
 
 
 def test_what_is_opened_is_reported_in_one_line():
