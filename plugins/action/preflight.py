@@ -45,26 +45,26 @@ class ActionModule(ActionBase):
         )
         self.variables = task_vars or {}
         self.checks, self.is_doctor = options["checks"], options["as_findings"]
-        problems = list(dict.fromkeys(" ".join(problem.split()) for problem in self._problems()))
+        # Nothing works without them, the doctor's other checks neither.
+        missing = preflight.program_problems()
+        problems = missing or list(dict.fromkeys(" ".join(problem.split()) for problem in self._problems()))
         answer = {**result, "changed": False}
         if warnings := self._expired():
             answer["warnings"] = warnings
-        if self.is_doctor:
+        if self.is_doctor and not missing:
             return answer | {"findings": findings(problems)}
-        done = "Nothing was received." if "queue" in self.checks else "Nothing was done."
-        return answer | ({"failed": True, "msg": preflight.in_short(problems, done)} if problems else {})
+        outcome = "nothing was received" if "queue" in self.checks else "nothing was done"
+        return answer | ({"failed": True, "msg": preflight.in_short(problems, outcome)} if problems else {})
 
     def _problems(self) -> Iterator[str]:
-        """All that is wrong. What needs libraries, or a play that can run at all, is tried only where these are."""
+        """All that is wrong."""
         hosts = self._hosts()
         wrong = [(problem, host.name) for host in hosts for problem in host.settings.get("problems", [])]
         yield from preflight.by_hosts(wrong, len(hosts))
         yield from self._unknown_elsewhere(hosts)
         yield from self._estate_problems(hosts)
-        missing = preflight.program_problems()
-        yield from missing
         settings = self._settings()
-        if not missing and settings:
+        if settings:
             yield from self._remote_problems(hosts, settings)
 
     def _estate_problems(self, hosts: list[preflight.Host]) -> Iterator[str]:

@@ -35,13 +35,33 @@ def write_estate(stack, row):
     return path
 
 
+# In the place of libraries that are not installed.
+SITE_CUSTOMIZE = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def without_libraries(stack, missing):
+    """The environment of a Python that does not find some libraries."""
+    folder = stack.folder / "-".join(["without", *missing])
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(SITE_CUSTOMIZE.format(missing=missing))
+    return {"PYTHONPATH": str(folder)}
+
+
 def run_row(stack, row):
     extra = ["-e", json.dumps(row["extra"])] if "extra" in row else []
     inventory = write_estate(stack, row)
     playbook = row.get("playbook", "remediate.yml")
-    return run_playbook(
-        stack, "-i", str(inventory), *extra, *row.get("args", []), env=row.get("env"), playbook=playbook
-    )
+    env = row.get("env", {}) | (without_libraries(stack, row["missing"]) if "missing" in row else {})
+    return run_playbook(stack, "-i", str(inventory), *extra, *row.get("args", []), env=env, playbook=playbook)
 
 
 @pytest.mark.parametrize("row", rows("worked"))
@@ -72,6 +92,7 @@ def test_an_estate_that_is_refused_before_anything_is_received(stack, alert, aws
     assert run.rc not in (0, None)
     for words in row["says"]:
         assert words in told or words.replace("'", "''") in told, run.stdout
+    assert "The whole run: nothing was " in told, "Ansible names the first host"
     assert "wr0ng-secret" not in run.stdout + run.stderr
     assert run.report is None
     assert [message["receive_count"] for message in stack.messages()] == [0]
@@ -118,25 +139,32 @@ def test_a_play_of_ones_own_that_debugs_works(stack, alert):
     assert run.dispositions == {"I-1": "remediated"}, run.stdout
 
 
+NO_ACCOUNTS = {
+    "EMPTY": {"hosts": {}},
+    "WEB": {"hosts": {"web": {}}},
+    "NO-MEMBER": {"hosts": {"web": {}}, "children": {"aws_accounts": {"hosts": {}}}},
+    "LIMIT": {"hosts": {"web": {}}, "children": {"aws_accounts": {"hosts": {"payments": {}}}}},
+}
+
+
 @pytest.mark.parametrize(
     ("playbook", "args", "env", "says"),
     [
-        (
-            "playbooks/undo.yml",
-            ["-i", "WEB", "--limit", "web"],
-            [],
-            "--limit web matches no host of the group aws_accounts",
-        ),
-        ("playbooks/redrive.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
         ("remediate.yml", ["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
+        ("playbooks/apply.yml", ["-i", "WEB"], [], "has hosts, but none in the group aws_accounts"),
+        ("playbooks/doctor.yml", ["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
+        ("playbooks/policies.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
+        ("playbooks/redrive.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
+        ("playbooks/remediate.yml", ["-i", "NO-MEMBER"], [], "has hosts, but none in the group aws_accounts"),
+        ("playbooks/review.yml", ["-i", "NO-MEMBER"], [], "has hosts, but none in the group aws_accounts"),
+        ("playbooks/show.yml", ["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
+        ("playbooks/undo.yml", ["-i", "LIMIT", "--limit", "web"], [], "--limit web matches no host of the group"),
     ],
-    ids=["limit", "empty", "foreign configuration"],
 )
 def test_a_run_without_accounts_fails(stack, alert, playbook, args, env, says):
-    (stack.folder / "empty.yml").write_text("all: {hosts: {}}\n")
-    accounts = {"children": {"aws_accounts": {"hosts": {"payments": {}}}}, "hosts": {"web": {}}}
-    (stack.folder / "web.yml").write_text(yaml.safe_dump({"all": accounts}))
-    files = {"WEB": str(stack.folder / "web.yml"), "EMPTY": str(stack.folder / "empty.yml")}
+    files = {name: str(stack.folder / f"{name.lower()}.yml") for name in NO_ACCOUNTS}
+    for name, inventory in NO_ACCOUNTS.items():
+        (stack.folder / f"{name.lower()}.yml").write_text(yaml.safe_dump({"all": inventory}))
     (stack.folder / "foreign.cfg").write_text("[defaults]\n")
     chosen = {name: str(stack.folder / "foreign.cfg") for name in env}
     run = run_playbook(stack, *(files.get(arg, arg) for arg in args), env=chosen, playbook=playbook)

@@ -125,7 +125,7 @@ def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
     for mode in ((), ("--check",)):
         unknown = run_playbook(stack, *mode, "-e", "alert_id=I-99", *QUARANTINE, playbook="playbooks/redrive.yml")
         assert unknown.rc == 2, unknown.stdout
-        assert "Not found in the quarantine queue: I-99" in unknown.stdout
+        assert "The whole run: not found in the quarantine queue: I-99" in unknown.stdout
     back = run_playbook(stack, "-e", "alert_id=I-2", *QUARANTINE, playbook="playbooks/redrive.yml")
     assert back.rc == 0, back.stdout
     assert re.search(r"^ *moved: '?1'?$", back.stdout, re.MULTILINE), back.stdout

@@ -135,6 +135,6 @@ def test_nothing_is_applied_where_the_review_has_handed_on_no_plan(stack, jobs):
         "playbooks/apply.yml", hosts(stack, "payments"), template_vars=TEMPLATE_VARS, launch_vars={"remediate_plan": ""}
     )
     assert apply.rc == 2
-    assert "No plan was given" in apply.told
+    assert "no plan was given" in apply.told
     assert stack.calls() == []
     assert stack.depth() == (2, 0)

@@ -29,13 +29,9 @@ HERE = (WARM, "local", "ansible.builtin.local")
 BY_PLAY = "set {} as a variable of the play, which an inventory cannot override"
 MAX_LINES = 5
 MAX_NAMED = 3
-# What is installed with which command.
-PROGRAMS = {
-    "boto3": "pip install boto3",
-    "botocore": "pip install botocore",
-    "requests": "pip install requests",
-    "ansible_collections.amazon.aws": "ansible-galaxy collection install amazon.aws",
-}
+# What the Python that runs Ansible must be able to import.
+LIBRARIES = ("boto3", "botocore", "requests")
+COLLECTIONS = ("amazon.aws",)
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,15 @@ class Play:
     applies: bool
 
 
-def in_short(problems: Sequence[str], was_received: str = "Nothing was received.") -> str:
-    """All problems as a message of at most MAX_LINES lines, the last of which has what is left over."""
+def in_short(problems: Sequence[str], outcome: str = "nothing was received") -> str:
+    """All problems as a message of at most MAX_LINES lines, the last of which has what is left over.
+
+    Ansible prints it beside the name of one host, so it begins with what it is about.
+    """
     lines = list(problems)
     if len(lines) >= MAX_LINES:
         lines = [*lines[: MAX_LINES - 2], " ".join(lines[MAX_LINES - 2 :])]
-    return "\n".join([f"{was_received} Correct this first:", *(f"- {line}" for line in lines)])
+    return "\n".join([f"The whole run: {outcome}. Correct this first:", *(f"- {line}" for line in lines)])
 
 
 def by_hosts(found: Iterable[tuple[str, str]], hosts: int) -> list[str]:
@@ -89,11 +88,16 @@ def _names(names: Sequence[str]) -> str:
 
 
 def program_problems() -> list[str]:
-    """Libraries and collections that are not installed for the Python that runs Ansible."""
+    """Libraries and collections that are not installed for the Python that runs Ansible, a sentence for each kind."""
+    libraries = [name for name in LIBRARIES if not _is_installed(name)]
+    collections = [name for name in COLLECTIONS if not _is_installed(f"ansible_collections.{name}")]
     return [
-        f"{name.removeprefix('ansible_collections.')} is not installed for {sys.executable}: {command}."
-        for name, command in PROGRAMS.items()
-        if not _is_installed(name)
+        f"Not installed: {' and '.join(missing)}. Run {command} {' '.join(missing)}."
+        for missing, command in (
+            (libraries, f"{sys.executable} -m pip install"),
+            (collections, "ansible-galaxy collection install"),
+        )
+        if missing
     ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from datetime import datetime, timezone
 
 import pytest
@@ -31,10 +32,12 @@ def test_hosts_are_named_where_a_problem_is_not_that_of_all():
 
 
 def test_what_is_missing_is_named_with_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(preflight.PROGRAMS, "no_such_library", "pip install it")
-    (told,) = preflight.program_problems()
-    assert "no_such_library is not installed for" in told
-    assert told.endswith(": pip install it.")
+    assert preflight.program_problems() == []
+    monkeypatch.setattr(preflight, "LIBRARIES", ("boto3", "no_such_library"))
+    monkeypatch.setattr(preflight, "COLLECTIONS", ("no.such", "amazon.aws"))
+    library, collection = preflight.program_problems()
+    assert library == f"Not installed: no_such_library. Run {sys.executable} -m pip install no_such_library."
+    assert collection == "Not installed: no.such. Run ansible-galaxy collection install no.such."
 
 
 @pytest.mark.parametrize(
