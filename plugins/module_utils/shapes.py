@@ -92,6 +92,7 @@ class AlertOutcome(TypedDict, total=False):
     :ivar lost: the changes that an undo cannot revert.
     :ivar undoes: the run that an undo reverts.
     :ivar problem: why the undo of an alert could not be prepared.
+    :ivar reviewed: the steps of the plan that the run applies.
     """
 
     alert_id: str
@@ -120,6 +121,7 @@ class AlertOutcome(TypedDict, total=False):
     lost: list[str]
     undoes: str
     problem: str
+    reviewed: list[dict[str, Any]]
 
 
 class RunReport(TypedDict):

@@ -151,8 +151,8 @@ def assert_reasons_say_what_has_changed(told):
     for alert_id, words in {
         "I-halfway": "step 1, create-policy halfway-prisma-restrictions-I-halfway-1: there was nothing, there is",
         "I-drifts": f'there is {{"attached_policies": ["{READ_ONLY}"]}}',
-        "I-rewritten": "its script. Nothing of it was applied",
-        "I-resent": "its message. Nothing of it was applied",
+        "I-rewritten": "its script. None of it was applied",
+        "I-resent": "its message. None of it was applied",
         "I-undone": 'step 2, attach-user-policy undone: there was {"attached_policies": [',
     }.items():
         assert told[alert_id].startswith("Changed since it was reviewed: ")

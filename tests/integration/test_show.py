@@ -52,7 +52,7 @@ def test_an_alert_that_no_run_knows_and_no_alert_at_all_are_told(stack):
     unknown = show(stack, stack.folder / "nowhere", ALERT="I-9")
     assert unknown.rc == 2
     output = " ".join((unknown.stdout + unknown.stderr).split())
-    assert "No report knows the alert 'I-9' (reports looked through under" in output
+    assert "No report has the alert 'I-9' (reports searched under" in output
     assert "Traceback" not in output
     nothing = show(stack, stack.folder)
     assert nothing.rc == 2

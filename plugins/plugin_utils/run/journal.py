@@ -1,11 +1,11 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The journal of a run: what is about to be done in AWS before it is done, and what came of it.
+"""The journal of a run: each change of AWS before it is made, and its result.
 
-A file of JSON lines that many workers append to. The first line tells of the run; every line holds its own SHA-256 and
-that of the line before it, so that a line that was changed, taken out or put in is found. With a key every line is
-signed, too: without the key nobody can write another chain. A line per account says that the run finished there.
+A file of JSON lines that many workers append to. The first line describes the run. Every line has its own SHA-256 and
+that of the previous line, so edited, missing and inserted lines are found. With a key, every line is also signed: a
+forged chain needs the key. One line per account records that the run finished there.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declared_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import JOURNAL, KEY, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 
 NAME = "journal.jsonl"
 VERSION = 1
 RUN, INTENT, RESULT, END = "run", "intent", "result", "end"
-# What of a step is needed to know what was done, and to undo it.
+# The fields of a step that record the change and allow its undo.
 STEP_FIELDS = (
     "alert_id",
     "message_id",
@@ -48,20 +49,20 @@ BLOCK = 1 << 16
 
 
 class JournalError(LeastprivError):
-    """A journal cannot be read, or is not what was written; the message names the file and the line."""
+    """A journal cannot be read, or was edited; the message names the file and the line."""
 
 
 class EmptyJournal(JournalError):
-    """A journal without a whole line: its run was killed before it did anything."""
+    """A journal without a complete line: its run was killed before it changed anything."""
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A journal as it was read.
+    """A checked journal.
 
-    :ivar run: the first line: C(run_id), C(started), C(mode), C(user), C(awx), C(undoes).
+    :ivar run: the first line: `run_id`, `started`, `mode`, `user`, `awx`, `undoes`.
     :ivar entries: the lines after it, in order.
-    :ivar is_torn: whether the last line was never finished, since the run was killed; it is left out.
+    :ivar is_torn: whether the last line is incomplete because the run was killed; it is left out.
     """
 
     run: Mapping[str, Any]
@@ -69,11 +70,11 @@ class Journal:
     is_torn: bool
 
     def is_finished(self, account_id: str) -> bool:
-        """Whether the run finished its work in an account; if not, it was killed, or lines are missing at the end."""
+        """Whether the run finished in an account; otherwise it was killed, or lines are missing at the end."""
         return any(entry["event"] == END and entry["account_id"] == account_id for entry in self.entries)
 
 
-def intents(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def intents(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """The lines to write before steps are applied."""
     return [
         {"event": INTENT, **{field: step.get(field) for field in STEP_FIELDS}, "calls": declared_calls(step)}
@@ -82,11 +83,11 @@ def intents(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The lines to write after them.
+    """The lines to write after steps were applied.
 
-    :param applied: the loop results of the modules, each with its C(step).
+    :param applied: the loop results of the modules, each with its `step`.
     """
-    return for_each_alert("writing down its result", applied, _result_line, _lost_line)
+    return for_each_alert("recording its result", applied, _result_line, _lost_line)
 
 
 def _result_line(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _lost_line(one: Mapping[str, Any], reason: str) -> dict[str, Any]:
 
 
 def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the journal and the rest of the run need to know of the loop results of the modules."""
+    """The loop results of the modules, reduced to the fields that the journal and the rest of the run need."""
     return for_each_alert("keeping its result", applied, _kept, _lost_result)
 
 
@@ -127,16 +128,16 @@ def _lost_result(one: Mapping[str, Any], reason: str) -> dict[str, Any]:
 
 
 def result_of(applied: Mapping[str, Any]) -> str:
-    """C(failed), C(changed) or C(unchanged)."""
+    """`failed`, `changed` or `unchanged`."""
     if applied.get("failed"):
         return "failed"
     return "changed" if applied.get("changed") else "unchanged"
 
 
 def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], key: str = "") -> None:
-    """Write lines and wait until the disk has them; all of them are there, or none.
+    """Append lines and wait until they are on disk: all of them or none.
 
-    :param run: what the first line tells, for the first who comes.
+    :param run: the content of the first line, for a new file.
     :param key: the secret to sign the lines with, if there is one.
     :raises OSError:
     """
@@ -144,7 +145,7 @@ def append(path: Path, run: Mapping[str, Any], entries: Sequence[Mapping[str, An
     with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         last, end = _last_line(file)
-        # What a killed worker left of a line was never acted upon.
+        # An incomplete line is from a killed worker, which had not begun its change.
         file.truncate(end)
         head = [] if last else [{"event": RUN, "version": VERSION, **run}]
         previous = json.loads(last)["sha256"] if last else None
@@ -182,7 +183,7 @@ def _digest(entry: Mapping[str, Any]) -> str:
 
 
 def _last_line(file: Any) -> tuple[bytes, int]:
-    """The last line that is whole, and where it ends."""
+    """The last complete line, and its end."""
     start, tail = file.seek(0, os.SEEK_END), b""
     while start > 0 and tail.count(b"\n") < 2:
         length = min(BLOCK, start)
@@ -201,11 +202,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_journal(path: Path, key: str = "") -> Journal:
-    """Read a journal, and make sure that it is as it was written.
+    """Read and check a journal.
 
-    :param key: the secret that every line must be signed with; empty where no line may be.
-    :raises JournalError: for a file that cannot be read, is not a journal, is not signed with the key, or has a line
-        that was changed.
+    :param key: the secret that every line must be signed with; empty if no line may be signed.
+    :raises JournalError: if the file cannot be read, is not a journal, is not signed with the key, or was edited.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -213,20 +213,20 @@ def read_journal(path: Path, key: str = "") -> Journal:
         raise JournalError(f"Could not read the journal {path}: {error.strerror}.") from None
     torn = lines.pop()
     if not lines:
-        raise EmptyJournal(f"The journal {path} holds no whole line: its run was killed before it did anything.")
+        raise EmptyJournal(f"The journal {path} has no complete line: its run was killed before it changed anything.")
     previous, entries = None, []
     for number, line in enumerate(lines, 1):
         entries.append(_checked(path, number, line, previous))
         previous = entries[-1].pop("sha256")
         _check_signature(path, number, entries[-1], key)
     if entries[0].get("event") != RUN or entries[0].get("version") != VERSION:
-        raise JournalError(f"{path} does not begin as a journal of this version (the first line tells of the run).")
+        raise JournalError(f"{path} does not begin like a journal of this version (the first line describes the run).")
     return Journal(entries[0], entries[1:], bool(torn))
 
 
 def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
+        entry: dict[str, Any] = json.loads(line)
         digest = entry["sha256"]
         rest = {field: value for field, value in entry.items() if field != "sha256"}
         is_whole = digest == _digest(rest) and rest["previous"] == previous
@@ -234,23 +234,23 @@ def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict
         is_whole = False
     if not is_whole:
         raise JournalError(
-            f"Line {number} of the journal {path} is not what the run wrote there, or the line before it is missing. "
-            "Nothing in it can be trusted: restore the file from a copy, or undo by hand what report.json tells."
+            f"Line {number} of the journal {path} was edited, or the line before it is missing. "
+            "The file cannot be trusted: restore it from a copy, or undo manually the changes in report.json."
         )
     return entry
 
 
 def _check_signature(path: Path, number: int, entry: dict[str, Any], key: str) -> None:
-    """Take the signature out of a line.
+    """Remove the signature from a line.
 
-    :raises JournalError: it is not the key's; without a key, that the run had one.
+    :raises JournalError: if it does not match the key, or is there although no key is set.
     """
     given = entry.pop("hmac", None)
     if given is not None and not key:
         raise JournalError(f"The journal {path} is signed: set {KEY} to the key of its run.")
     if key and not is_signature(given, _signed(entry), key):
         raise JournalError(
-            f"Line {number} of the journal {path} is not signed with the key in {KEY}: somebody else wrote it, or its "
-            f"run had another key or none. If you trust the file, undo it with the key of its run, or with {KEY} empty "
-            "if it had none; otherwise undo by hand."
+            f"Line {number} of the journal {path} is not signed with the key in {KEY}: it was forged, or its run had "
+            f"another key or none. If you trust the file, undo with the key of its run, or with {KEY} empty if it had "
+            "none. Otherwise undo manually."
         )

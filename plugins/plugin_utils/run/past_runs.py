@@ -7,53 +7,72 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import EmptyJournal, JournalError, read_journal
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
+    EmptyJournal,
+    Journal,
+    JournalError,
+    read_journal,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import SealError, check_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import changes, undo_alerts
 
-# What a report tells of an alert that a journal does not.
-TOLD = ("account_name", "policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
+# The fields of an alert that only a report has.
+REPORTED_FIELDS = ("account_name", "policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 
 
 class NotReported(LeastprivError):
-    """No report or plan tells what was asked for; the message says where it was looked for."""
+    """No report or plan has the requested item; the message names the places that were searched."""
 
 
-def reported(alert_id, artifacts_dir, run_id="", key=""):
-    """Find an alert in the newest report that knows it, or in that of one run.
+class ReportedAlert(TypedDict):
+    """An alert as report.json has it, and its report's `run_id`, `mode` and `finished`."""
+
+    run_id: str
+    mode: str
+    finished: str
+    alert: dict[str, Any]
+
+
+def reported(alert_id: str, artifacts_dir: str, run_id: str = "", key: str = "") -> ReportedAlert:
+    """Find an alert in the newest report that has it, or in the report of one run.
 
     :param alert_id: the vendor's id.
     :param artifacts_dir: folder of all runs.
     :param run_id: the name of a run's folder, or empty.
     :param key: the secret that reports must be signed with, if there is one.
-    :returns: dict of C(alert), as report.json has it, and the report's C(run_id), C(mode) and C(finished).
-    :raises NotReported: naming the folder and what was found there.
+    :raises NotReported: naming the folder and the reports that it has.
     """
     folders = _folders(artifacts_dir, run_id)
     for folder in folders:
         report = _read(folder / "report.json", key)
         for alert in report["alerts"]:
             if alert["alert_id"] == alert_id:
-                return {**{field: report[field] for field in ("run_id", "mode", "finished")}, "alert": alert}
+                return {
+                    "run_id": report["run_id"],
+                    "mode": report["mode"],
+                    "finished": report["finished"],
+                    "alert": alert,
+                }
     newest = f", the newest is {folders[0].name}" if folders else ""
     raise NotReported(
-        f"No report knows the alert {alert_id!r} (reports looked through under {artifacts_dir}: "
-        f"{len(folders)}{newest}). Review the queue ({next_step('review', {})}), or name another "
+        f"No report has the alert {alert_id!r} (reports searched under {artifacts_dir}: "
+        f"{len(folders)}{newest}). Review the queue ({next_step('review', {})}), or set another "
         "remediate_artifacts_dir."
     )
 
 
 def plan_of(named: str, artifacts_dir: str) -> Any:
-    """Read a plan: that of a run, given as its id, a file, given as its path, or its own text.
+    """Read a plan, named by its run's id or its file's path, or given as its own text.
 
     :returns: the JSON value, untrusted.
     :raises NotReported: naming the file.
@@ -77,17 +96,17 @@ def _parsed(where: Any, text: str) -> Any:
 
 
 def journaled(
-    artifacts_dir: str, run_id: str = "", alert_ids: Sequence[str] = (), key: str = ""
-) -> list[dict[str, Any]]:
+    artifacts_dir: str, run_id: str = "", alert_ids: Collection[str] = (), key: str = ""
+) -> list[AlertOutcome]:
     """The alerts to undo: those of one run, or each in the newest run that changed something for it.
 
     :param artifacts_dir: folder of all runs.
     :param run_id: the name of a run's folder, or empty; an undo can be named, and is undone.
     :param alert_ids: the alerts to undo; empty for all of the run.
     :param key: the secret that journals must be signed with, if there is one.
-    :returns: alerts as C(undo_alerts) gives them, with C(undoes) (their run) and what its report tells of them.
-    :raises NotReported: when nothing is named, no such run has changed anything, or an alert is in none.
-    :raises JournalError: for a journal that is not as it was written.
+    :returns: the alerts of `undo_alerts` with `undoes` (their run) and the fields that its report has of them.
+    :raises NotReported: if nothing is named, no such run changed anything, or no run changed anything for an alert.
+    :raises JournalError: if a journal was edited.
     """
     if run_id:
         return _of_run(_run_folder(artifacts_dir, run_id), alert_ids, key)
@@ -97,7 +116,7 @@ def journaled(
     return [alert for alert_id in alert_ids for alert in _newest(folders, alert_id, artifacts_dir, key)]
 
 
-def _run_folder(artifacts_dir, run_id):
+def _run_folder(artifacts_dir: str, run_id: str) -> Path:
     if not RUN_ID.fullmatch(run_id):
         raise NotReported(_no_run_id(run_id))
     folder = Path(artifacts_dir, run_id)
@@ -107,58 +126,61 @@ def _run_folder(artifacts_dir, run_id):
     return folder
 
 
-def _newest(folders, alert_id, artifacts_dir, key):
-    """The alert in the newest journal that has it; what an undo put back is not taken for a run's own change."""
+def _newest(folders: Collection[Path], alert_id: str, artifacts_dir: str, key: str) -> list[AlertOutcome]:
+    """The alert in the newest journal that has it; the changes of an undo do not count."""
     for folder in folders:
         with suppress(EmptyJournal):
             journal = _journal(folder, key)
             if journal.run["mode"] == "apply" and any(one["alert_id"] == alert_id for one in changes(journal)):
                 return _of_run(folder, [alert_id], key)
     raise NotReported(
-        f"No run changed anything for the alert {alert_id!r} (journals looked through under {artifacts_dir}: "
+        f"No run changed anything for the alert {alert_id!r} (journals searched under {artifacts_dir}: "
         f"{len(folders)}). Name another remediate_artifacts_dir."
     )
 
 
-def _journal(folder, key):
+def _journal(folder: Path, key: str) -> Journal:
     journal = read_journal(folder / JOURNAL, key)
     if journal.run.get("run_id") != folder.name:
-        # A whole journal is as it was written, wherever it is put.
-        raise JournalError(f"The journal {folder / JOURNAL} is that of another run, {journal.run.get('run_id')}.")
+        # A complete journal stays valid in another folder.
+        raise JournalError(f"The journal {folder / JOURNAL} belongs to another run, {journal.run.get('run_id')}.")
     return journal
 
 
-def _of_run(folder, alert_ids, key):
+def _of_run(folder: Path, alert_ids: Collection[str], key: str) -> list[AlertOutcome]:
     alerts = undo_alerts(_journal(folder, key), alert_ids)
     missing = sorted({*alert_ids} - {alert["alert_id"] for alert in alerts})
     if missing:
         raise NotReported(f"Run {folder.name} changed nothing for {' and '.join(missing)}.")
-    # A run that was killed has no report; it only tells people more of the alert.
+    # A killed run has no report. Its fields are only for people.
     with suppress(NotReported):
-        told = {alert["message_id"]: alert for alert in _read(folder / "report.json", key)["alerts"]}
-        alerts = [{**_told(told.get(alert["message_id"], {})), **alert} for alert in alerts]
+        alerts = _with_reported_fields(alerts, _read(folder / "report.json", key)["alerts"])
     return [{**alert, "undoes": folder.name} for alert in alerts]
 
 
-def _told(alert):
-    return {field: alert.get(field) for field in TOLD}
+def _with_reported_fields(
+    alerts: Iterable[AlertOutcome], reported_alerts: Iterable[Mapping[str, Any]]
+) -> list[AlertOutcome]:
+    by_message = {alert["message_id"]: alert for alert in reported_alerts}
+    fields = [(alert, by_message.get(alert["message_id"], {})) for alert in alerts]
+    return [cast(AlertOutcome, {**{name: own.get(name) for name in REPORTED_FIELDS}, **alert}) for alert, own in fields]
 
 
-def _no_run_id(run_id):
-    return f"{run_id!r} is no run id; one looks like 20260101T000000Z-3f2a, and names a run's folder."
+def _no_run_id(run_id: str) -> str:
+    return f"{run_id!r} is not a run id. A run id is a folder's name such as 20260101T000000Z-3f2a."
 
 
-def _folders(artifacts_dir, run_id):
-    """The runs' folders that hold a report, the newest first: a run's id begins with its time."""
+def _folders(artifacts_dir: str, run_id: str) -> list[Path]:
+    """The runs' folders that have a report, the newest first: a run's id begins with its time."""
     if run_id and not RUN_ID.fullmatch(run_id):
         raise NotReported(_no_run_id(run_id))
     files = Path(artifacts_dir).glob(f"{run_id or '*'}/report.json")
     return sorted((file.parent for file in files), key=lambda folder: folder.name, reverse=True)
 
 
-def _read(file, key):
+def _read(file: Path, key: str) -> RunReport:
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
+        report: RunReport = json.loads(file.read_text(encoding="utf-8"))
         check_report(report, key)
         if not isinstance(report.get("alerts"), list):
             raise ValueError("it has no list of alerts")

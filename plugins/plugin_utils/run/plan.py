@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan: what a review found, for a run that applies exactly that. docs/plan.md holds its schema. Pure."""
+"""The plan: the steps that a review found, for a run that applies exactly these. docs/plan.md has its schema. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
@@ -21,7 +22,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction imp
 
 SCHEMA = 1
 REVIEWED = ("planned", "already_remediated")
-# What of a message decides what is done, and whether. When it was sent, and how often, does not.
+# The fields of a message that a decision depends on. It does not depend on when and how often the message was sent.
 MESSAGE_FIELDS = (
     "account_id",
     "alert_id",
@@ -54,11 +55,11 @@ def _again() -> str:
 
 
 class PlanError(LeastprivError):
-    """A plan must not be applied; the text says why. Nothing has been received."""
+    """A plan must not be applied; the text says why. No message has been received."""
 
 
 def make_plan(
-    alerts: Iterable[Mapping[str, Any]],
+    alerts: Iterable[AlertOutcome],
     run_id: str,
     created: str,
     lifetime: timedelta,
@@ -68,12 +69,12 @@ def make_plan(
 ) -> dict[str, Any]:
     """Make the plan of a review.
 
-    :param alerts: the alerts with their outcome; those that are not C(REVIEWED) are left out.
+    :param alerts: the alerts with their outcomes; those that are not `REVIEWED` are left out.
     :param created: ISO 8601 in UTC.
-    :param lifetime: how long it may be applied.
-    :param key: a secret of those who review and those who apply; empty for a plan without a signature.
+    :param lifetime: the time until the plan expires.
+    :param key: the secret shared by reviewers and operators; empty for a plan without a signature.
     :param left_out: takes a sentence for every alert that could not be put into the plan.
-    :returns: what plan.json holds; no secret.
+    :returns: the content of plan.json, without secrets.
     """
     expires = utc_text(_read_time("created", created) + lifetime)
     planned = [alert for alert in alerts if alert["disposition"] in REVIEWED]
@@ -94,15 +95,14 @@ def make_plan(
     return {**sealed, "signature": signature(plan, key)} if key else sealed
 
 
-def _lost(alert: Mapping[str, Any], reason: str) -> tuple[str, dict[str, Any]]:
+def _lost(alert: AlertOutcome, reason: str) -> tuple[str, dict[str, Any]]:
     return f"Alert {alert['alert_id']} is not in the plan. {reason}", {}
 
 
-def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
+def _alert(alert: AlertOutcome) -> dict[str, Any]:
     steps = [_step(step) for step in alert["steps"]]
-    told = {name: alert[name] for name in ("alert_id", "message_id", "account", "account_id", "disposition")}
     return {
-        **told,
+        **_chosen(alert, ("alert_id", "message_id", "account", "account_id", "disposition")),
         "message_sha256": message_sha256(alert),
         "notes": alert.get("notes") or [],
         "script": redact(alert["script"]),
@@ -112,23 +112,27 @@ def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _step(step: Mapping[str, Any]) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, Any]:
     is_reversible, undo = undo_of(step)
-    return {**{field: step[field] for field in STEP_FIELDS}, "reversible": is_reversible, "undo": undo}
+    return {**_chosen(step, STEP_FIELDS), "reversible": is_reversible, "undo": undo}
 
 
-def message_sha256(alert: Mapping[str, Any]) -> str:
-    """Identify what a message says, by the fields that decide."""
-    return _sha256(canonical_json({field: alert[field] for field in MESSAGE_FIELDS}))
+def _chosen(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: fields[name] for name in names}
+
+
+def message_sha256(alert: AlertOutcome) -> str:
+    """The SHA-256 of the message fields that a decision depends on."""
+    return _sha256(canonical_json(_chosen(alert, MESSAGE_FIELDS)))
 
 
 def digest(plan: Mapping[str, Any]) -> str:
-    """The SHA-256 over all of a plan but its seals, 64 hex digits."""
+    """The SHA-256 of a plan without its seals, 64 hex digits."""
     return _sha256(_content(plan))
 
 
 def signature(plan: Mapping[str, Any], key: str) -> str:
-    """The HMAC-SHA-256 (RFC 2104) over all of a plan but its seals, 64 hex digits."""
+    """The HMAC-SHA-256 (RFC 2104) of a plan without its seals, 64 hex digits."""
     return keyed_digest(_content(plan), key)
 
 
@@ -141,12 +145,12 @@ def _sha256(text: str) -> str:
 
 
 def check_plan(plan: Any, now: datetime, key: str = "") -> dict[str, Any]:
-    """Check a plan before anything is received.
+    """Check a plan before messages are received.
 
-    :param plan: what was read; untrusted.
+    :param plan: the JSON value, untrusted.
     :param key: the secret that it must be signed with, if there is one.
     :returns: the plan.
-    :raises PlanError: for what is no plan of this version, was edited, is not signed with the key, or has expired.
+    :raises PlanError: if it is not a plan of this version, was edited, is not signed with the key, or has expired.
     """
     _check_shape(plan)
     if plan["digest"] != digest(plan):
@@ -159,9 +163,9 @@ def check_plan(plan: Any, now: datetime, key: str = "") -> dict[str, Any]:
 
 def _check_shape(plan: Any) -> None:
     if not isinstance(plan, Mapping):
-        raise PlanError(f"It is no plan: a plan is a JSON object. {_again()}")
+        raise PlanError(f"It is not a plan: a plan is a JSON object. {_again()}")
     if plan.get("schema") != SCHEMA:
-        raise PlanError(f"It is no plan of schema {SCHEMA}, the only one that this version applies. {_again()}")
+        raise PlanError(f"It is not a plan of schema {SCHEMA}, the only one that this version applies. {_again()}")
     _check_types(plan, PLAN_TYPES, "the plan")
     for number, alert in enumerate(plan["alerts"], 1):
         _check_types(alert, ALERT_TYPES, f"alert {number}")
@@ -169,15 +173,15 @@ def _check_shape(plan: Any) -> None:
             _check_types(step, STEP_TYPES, f"a step of alert {number}")
     alert_ids = [alert["alert_id"] for alert in plan["alerts"]]
     if len({*alert_ids}) != len(alert_ids):
-        raise PlanError(f"An alert stands twice in it. {_again()}")
+        raise PlanError(f"It has the same alert twice. {_again()}")
 
 
 def _check_types(part: Any, types: Mapping[str, tuple[type, str]], where: str) -> None:
     if not isinstance(part, Mapping):
-        raise PlanError(f"It cannot be read: {where} is no object. {_again()}")
-    for name, (kind, said) in types.items():
+        raise PlanError(f"It cannot be read: {where} is not an object. {_again()}")
+    for name, (kind, noun) in types.items():
         if not isinstance(part.get(name), kind):
-            raise PlanError(f"It cannot be read: {name} of {where} is missing, or not {said}. {_again()}")
+            raise PlanError(f"It cannot be read: {name} of {where} is missing, or not {noun}. {_again()}")
 
 
 def _check_signature(plan: Mapping[str, Any], key: str) -> None:
@@ -191,48 +195,48 @@ def _read_time(name: str, text: str) -> datetime:
     try:
         return read_time(text)
     except ValueError:
-        raise PlanError(f"It cannot be read: {name} of the plan is no time in ISO 8601. {_again()}") from None
+        raise PlanError(f"It cannot be read: {name} of the plan is not an ISO 8601 time. {_again()}") from None
 
 
-def held_to_plan(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Leave only what was reviewed to be worked on.
+def held_to_plan(alerts: Iterable[AlertOutcome], plan: Mapping[str, Any]) -> list[AlertOutcome]:
+    """Exclude alerts that were not reviewed, or that changed since.
 
-    :param alerts: as the lookup gives them.
-    :param plan: a checked plan; empty when there is none.
-    :returns: the alerts; with a plan each open one has its C(reviewed) steps, or a disposition and why.
+    :param alerts: as the lookup returns them.
+    :param plan: a checked plan; empty if there is none.
+    :returns: the alerts; with a plan each open one has its `reviewed` steps, or a disposition with its reason.
     """
     if not plan:
         return list(alerts)
     reviewed = {alert["alert_id"]: alert for alert in plan["alerts"]}
 
-    def held(alert: Mapping[str, Any]) -> Mapping[str, Any]:
+    def held(alert: AlertOutcome) -> AlertOutcome:
         return alert if alert["disposition"] else _held_to(alert, reviewed.get(alert["alert_id"]))
 
     return for_each_alert("comparing it with the plan", alerts, held, _not_compared)
 
 
-def _not_compared(alert: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def _not_compared(alert: AlertOutcome, reason: str) -> AlertOutcome:
     return {**alert, "disposition": "failed", "reason": reason}
 
 
-def _held_to(alert: Mapping[str, Any], reviewed: Mapping[str, Any] | None) -> dict[str, Any]:
+def _held_to(alert: AlertOutcome, reviewed: Mapping[str, Any] | None) -> AlertOutcome:
     if reviewed is None:
         return {**alert, "disposition": "filtered", "reason": "it is not in the plan that this run applies"}
     if changed := [what for what, is_same in _compared(alert, reviewed) if not is_same]:
         what = " and its ".join(changed)
-        reason = f"Changed since it was reviewed: its {what}. Nothing of it was applied; review it again."
+        reason = f"Changed since it was reviewed: its {what}. None of it was applied. Review it again."
         return {**alert, "disposition": "failed", "reason": reason}
     return {**alert, "reviewed": reviewed["steps"]}
 
 
-def _compared(alert: Mapping[str, Any], reviewed: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+def _compared(alert: AlertOutcome, reviewed: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
     return (
         ("message", message_sha256(alert) == reviewed["message_sha256"]),
         ("script", _sha256(alert["script"] or "") == reviewed["script_sha256"]),
     )
 
 
-def not_received(alerts: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[str]:
-    """The ids of the plan's alerts that the queue did not give."""
-    came = {alert["alert_id"] for alert in alerts}
-    return [alert["alert_id"] for alert in plan["alerts"] if alert["alert_id"] not in came]
+def not_received(alerts: Iterable[AlertOutcome], plan: Mapping[str, Any]) -> list[str]:
+    """The ids of the plan's alerts that were not received."""
+    received = {alert["alert_id"] for alert in alerts}
+    return [alert["alert_id"] for alert in plan["alerts"] if alert["alert_id"] not in received]

@@ -22,44 +22,45 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import FilterError, read_age, read_filters
 
-# What remediate_allow may hold: guardrails, and operations in both spellings.
+# The operations that remediate_allow accepts beside guardrails, in both spellings.
 OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
-LONGEST_LIFETIME = timedelta(days=366)
+MAX_LIFETIME = timedelta(days=366)
 PREFIX = "remediate_"
 SPECIFICATION = Path(__file__).parents[3] / "roles" / "remediate" / "meta" / "argument_specs.yml"
-# How alike a name must be to be a misspelt setting although it does not begin as one.
-ALIKE = 0.9
-# The whole numbers among the settings: the least and the largest value that makes sense.
+# The similarity from which a name without the prefix counts as a misspelt setting.
+MIN_SIMILARITY = 0.9
+# The whole numbers among the settings, with the smallest and largest valid value.
 BOUNDS = {
     "max_alerts": (1, 100_000),
     "wait_seconds": (1, 20),
     "visibility_timeout": (60, 43_200),
     "api_batch_size": (1, 10_000),
 }
-# Not among the facts of a run: addresses that are secrets, and the text of a plan, which is long.
+# Not among the facts of a run: secret addresses, and the text of a plan, which is long.
 KEPT_OUT = ("webhook_url", "metrics_push_url", "plan")
-WHERE = "docs/guardrails.md tells every guardrail."
+SEE_ALSO = "docs/guardrails.md describes the guardrails."
 
 
 class SettingError(LeastprivError):
-    """A setting cannot be what the user means; the message names it and what it may hold."""
+    """A setting is not valid; the message names it and its valid values."""
 
 
 @functools.cache
 def read_specification() -> dict[str, dict[str, Any]]:
-    """The options of the role by their names, as Ansible's argument specification has them."""
+    """The role's options by name, from Ansible's argument specification."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = SPECIFICATION.read_text(encoding="utf-8")
-    return yaml.load(text, Loader=loader)["argument_specs"]["main"]["options"]
+    options: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)["argument_specs"]["main"]["options"]
+    return options
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says no more than that there is none, as an unanswered question of AWX does."""
+    """Whether a value is None or blank, like an unanswered question of AWX."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def unknown_names(names: Iterable[str]) -> list[str]:
-    """What is wrong with variables that look like settings and are not, a sentence each."""
+    """The problems of variables that look like settings but are not, a sentence each."""
     known = read_specification()
     return [_unknown(name) for name in sorted(names) if name not in known and _looks_like_a_setting(name)]
 
@@ -68,7 +69,7 @@ def _looks_like_a_setting(name: str) -> bool:
     lower = name.lower()
     if lower.startswith(PREFIX):
         return True
-    return lower.startswith("rem") and bool(get_close_matches(lower, read_specification(), 1, ALIKE))
+    return lower.startswith("rem") and bool(get_close_matches(lower, read_specification(), 1, MIN_SIMILARITY))
 
 
 def _unknown(name: str) -> str:
@@ -78,9 +79,9 @@ def _unknown(name: str) -> str:
 
 
 def read_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings of one account, from the values as they were given; an empty value is the default.
+    """The settings of one account, from the user's values; an empty value is the default.
 
-    :returns: (every setting by its name without the prefix, with its type; what is wrong, a sentence each).
+    :returns: (every setting by its name without the prefix, with its type; the problems, a sentence each).
     """
     known = read_specification()
     named = {name: value for name, value in given.items() if name in known and not is_empty(value)}
@@ -96,7 +97,7 @@ def _without_quotes(message: str) -> str:
 
 
 def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
-    """What no type says. Limits and lists of guardrails are taken as they were given: a text is not a list there."""
+    """Check values beyond their types. Limits and lists of guardrails are raw: there, a text is not a list."""
     checks: tuple[Callable[[], Any], ...] = (
         lambda: check_allow(raw["allow"]),
         lambda: check_limits(raw["max_changes"], raw["max_failures"]),
@@ -110,35 +111,35 @@ def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list
             check()
         except LeastprivError as error:
             problems.append(f"{PREFIX if isinstance(error, FilterError) else ''}{error}")
-        # A type that was refused already.
+        # A type that is reported already.
         except (TypeError, ValueError, AttributeError):
             continue
     return problems
 
 
 def check_bounds(values: Mapping[str, Any]) -> None:
-    """Check the settings of BOUNDS. Raises SettingError for the first that is out of them."""
+    """Check the settings of BOUNDS. Raises SettingError for the first that is out of its bounds."""
     for name, (least, largest) in BOUNDS.items():
         if isinstance(values[name], bool) or not least <= values[name] <= largest:
             raise SettingError(f"{PREFIX}{name} must be a number from {least} to {largest}, not {values[name]!r}")
 
 
-def check_allow(allow):
-    """Check C(remediate_allow).
+def check_allow(allow: Any) -> list[str]:
+    """Check `remediate_allow`.
 
     :param allow: list of guardrail ids and operations, the latter in the API's or the CLI's spelling.
     :returns: the same list.
-    :raises SettingError: for a word that is none of these, or that opens nothing because it cannot be opened.
+    :raises SettingError: for a word that is neither, or that cannot be opened.
     """
     if not isinstance(allow, (list, tuple)):
         raise SettingError(f"remediate_allow must be a list such as [no_tags, tag-user], not {allow!r}")
     problems = [problem for word in allow if (problem := _word_problem(word))]
     if problems:
-        raise SettingError(f"remediate_allow: {'; '.join(problems)}. {WHERE}")
+        raise SettingError(f"remediate_allow: {'; '.join(problems)}. {SEE_ALSO}")
     return list(allow)
 
 
-def _word_problem(word):
+def _word_problem(word: Any) -> str | None:
     if word in NEVER_OPEN:
         return f"{word} cannot be opened. {how_to_open(word, None)}".rstrip(".")
     if word in RULES:
@@ -150,25 +151,25 @@ def _word_problem(word):
     return f"{word} cannot be opened: {row.refused}" if row.refused else None
 
 
-def read_lifetime(value):
-    """Read C(remediate_plan_lifetime), a number with a unit or of seconds: C("24h") -> timedelta.
+def read_lifetime(value: Any) -> timedelta:
+    """Read `remediate_plan_lifetime`, a number of seconds or with a unit: `"24h"` -> timedelta.
 
-    :raises SettingError: for what is no time, and for one that no plan can have.
+    :raises SettingError: if it is not a time, or is out of range.
     """
     try:
         lifetime = read_age("remediate_plan_lifetime", value)
     except (FilterError, OverflowError):
         lifetime = None
-    if lifetime is None or not timedelta() < lifetime <= LONGEST_LIFETIME:
-        longest = f"{LONGEST_LIFETIME.days}d"
+    if lifetime is None or not timedelta() < lifetime <= MAX_LIFETIME:
+        longest = f"{MAX_LIFETIME.days}d"
         raise SettingError(f"remediate_plan_lifetime must be a time such as 24h, at most {longest}, not {value!r}")
     return lifetime
 
 
-def check_limits(max_changes, max_failures):
-    """Check C(remediate_max_changes) and C(remediate_max_failures).
+def check_limits(max_changes: Any, max_failures: Any) -> None:
+    """Check `remediate_max_changes` and `remediate_max_failures`.
 
-    :raises SettingError: for what is no whole number, or too small to mean anything.
+    :raises SettingError: if one is not a whole number, or is too small.
     """
     for name, value, least in (
         ("remediate_max_changes", max_changes, 0),

@@ -1,15 +1,18 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps -> a sentence: C(Will create policy P and attach it to user ann.)"""
+"""Steps -> a sentence: `Will create policy P and attach it to user ann.`"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
-# Where the words of the operation and its target are not enough. Fields are the API's parameters.
+# Operations whose name and target are not clear enough. Fields are the API's parameters.
 PHRASES = (
     (r"CreatePolicy", "create policy {PolicyName}"),
     (r"CreatePolicyVersion", "create a new version of {policy}"),
@@ -25,18 +28,19 @@ PHRASES = (
     (r"DeleteAccessKey", "delete access key {AccessKeyId} of user {UserName}"),
     (r"UpdateAccountPasswordPolicy", "update the account's password policy"),
 )
-# The verbs of IAM's operations whose past is not made with -ed.
+# The irregular verbs of IAM's operations.
 PAST = {"put": "put", "set": "set", "reset": "reset", "send": "sent", "tag": "tagged", "untag": "untagged"}
 ACRONYMS = {"id": "ID", "mfa": "MFA", "saml": "SAML", "ssh": "SSH"}
 
 
-def sentence(steps, is_done):
-    """Say what steps will do, or did.
+def sentence(steps: Sequence[Step], is_done: bool) -> str:
+    """Describe what steps will do, or did.
 
-    :param steps: dicts of C(operation), C(target) and, where they are known, the API's C(parameters).
+    :param steps: with `operation`, `target` and, if they are known, the API's `parameters`.
     :returns: text; names in it are untrusted.
     """
-    created, phrases = None, []
+    created: str | None = None
+    phrases: list[str] = []
     for step in steps:
         phrases.append(_phrase(step, created))
         created = step.get("parameters", {}).get("PolicyName") if step["operation"] == "CreatePolicy" else None
@@ -45,7 +49,7 @@ def sentence(steps, is_done):
     return f"{joined[0].upper()}{joined[1:]}." if is_done else f"Will {joined}."
 
 
-def _phrase(step, created):
+def _phrase(step: Step, created: str | None) -> str:
     parameters = step.get("parameters") or {}
     for pattern, phrase in PHRASES:
         if match := re.fullmatch(pattern, step["operation"]):
@@ -56,14 +60,14 @@ def _phrase(step, created):
     return f"{' '.join(ACRONYMS.get(word, word) for word in words)} {step['target']}".strip()
 
 
-def _named(match, parameters, created):
+def _named(match: re.Match[str], parameters: Mapping[str, Any], created: str | None) -> dict[str, str]:
     kind = match[1] if match.re.groups else ""
     named = {"kind": kind.lower(), "name": parameters[f"{kind}Name"]} if f"{kind}Name" in parameters else {}
     policy = str(parameters.get("PolicyArn", "")).rpartition("/")[2]
     return {**named, "policy": "it" if policy and policy == created else f"policy {policy}"} if policy else named
 
 
-def _in_past(phrase):
+def _in_past(phrase: str) -> str:
     verb, _space, rest = phrase.partition(" ")
     past = PAST.get(verb) or verb + ("d" if verb.endswith("e") else "ed")
     return f"{past} {rest}".strip()

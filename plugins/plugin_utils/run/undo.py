@@ -1,17 +1,18 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run's journal -> alerts whose steps put back what the run has changed, the last first. Pure."""
+"""A run's journal -> alerts whose steps revert the run's changes, the last change first. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.module_args import module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
@@ -25,45 +26,52 @@ UNFINISHED = (
 UNDONE = {"remediated": "undone", "already_remediated": "already_undone"}
 
 
-def undo_alerts(journal: Journal, alert_ids: Sequence[str] = ()) -> list[dict[str, Any]]:
+def undo_alerts(journal: Journal, alert_ids: Collection[str] = ()) -> list[AlertOutcome]:
     """The alerts of a run in the order of undoing, those that were applied last first.
 
     :param alert_ids: the alerts to undo; empty for all.
-    :returns: alerts with C(alert_id), C(message_id), C(account), C(account_id), C(steps) as M(leastpriv.iam.observe)
-        takes them, C(script) (the same as AWS CLI commands, for people), C(lost) (what cannot be put back), C(notes).
+    :returns: alerts with the `steps` for `leastpriv.iam.observe`, a `script` (the steps as AWS CLI commands, for
+        people), the changes that are `lost`, and `notes`.
     """
     by_message: dict[str, list[Mapping[str, Any]]] = {}
     for entry in reversed(changes(journal)):
         if not alert_ids or entry["alert_id"] in alert_ids:
             by_message.setdefault(entry["message_id"], []).append(entry)
 
-    def read(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def read(entries: Sequence[Mapping[str, Any]]) -> AlertOutcome:
         return _alert(entries, journal)
 
     return for_each_alert("reading what it changed", by_message.values(), read, _unread)
 
 
-def _unread(entries: Sequence[Mapping[str, Any]], reason: str) -> dict[str, Any]:
-    nothing = {"steps": [], "lost": [], "script": "", "notes": []}
-    return {**_named(entries), **nothing, "problem": f"{reason} Nothing of it was undone."}
+def _unread(entries: Sequence[Mapping[str, Any]], reason: str) -> AlertOutcome:
+    problem = f"{reason} None of its changes were undone."
+    return {**_named(entries), "steps": [], "lost": [], "script": "", "notes": [], "problem": problem}
 
 
-def _named(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {field: entries[0][field] for field in ("alert_id", "message_id", "account", "account_id")}
+def _named(entries: Sequence[Mapping[str, Any]]) -> AlertOutcome:
+    first = entries[0]
+    return {
+        "alert_id": first["alert_id"],
+        "message_id": first["message_id"],
+        "account": first["account"],
+        "account_id": first["account_id"],
+    }
 
 
 def changes(journal: Journal) -> list[Mapping[str, Any]]:
-    """The intents of steps that have changed something, or may have: a run that was killed did not say."""
+    """The intents of steps that changed something, or may have because the run was killed before it recorded that."""
     ended = {_key(entry): entry["result"] for entry in journal.entries if entry["event"] == RESULT}
     return [entry for entry in journal.entries if entry["event"] == INTENT and ended.get(_key(entry)) != "unchanged"]
 
 
-def _key(entry):
+def _key(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     return entry["account_id"], entry["message_id"], entry["index"]
 
 
-def _alert(entries: Sequence[Mapping[str, Any]], journal: Journal) -> dict[str, Any]:
-    steps, lost = [], []
+def _alert(entries: Sequence[Mapping[str, Any]], journal: Journal) -> AlertOutcome:
+    steps: list[Step] = []
+    lost: list[str] = []
     for entry in sorted(entries, key=lambda entry: entry["index"], reverse=True):
         try:
             steps += [*_steps(entry)]
@@ -76,8 +84,8 @@ def _alert(entries: Sequence[Mapping[str, Any]], journal: Journal) -> dict[str, 
     return {**whose, "steps": numbered, "lost": lost, "script": script, "notes": notes}
 
 
-def _steps(entry: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """The steps that undo one; the first of them compares the account with what the step left."""
+def _steps(entry: Mapping[str, Any]) -> Iterable[Step]:
+    """The steps that undo one; the first of them compares the account with the state that the step left."""
     calls = [(entry["operation"], entry["parameters"])] if entry.get("consolidated") else undo_calls(entry)
     for place, (operation, parameters) in enumerate(calls):
         row = OPERATIONS[operation]
@@ -93,28 +101,29 @@ def _steps(entry: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         }
 
 
-def _numbered(step, index):
+def _numbered(step: Step, index: int) -> Step:
     return {**step, "index": index, "wave": f"{index:04d} {step['module']}"}
 
 
-def as_undone(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """An alert's outcome in the words of an undo; what cannot be put back is said last."""
-    disposition = UNDONE.get(outcome["disposition"], outcome["disposition"])
+def as_undone(outcome: AlertOutcome) -> AlertOutcome:
+    """An alert's outcome with the disposition of an undo; changes that cannot be undone end the reason."""
+    disposition = UNDONE.get(outcome["disposition"] or "", outcome["disposition"])
     if disposition == "already_undone":
         what = "Everything else" if outcome["lost"] else "Everything"
         outcome = {**outcome, "reason": f"{what} is as it was before the run."}
     if not outcome["lost"]:
         return {**outcome, "disposition": disposition}
-    told = [f"Cannot be undone: {lost}." for lost in outcome["lost"]]
+    irreversible = [f"Cannot be undone: {lost}." for lost in outcome["lost"]]
     if disposition in UNDONE.values():
         disposition = "not_undoable"
-    return {**outcome, "disposition": disposition, "reason": "\n".join(filter(None, [outcome["reason"], *told]))}
+    reason = "\n".join(filter(None, [outcome["reason"], *irreversible]))
+    return {**outcome, "disposition": disposition, "reason": reason}
 
 
-def placed(alert: Mapping[str, Any], accounts: AccountMap, limit: Sequence[str]) -> dict[str, Any]:
-    """An alert for the host that stands for its account now; decided already where there is nothing to do there."""
+def placed(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) -> AlertOutcome:
+    """The alert with the host that has its account now, and with a disposition if nothing is to be done there."""
     account_id, host = alert["account_id"], accounts.host_of(alert["account_id"])
-    whole = {**alert, "account": host or alert["account"], "receipts": [], "by_hand": []}
+    whole: AlertOutcome = {**alert, "account": host or alert["account"], "receipts": [], "by_hand": []}
     if host is None:
         why = [problem.reason for problem in accounts.problems_of(account_id)]
         reason = "; ".join(why) or f"No host of the inventory has the account_id {account_id}."

@@ -39,7 +39,7 @@ ADVICE = [
     ("failed", stopped_call(), "the next run decides"),
     ("failed", "Interrupted by SIGINT before it was finished. What is applied already: run again.", "Run again. Steps"),
     ("failed", "The account's play did not get to it.", "Run again. Steps"),
-    ("failed", "Changed since it was reviewed: its script. Nothing of it was applied", "Review again"),
+    ("failed", "Changed since it was reviewed: its script. None of it was applied", "Review again"),
     ("failed", QUOTA.format("User", 10), "remediate_on_quota: consolidate"),
     ("failed", QUOTA.format("Account", 1500), "raise the quota"),
     ("failed", DENIED.format("User x is not authorized to perform: iam:CreatePolicy"), "playbooks/policies.yml"),

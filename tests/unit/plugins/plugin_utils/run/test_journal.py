@@ -126,7 +126,7 @@ def test_of_a_failure_the_message_is_kept_without_secrets():
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "no whole line"), ("{", "no whole line"), ("{}\n", "Line 1"), ('{"event": "run"}\n', "Line 1")],
+    [("", "no complete line"), ("{", "no complete line"), ("{}\n", "Line 1"), ('{"event": "run"}\n', "Line 1")],
 )
 def test_what_is_no_journal_is_told(path, text, told):
     path.parent.mkdir()
@@ -160,7 +160,7 @@ def test_a_signed_journal_is_read_with_its_key_alone(path):
     append(path, RUN, LINES[1:], OURS)
     assert [one["event"] for one in read_journal(path, OURS).entries] == ["intent", "result"]
     assert OURS not in path.read_text()
-    with pytest.raises(JournalError, match=r"is not signed with the key in .* undo it with the key"):
+    with pytest.raises(JournalError, match=r"is not signed with the key in .* undo with the key"):
         read_journal(path, THEIRS)
     with pytest.raises(JournalError, match="is signed: set REMEDIATE_PLAN_KEY"):
         read_journal(path)

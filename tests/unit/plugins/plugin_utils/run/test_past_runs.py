@@ -45,11 +45,11 @@ def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, ru
 @pytest.mark.parametrize(
     ("alert_id", "run_id", "told"),
     [
-        ("I-9", "", f"looked through under .*: 3, the newest is {NEWEST}"),
-        ("I-2", NEWEST, f"looked through under .*: 1, the newest is {NEWEST}"),
-        ("I-2", "20250101T000000Z-0001", "looked through under .*: 0"),
-        ("I-1", "../" + OLD, "is no run id"),
-        ("I-1", "*", "is no run id"),
+        ("I-9", "", f"searched under .*: 3, the newest is {NEWEST}"),
+        ("I-2", NEWEST, f"searched under .*: 1, the newest is {NEWEST}"),
+        ("I-2", "20250101T000000Z-0001", "searched under .*: 0"),
+        ("I-1", "../" + OLD, "is not a run id"),
+        ("I-1", "*", "is not a run id"),
     ],
 )
 def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, told):
@@ -132,7 +132,7 @@ def test_the_newest_run_that_changed_something_is_undone(journals, run_id, alert
         ("", ["I-9"], "No run changed anything for the alert 'I-9'"),
         (OLD, ["I-9"], f"Run {OLD} changed nothing for I-9"),
         ("20200101T000000Z-0000", [], "has no such folder"),
-        ("../..", [], "is no run id"),
+        ("../..", [], "is not a run id"),
     ],
 )
 def test_what_cannot_be_undone_says_why(journals, run_id, alert_ids, told):
@@ -184,5 +184,5 @@ def test_a_report_that_is_not_signed_says_nothing_of_an_undo(journals):
 
 def test_a_journal_of_another_run_is_refused(journals):
     (journals / NEW / "journal.jsonl").write_bytes((journals / OLD / "journal.jsonl").read_bytes())
-    with pytest.raises(JournalError, match=f"is that of another run, {OLD}"):
+    with pytest.raises(JournalError, match=f"belongs to another run, {OLD}"):
         journaled(journals, NEW)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_transient
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import CONSOLIDATING, LONGEST, due, waves
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import CONSOLIDATING, MAX_STEPS, due, waves
 
 CREATE, ATTACH = "0001 amazon.aws.iam_managed_policy", "0002 amazon.aws.iam_user"
-WAVE = {"wave": CREATE, "module": "iam_managed_policy", "first": 0, "end": LONGEST}
+WAVE = {"wave": CREATE, "module": "iam_managed_policy", "first": 0, "end": MAX_STEPS}
 
 
 def step(message_id, wave=CREATE, status="needed"):
@@ -25,12 +25,12 @@ def kept(message_id, failed=False):
 
 
 def test_all_accounts_go_through_the_same_waves_as_long_as_the_longest_needs():
-    long = [alert(f"m{number}", step(f"m{number}")) for number in range(LONGEST + 1)]
+    long = [alert(f"m{number}", step(f"m{number}")) for number in range(MAX_STEPS + 1)]
     short = [alert("n", step("n"), step("n", ATTACH))]
     lined_up = waves({"prod": {"alerts": long}, "test": {"alerts": short}})
     assert [(wave["wave"], wave["module"], wave["first"]) for wave in lined_up] == [
         (CREATE, "iam_managed_policy", 0),
-        (CREATE, "iam_managed_policy", LONGEST),
+        (CREATE, "iam_managed_policy", MAX_STEPS),
         (ATTACH, "iam_user", 0),
     ]
 
