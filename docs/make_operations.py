@@ -18,9 +18,9 @@ if __name__ == "__main__":
 
     init_plugin_loader([str(ROOT / "collections")])
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
 
 # observer -> when its step is already true
 ALREADY_TRUE = {
@@ -74,7 +74,7 @@ ALREADY_TRUE = {
 
 HEAD = """# What becomes of each IAM operation
 
-<!-- Written by docs/make_operations.py from plugins/module_utils/operations.py. Do not edit. -->
+<!-- Written by docs/make_operations.py from plugins/module_utils/operations/__init__.py. Do not edit. -->
 
 Every operation of IAM that changes something is in one of two tables: it becomes a step, or it is refused and no
 setting opens it. Operations that only read are dropped from a script. The guardrails are explained in

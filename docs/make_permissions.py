@@ -18,9 +18,9 @@ if __name__ == "__main__":
 
     init_plugin_loader([str(ROOT / "collections")])
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import SETS, Scope, account_needs
 
 HEAD = """

@@ -47,11 +47,11 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, count_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     delete,
     give_back,
 )

@@ -42,7 +42,7 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 

@@ -140,7 +140,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
-from ansible_collections.leastpriv.iam.plugins.module_utils import api_calls, call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence, counter
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import sessions_folder
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import botocore_patches, fork_server
@@ -400,8 +400,8 @@ def server_settings(listener: socket.socket, path: Path, controller: int) -> dic
         "programs": programs,
         "sessions": str(sessions_folder()),
         "fence": call_fence.__name__,
-        "counter": api_calls.__name__,
-        "calls": str(Path(C.DEFAULT_LOCAL_TMP, api_calls.FILE_NAME)),
+        "counter": counter.__name__,
+        "calls": str(Path(C.DEFAULT_LOCAL_TMP, counter.FILE_NAME)),
         "patches": botocore_patches.__name__,
         "note": str(path.with_suffix(".patches")),
     }

@@ -42,7 +42,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declaration, declared_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import declaration, declared_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
 
 

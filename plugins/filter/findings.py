@@ -55,7 +55,7 @@ from typing import Any
 
 from ansible import constants
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import example_entries
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import example_entries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
 
 MAX_NAMED = 5

@@ -60,7 +60,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.leastpriv.iam.plugins.module_utils.regions import choose_region
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import choose_region
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import (
     GROUP,
     add_accounts_group,

@@ -271,10 +271,13 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls, note_call
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import (
+    FILE_NAME,
+    note_aws_calls,
+    note_call,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     REACH,
     Message,
     Queue,

@@ -51,7 +51,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, count_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
 
 
 class LookupModule(LookupBase):

@@ -151,7 +151,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     QUEUE_ARGUMENTS,
     REACH,
     Parcel,

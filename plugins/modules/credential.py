@@ -80,7 +80,7 @@ response_metadata:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import ROOT
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import ROOT
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, given, make_change
 
 # kind -> (the API parameter that names it, the facts that hold it)

@@ -157,24 +157,23 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import denied_elsewhere, partitions
-from ansible_collections.leastpriv.iam.plugins.module_utils.blast_radius import BlastRadius, changes_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.claims import Claims, claim_of, normalised
-from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import (
-    POLICY_NAME,
-    can_consolidate,
-    consolidated_step,
-    principal_of,
-    unconsolidated_step,
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AttachmentQuota,
+    Conflict,
+    Script,
+    principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import (
     attempt,
     for_each_alert,
     unexpected,
     writable,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.blast_radius import BlastRadius, changes_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection, ProtectionError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
     ACCOUNT_WIDE,
     NOT_BY_HAND,
     Refusal,
@@ -183,28 +182,37 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
     how_to_open,
     left_by_hand,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.managed_roles import check_manager
-from ansible_collections.leastpriv.iam.plugins.module_utils.missing_principals import missing_principals, say_missing
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation import note_reach, observe, touched
-from ansible_collections.leastpriv.iam.plugins.module_utils.observed_state import state_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import AttachmentQuota, Conflict, Script, principal
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
-    PolicyDocumentError,
-    pretty,
-    read_document,
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.claims import Claims, claim_of, normalised
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.consolidation import (
+    POLICY_NAME,
+    can_consolidate,
+    consolidated_step,
+    principal_of,
+    unconsolidated_step,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection, ProtectionError
-from ansible_collections.leastpriv.iam.plugins.module_utils.reviewed import changes_since, fingerprint
-from ansible_collections.leastpriv.iam.plugins.module_utils.stored_names import as_stored, renamed_values
-from ansible_collections.leastpriv.iam.plugins.module_utils.taken import taken_by
-from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.managed_roles import check_manager
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.missing_principals import (
+    missing_principals,
+    say_missing,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import note_reach, observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import changes_since, fingerprint
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import as_stored, renamed_values
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import taken_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import (
     ALLOWED_TO_UNDO,
     Drift,
     completed,
     observe_undo,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.states import state_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    PolicyDocumentError,
+    pretty,
+    read_document,
 )
 
 # The disposition of an alert whose steps nothing would keep to the script's calls.
@@ -456,7 +464,7 @@ def _taken(script, step, found):
 
 
 def _to_read_again(script, step):
-    """What the step's change replaces or takes away, as it is before the step, see module_utils/observed_state.py."""
+    """What the step's change replaces or takes away, as it is before the step, see operations/states.py."""
     kinds = OPERATIONS[step["operation"]].read_again
     made_here = (step["parameters"].get("PolicyArn"),) in script.overlaid("policy")
     # A policy that the script itself creates is seconds old, and reading it again costs two calls for each alert.

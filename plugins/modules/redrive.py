@@ -116,7 +116,7 @@ undone:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     BATCH,
     QUEUE_ARGUMENTS,
     REACH,

@@ -90,7 +90,7 @@ response_metadata:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import without_tags
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import without_tags
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 
 # kind -> (the API parameter that names it, boto3's noun)

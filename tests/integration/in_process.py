@@ -14,10 +14,10 @@ import json
 import botocore.loaders
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 

@@ -20,7 +20,7 @@ import yaml
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from scale import scaled
 from stack import Stack, give_role, iam_state, run_playbook

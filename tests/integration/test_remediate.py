@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import own_sid
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.consolidation import own_sid
 from stack import (
     attached,
     cli,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.consolidation import own_sid
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.consolidation import own_sid
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append
 from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 

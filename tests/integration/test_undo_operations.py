@@ -12,11 +12,11 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import Protection
-from ansible_collections.leastpriv.iam.plugins.module_utils.undoing import ALLOWED_TO_UNDO
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents, read_journal, results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts

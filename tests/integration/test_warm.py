@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 from stack import Stack, run_playbook, start_playbook, wait_until
 from stack.process import ROOT
 from stack.runs import MARK, Playbook

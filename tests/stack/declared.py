@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import API_DEFAULTS, DOCUMENTS
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import API_DEFAULTS, DOCUMENTS
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     canonical,
     read_document,

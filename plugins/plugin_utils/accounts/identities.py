@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_aws_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import Wanted
 
 # What credential_source means, as botocore names where it looks.

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     QUEUE_ARGUMENTS,
     REACH,
     Queue,

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import ansible.constants as C
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import FILE_NAME, note_aws_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_aws_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import choose_region
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
-from ansible_collections.leastpriv.iam.plugins.module_utils.regions import choose_region
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import write_artifact
 
 ROLE_ARN = re.compile(r"arn:(?P<partition>aws(-[a-z]+)*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError, kind
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     BATCH,
     Message,
     Queue,
@@ -27,7 +28,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     give_back,
     receive,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import QueueError, kind
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
 
 # An empty answer is not an empty queue; but a count that is never served must not hold a run for ever.

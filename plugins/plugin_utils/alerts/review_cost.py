@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import LEAST_RECEIVES
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import LEAST_RECEIVES
 
 
 class ReviewError(LeastprivError):

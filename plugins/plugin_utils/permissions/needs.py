@@ -17,9 +17,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import RESTRICT, Lost, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.permissions import permissions
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Lost, Operation
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import OPERATION_NAMES
 
 VENDOR = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy", "CreatePolicy")
@@ -32,7 +32,7 @@ SETS = {
 }
 
 READS = ("Get", "List")
-# One reading of the whole account instead of many (module_utils/iam_account.py).
+# One reading of the whole account instead of many (module_utils/account/iam_account.py).
 PRELOAD = "iam:GetAccountAuthorizationDetails"
 
 # The parameter that says what an operation changes, the most telling first -> the resource's ARN after the account.

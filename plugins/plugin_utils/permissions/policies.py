@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import (
     JOURNAL,
     Need,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue_address import is_url, queue_region
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.address import is_url, queue_region
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import (
     PolicyError,
     Queues,

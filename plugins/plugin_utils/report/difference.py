@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     pretty,
     read_document,

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import RULES, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars

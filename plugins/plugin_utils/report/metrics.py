@@ -18,7 +18,7 @@ from statistics import median_low
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
 

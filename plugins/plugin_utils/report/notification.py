@@ -8,7 +8,7 @@ Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Bl
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, job_name, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 

@@ -18,9 +18,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     fate,
     most_careful,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, writable
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import (
+    ProtectionError,
+    example_entries,
+    in_force,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import ProtectionError, example_entries, in_force
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import File

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import attempt, for_each_alert
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (

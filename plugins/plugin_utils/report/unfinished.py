@@ -15,7 +15,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     fate,
     most_careful,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text

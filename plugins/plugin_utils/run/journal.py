@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declared_calls
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import declared_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import JOURNAL, KEY, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step

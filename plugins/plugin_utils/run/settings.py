@@ -18,7 +18,12 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name, how_to_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
+    NEVER_OPEN,
+    RULES,
+    cli_name,
+    how_to_open,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import FilterError, read_age, read_filters
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 # Operations whose name and target are not clear enough. Fields are the API's parameters.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.module_args import module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal

@@ -14,10 +14,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import resource_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
 
 Calls = list[tuple[str, dict[str, Any]]]
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step, StepResult
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import AccountAlerts, alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import why_it_gave_up

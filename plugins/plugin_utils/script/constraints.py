@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters import first_odd, name_character
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.odd_characters import first_odd, name_character
 
 Shape = Mapping[str, Any]
 Shapes = Mapping[str, Shape]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Choice, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Choice, Operation
 
 
 def inexpressible(row: Operation, parameters: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.odd_characters import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.odd_characters import (
     DASHES,
     INVISIBLE,
     QUOTES,

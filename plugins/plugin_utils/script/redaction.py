@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import by_hand
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import by_hand
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.secret_shapes import (
     has_token,
     is_access_key_id,

@@ -9,10 +9,15 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import DOCUMENTS, PARTITION, names_account, own_arns_in
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal, is_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import (
+    DOCUMENTS,
+    PARTITION,
+    names_account,
+    own_arns_in,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     check_grammar,
     is_deny_only,

@@ -9,9 +9,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.arns import denied_elsewhere, partitions
-from ansible_collections.leastpriv.iam.plugins.module_utils.each_alert import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, writable
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import may_protect
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
     ACCOUNT_WIDE,
     NOT_BY_HAND,
     Refusal,
@@ -19,12 +20,11 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import (
     how_to_open,
     left_by_hand,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.module_args import module_args
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation import POLICY_WIDE
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import POLICY_WIDE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.overlay import named_principals
-from ansible_collections.leastpriv.iam.plugins.module_utils.protection import may_protect
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import Script, parse

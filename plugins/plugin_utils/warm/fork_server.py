@@ -489,7 +489,7 @@ def become(request: Request) -> None:
 def run_fenced(program: Program, fence: Any) -> int:
     """Run a program inside the call fence where its environment declares calls; what the fence has stopped has failed.
 
-    :param fence: the collection's module_utils/call_fence.py, or None where it does not stand.
+    :param fence: the collection's module_utils/api_calls/call_fence.py, or None where it does not stand.
     """
     text = os.environ.get(DECLARATION)
     if text is None:

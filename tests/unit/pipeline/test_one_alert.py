@@ -20,7 +20,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.leastpriv.iam.plugins.lookup.alerts import as_results
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Message
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Message
 from ansible_collections.leastpriv.iam.plugins.modules.observe import differences, observe_alerts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import Inbox

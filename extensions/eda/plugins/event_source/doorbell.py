@@ -100,7 +100,8 @@ _COLLECTION.__path__ = [str(Path(__file__).parents[4])]
 sys.modules.setdefault(_COLLECTION.__name__, _COLLECTION)
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     QUEUE_ARGUMENTS,
     REACH,
     Depth,
@@ -108,7 +109,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
     depth,
     open_queue,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue_errors import QueueError
 
 LOGGER = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.connection.warm import (
     requires_fence,
     socket_address,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.fork_server import (
     DECLARATION,
     STOPPED,
@@ -32,7 +32,7 @@ NOT_REQUIRED = json.dumps(call_fence.declaration([], required=False))
 PYTHON = "/usr/bin/python3"
 SAYS_CHANGED = """\
 import json
-from ansible_collections.leastpriv.iam.plugins.module_utils import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 try:
     call_fence._standing[0].check("iam", "CreateUser", {"UserName": "ann"})
 except Exception:

@@ -46,7 +46,7 @@ def names(kind: str) -> set[str]:
 def test_all_module_utils_are_imported(loaded):
     ours = {name for name in loaded[0] if name.startswith(f"{warm.OURS}.module_utils")}
     assert ours == names("module_utils")
-    assert {f"{warm.OURS}.module_utils.{name}" for name in ("call_fence", "api_calls")} <= ours
+    assert {f"{warm.OURS}.module_utils.{name}" for name in ("api_calls.call_fence", "api_calls.counter")} <= ours
 
 
 def test_the_patches_and_what_amazon_aws_shares_are_imported(loaded):

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import QueueError, receive, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import QueueError, receive, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
 from ansible_collections.leastpriv.iam.plugins.modules.redrive import chooser
 from stack import ROOT

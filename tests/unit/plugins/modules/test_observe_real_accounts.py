@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.plugins.loader import filter_loader
-from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import declared_calls
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import declared_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.modules import observe as module_under_test
 from stack.furnishing import TRUST
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.plugins.loader import filter_loader
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.modules.observe import observe_alerts
 from stack.furnishing import TRUST, furnish
 

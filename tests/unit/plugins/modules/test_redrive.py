@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     Parcel,
     QueueError,
     depth,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Message, Queue, QueueError, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Message, Queue, QueueError, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import (
     Clock,
     Held,

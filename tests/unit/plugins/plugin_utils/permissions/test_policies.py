@@ -11,9 +11,9 @@ import re
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import RESTRICT
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import check_grammar
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import check_grammar
 from stack.authorisation import Request, decide, reference
 
 ACCOUNT = "111122223333"

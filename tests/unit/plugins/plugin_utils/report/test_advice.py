@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.blast_radius import BlastRadiusRefusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.call_fence import NO_FENCE, Fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import NO_FENCE, Fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import Refusal
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.blast_radius import BlastRadiusRefusal
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import read_alerts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import why_it_gave_up

@@ -11,7 +11,7 @@ from ansible import template
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails import NEVER_OPEN, RULES
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import (
     SettingError,
     read_lifetime,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.operation_rows import Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import (
     CALLS,
     Irreversible,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.leastpriv.iam.extensions.eda.plugins.event_source import doorbell
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue import Depth
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Depth
 
 # By name: looks as (second, visible, in flight), and in which second it rings for what.
 STORIES = {

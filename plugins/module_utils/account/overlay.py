@@ -1,0 +1,263 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account as one script finds it: live facts under what the script's earlier steps will have made.
+
+Also what all observers share: the words of AWS's errors, and the comparison of before and after.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.denials import lost_denials
+
+# Facts that belong to a user, role or group under another name, for following a renamed one.
+OWNERS = {
+    "access_keys": "user",
+    "groups_of": "user",
+    "login_profile": "user",
+    "members": "group",
+    "mfa_devices": "user",
+    "service_specific_credentials": "user",
+    "signing_certificates": "user",
+    "ssh_public_keys": "user",
+}
+NOT_FOUND = {
+    "group": "The group with name {} cannot be found.",
+    "instance_profile": "Instance Profile {} cannot be found.",
+    "mfa_device": "VirtualMFADevice with serial number {} doesn't exist.",
+    "openid_connect_provider": "OpenIDConnect Provider not found for arn {}",
+    "policy": "Policy {} was not found.",
+    "role": "The role with name {} cannot be found.",
+    "saml_provider": "Manifest not found for arn {}",
+    "server_certificate": "The Server Certificate with name {} cannot be found.",
+    "user": "The user with name {} cannot be found.",
+}
+
+
+class Conflict(LeastprivError):
+    """A step cannot be applied as things are; the text says why.
+
+    :ivar code: the error code that AWS would give, None where AWS would not refuse it.
+    """
+
+    code = None
+
+
+class AttachmentQuota(Conflict):
+    """A principal can take no further managed policy."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one step finds.
+
+    :ivar status: C(needed) or C(unchanged).
+    :ivar before: the part of the account that the step is about, as it is.
+    :ivar after: the same as it will be.
+    :ivar writes: the key of what the step writes, for telling two alerts that write the same thing.
+    """
+
+    status: str
+    before: dict
+    after: dict
+    writes: tuple
+
+
+class Script:
+    """The account as one script finds it: live facts, overlaid with what its earlier steps will have made.
+
+    :param account: a C(iam_account.IamAccount).
+    :param account_id: 12 digits.
+    :param partition: C(aws), C(aws-cn), C(aws-us-gov), ...
+    :param allow: the user's C(remediate_allow).
+    :param pending: attachments that the alerts of this run will have made, key -> lower-cased ARNs.
+    :param protects: whether the user protects any principal of this account.
+    """
+
+    def __init__(self, account, account_id, partition, allow, pending, protects=False):
+        self._account = account
+        self._overlay = {}
+        self._former_names = {}
+        self._relied_on = {}
+        self._premises = set()
+        self._written = {}
+        self._account_id = account_id
+        self._partition = partition
+        self._allow = allow
+        self.pending = pending
+        self.protects = protects
+        self.notes = []
+
+    def fork(self):
+        """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
+        twin = copy.copy(self)
+        twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
+        twin._relied_on, twin.pending = {}, dict(self.pending)
+        twin._premises, twin._written, twin.notes = set(), {}, []
+        return twin
+
+    def fact(self, *key):
+        found = self._found(key)
+        # What the step itself will make of it is no state that it depends on.
+        self._relied_on.setdefault(key, found)
+        return found
+
+    def _found(self, key):
+        if key in self._overlay:
+            return self._overlay[key]
+        former = self._former_key(key)
+        if former != key:
+            return self._found(former)
+        self._premises.add(key)
+        return self._account.fact(*key)
+
+    def next_step(self):
+        """Forget what the step before relied on, wrote and noted."""
+        self._relied_on, self._premises, self._written, self.notes = {}, set(), {}, []
+
+    @property
+    def relied_on(self):
+        """The facts that the present step has asked for, by their keys, as they were before it."""
+        return dict(self._relied_on)
+
+    @property
+    def premises(self):
+        """The keys of the facts of the live account that the present step relies on and does not write."""
+        return self._premises - set(self._written)
+
+    @property
+    def written(self):
+        """The facts that the present step writes: key -> (what it was, None where nobody asked; what it will be)."""
+        return dict(self._written)
+
+    def note(self, text):
+        """Say in plain words what the present step grants or changes beyond its letter."""
+        self.notes.append(text)
+
+    def will_be(self, value, *key):
+        self._overlay[key] = value
+        self._written[key] = self._relied_on.get(key), value
+
+    def will_be_named(self, kind, name, former):
+        """From here on what IAM knows under the former name is found under the new one."""
+        self._former_names[kind, name] = former
+
+    def _former_key(self, key):
+        place = 2 if key[0] in ("attached", "inline", "inline_names") else 1
+        kind = key[1] if place == 2 else OWNERS.get(key[0], key[0])
+        former = self._former_names.get((kind, key[place])) if len(key) > place else None
+        return key if former is None else (*key[:place], former, *key[place + 1 :])
+
+    def overlaid(self, family):
+        """The keys of a family of facts that this script has changed, without the family's name."""
+        return [key[1:] for key in self._overlay if key[0] == family]
+
+    def arn(self, resource):
+        """The ARN of a resource of this account: C("policy/path/name")."""
+        return f"arn:{self._partition}:iam::{self._account_id}:{resource}"
+
+    def policy_arn(self, path, name):
+        return self.arn(f"policy{path}{name}")
+
+    def is_local(self, arn):
+        """True for what belongs to this account, e.g. no AWS-managed policy."""
+        return arn.split(":")[4] == self._account_id
+
+    def attached_to(self, arn):
+        """The (kind, name) of every principal that a managed policy is attached to or bounds."""
+        premises = set(self._premises)
+        entities = {*(self.fact("policy_entities", arn) or []), *self.overlaid("attached")}
+        bounded = {(kind, name) for kind in ("user", "role") for (name,) in self.overlaid(kind)}
+        found = sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
+        # Whoever else of this run attaches the policy relies on its document: what else is attached does not matter.
+        self._premises = premises
+        return found
+
+    def _has_policy(self, kind, name, arn):
+        principal_fact = self.fact(kind, name)
+        if principal_fact is None:
+            return False
+        held = [*(self.fact("attached", kind, name) or []), principal_fact.get("boundary") or ""]
+        # Names that differ in letter case alone are one name to IAM; here too many are better than too few.
+        return arn.lower() in [one.lower() for one in held]
+
+    def guard(self, rule, step, detail):
+        """Refuse a step unless the user opened the rule for it.
+
+        :raises Refusal:
+        """
+        if not is_open(rule, step["operation"], self._allow):
+            raise Refusal(rule, detail)
+
+    def guard_denies(self, step, document, act, replacement=None):
+        """Refuse to take away Deny statements; a document that cannot be read might hold one.
+
+        :param replacement: the document that takes its place; it may deny more, and must not deny less.
+        :raises Refusal:
+        """
+        if document is None:
+            self.guard("keep_deny", step, f"{act}, whose document cannot be read")
+        elif lost_denials(document, replacement):
+            self.guard("keep_deny", step, f"{act}, which denies something")
+
+
+def principal(step):
+    """The (kind, name) of the principal that a step changes, or None: C(("user", "bob"))."""
+    return next(iter(named_principals(step)), None)
+
+
+def named_principals(step):
+    """The (kind, name) of every principal that a step names; of a membership the user, whose access changes, first."""
+    named = {kind: step["parameters"].get(f"{kind.capitalize()}Name") for kind in ("user", "role", "group")}
+    return [(kind, name) for kind, name in named.items() if name is not None]
+
+
+def aws_error(step, code, message, kind=Conflict):
+    """The C(Conflict), or a subclass of it, for what AWS would refuse; nothing was sent to it."""
+    conflict = kind(f"would fail: {message.rstrip('.')} ({code}).")
+    conflict.code = code
+    return conflict
+
+
+def delete_conflict(step, message):
+    return aws_error(step, "DeleteConflict", message)
+
+
+def already_exists(step, kind, name):
+    return aws_error(step, "EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
+
+
+def not_found(step, kind, name):
+    return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
+
+
+def existing(script, step, kind, name):
+    """The fact of what must be there.
+
+    :raises Conflict: AWS's NoSuchEntity.
+    """
+    found = script.fact(kind, name)
+    if found is None:
+        raise not_found(step, kind, name)
+    return found
+
+
+def existing_principal(script, step):
+    kind, name = principal(step)
+    return kind, name, existing(script, step, kind, name)
+
+
+def compared(before, after, writes):
+    """The observation of a step that makes C(before) into C(after)."""
+    return Observation("unchanged" if before == after else "needed", before, after, writes)
+
+
+def changed_fact(script, found, changes, *key):
+    """Overlay some fields of a fact; before and after are these fields alone."""
+    script.will_be({**found, **changes}, *key)
+    return compared({field: found[field] for field in changes}, changes, key)

@@ -1,0 +1,341 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The call fence: in the process of a step's module, only reads and the calls that the step declares reach AWS.
+
+The modules of amazon.aws are declarative: asked to attach a policy, they also create a missing principal or write back
+a trust policy. The fence keeps them exact. It stands on two public events of botocore, which see every call of every
+session before it is sent: C(before-parameter-build) checks the call, and C(creating-client-class.iam) gives the methods
+of a client a second look at what IAM cannot make conditional. See boto3's "Extensibility guide".
+
+A declaration names the calls of a step; it is handed over as JSON in the environment of the module.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from contextlib import suppress
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    import botocore.session
+    from botocore import xform_name
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.states import state_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    PolicyDocumentError,
+    canonical,
+    canonical_text,
+    read_document,
+)
+
+# The environment variable that holds a declaration.
+VARIABLE = "LEASTPRIV_CALLS"
+# The error code of a call that was stopped.
+NOT_IN_SCRIPT = "NotInScript"
+# Why nothing is applied where the fence does not stand.
+NO_FENCE = (
+    "Nothing was applied: no call fence stands around the modules of this host, which keeps them to the calls of the "
+    "script. Use the connection leastpriv.iam.warm with pipelining and without become (docs/guardrails.md), or accept "
+    "the risk with remediate_unfenced: true."
+)
+READS = ("Get", "List", "Generate", "Simulate", "Describe")
+# Logging in to AWS changes nothing in an account.
+LOGIN_SERVICES = ("sts", "sso", "sso-oidc", "signin")
+CALL_EVENT = "before-parameter-build"
+CLASS_EVENT = "creating-client-class.iam"
+# An event that no call has: what answers it is the fence.
+PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
+DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
+# What the API takes a parameter for that is left out. Source: the operations' pages in the IAM API Reference.
+API_DEFAULTS = {
+    "CreateGroup": {"Path": "/"},
+    "CreateInstanceProfile": {"Path": "/", "Tags": []},
+    "CreateOpenIDConnectProvider": {"ClientIDList": [], "Tags": [], "ThumbprintList": []},
+    "CreatePolicy": {"Description": "", "Path": "/", "Tags": []},
+    "CreatePolicyVersion": {"SetAsDefault": False},
+    "CreateRole": {"Description": "", "MaxSessionDuration": 3600, "Path": "/", "Tags": []},
+    "CreateSAMLProvider": {"Tags": []},
+    "CreateServiceLinkedRole": {"Description": ""},
+    "CreateUser": {"Path": "/", "Tags": []},
+    "UpdateAccountPasswordPolicy": {
+        "AllowUsersToChangePassword": False,
+        "HardExpiry": False,
+        "MinimumPasswordLength": 6,
+        "RequireLowercaseCharacters": False,
+        "RequireNumbers": False,
+        "RequireSymbols": False,
+        "RequireUppercaseCharacters": False,
+    },
+}
+
+
+def declared_calls(step):
+    """The calls of a step that may reach AWS.
+
+    :param step: a step with C(operation), C(parameters), and C(observed) where something is to be read again.
+    :returns: list of dicts of C(operation), C(parameters) and C(observed), in the order of the operation's row.
+    """
+    row = OPERATIONS[step["operation"]]
+    calls = [(row.name, step["parameters"])] if row.calls is None else row.calls(step)
+    observed = step.get("observed") or {}
+    return [
+        {"operation": operation, "parameters": parameters, "observed": observed if operation == row.name else {}}
+        for operation, parameters in calls
+    ]
+
+
+def declaration(calls, required=True):
+    """What is handed over to the process of a module, as JSON.
+
+    :param calls: list as C(declared_calls) gives it; an empty one lets reads pass and nothing else.
+    :param required: whether the module must not run where the fence cannot stand.
+    """
+    return {"calls": calls, "required": required}
+
+
+def read_declaration(text):
+    """Read a declaration.
+
+    :returns: (the calls, whether the fence is required).
+    :raises ValueError: it cannot be read.
+    """
+    try:
+        declaration = json.loads(text)
+        calls = [(one["operation"], one["parameters"], one["observed"]) for one in declaration["calls"]]
+        named = [(name, normal(name, parameters), parameters, dict(observed)) for name, parameters, observed in calls]
+        return named, bool(declaration["required"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the declared calls cannot be read ({type(error).__name__})") from None
+
+
+def normal(operation, parameters):
+    """The parameters of a call as IAM takes them: name -> text; those that equal the API's default are left out."""
+    defaults = API_DEFAULTS.get(operation, {})
+    given = {name: value for name, value in parameters.items() if name not in defaults or value != defaults[name]}
+    return {name: _normal_value(name, value) for name, value in given.items()}
+
+
+def _normal_value(name, value):
+    if name in DOCUMENTS:
+        with suppress(PolicyDocumentError, TypeError, AttributeError):
+            return canonical(read_document(value))
+    if name in ("Tags", "TagKeys"):
+        return canonical_text(sorted(canonical_text(one) for one in value))
+    return canonical_text(value)
+
+
+class Fence:
+    """What one module run may do.
+
+    :ivar violation: why a call was stopped, or None. From the first one on, declared calls are stopped as well.
+    """
+
+    def __init__(self, calls):
+        self._calls = calls
+        self._passed = []
+        self._verified = []
+        self.violation = None
+
+    def check(self, service, operation, parameters):
+        """Let a call pass, or raise.
+
+        :raises botocore.exceptions.ClientError: C(NotInScript), before anything is sent.
+        """
+        if operation.startswith(READS) or service in LOGIN_SERVICES:
+            return
+        if self.violation:
+            raise _stopped(operation, self.violation)
+        declared = self._declared(operation, parameters) if service == "iam" else None
+        if declared is None:
+            self._stop(operation, self._meaning(operation, parameters), is_declared=False)
+        if declared[3] and declared not in self._verified:
+            self._stop(operation, "What it is about could not be read again right before the change.")
+        self._passed.append(operation)
+
+    def read_again(self, client, operation, parameters):
+        """Stop a declared call where what it is about is not as it was observed.
+
+        :param client: the boto3 client that is about to make the call.
+        :raises botocore.exceptions.ClientError: C(NotInScript).
+        """
+        declared = self._declared(operation, parameters)
+        if declared is None or not declared[3] or self.violation:
+            return
+        for kind, then in declared[3].items():
+            try:
+                now = state_of(kind, IamAccount(client).fact, declared[2])
+            except (ClientError, BotoCoreError, PolicyDocumentError) as error:
+                self._stop(operation, f"What it is about could not be read again right before the change: {error}.")
+            if now != then:
+                self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {STATES[kind]}.")
+        self._verified.append(declared)
+
+    def _declared(self, operation, parameters):
+        wanted = normal(operation, parameters)
+        return next((call for call in self._calls if call[0] == operation and call[1] == wanted), None)
+
+    def _stop(self, operation, meaning, is_declared=True):
+        says = "" if is_declared else ", which is not what the script says"
+        sent = f"{', '.join(self._passed)} had been sent before" if self._passed else "Nothing was sent"
+        self.violation = (
+            f"The module wanted to call {operation}{says}. {meaning} {sent}; the alert "
+            "goes back to the queue, and the next run decides by what it finds."
+        )
+        raise _stopped(operation, self.violation)
+
+    def _meaning(self, operation, parameters):
+        subject = _subject(parameters)
+        same = [call for call in self._calls if call[0] == operation]
+        if same:
+            wanted = normal(operation, parameters)
+            names = sorted({*wanted, *same[0][1]})
+            other = [name for name in names if wanted.get(name) != same[0][1].get(name)]
+            return f"{subject} was changed since it was observed: {', '.join(other)} would be another one."
+        if operation.startswith("Create") and operation != "CreatePolicyVersion":
+            return f"{subject} does not exist any more."
+        return f"{subject} was changed since it was observed: {MEANINGS.get(operation, 'it is not as it was')}."
+
+
+MEANINGS = {
+    "CreatePolicyVersion": "a policy of this name exists, and its document differs",
+    "SetDefaultPolicyVersion": "another version of it is the default",
+    "UpdateAssumeRolePolicy": "its trust policy differs",
+    **dict.fromkeys(("UpdateUser", "UpdateGroup"), "its path differs"),
+    **{f"{verb}{kind}": "its tags differ" for verb in ("Tag", "Untag") for kind in ("User", "Role", "Policy")},
+    **{
+        f"{verb}{kind}PermissionsBoundary": "its permissions boundary differs"
+        for verb in ("Put", "Delete")
+        for kind in ("User", "Role")
+    },
+}
+STATES = {
+    "boundary": "its permissions boundary differs",
+    "boundary_document": "the document of its new permissions boundary differs",
+    "group_policies": "the policies of its group differ",
+    "inline": "its inline policy differs",
+    "password_policy": "it differs",
+    "policy_document": "the policy's default document differs",
+    "role_settings": "its description or session duration differs",
+    "saml_metadata": "its metadata differs",
+    "thumbprints": "its thumbprints differ",
+    "trust": "its trust policy differs",
+}
+SUBJECTS = {
+    "InstanceProfileName": "instance profile",
+    "UserName": "user",
+    "RoleName": "role",
+    "GroupName": "group",
+    "PolicyArn": "policy",
+    "PolicyName": "policy",
+    "OpenIDConnectProviderArn": "identity provider",
+    "SAMLProviderArn": "identity provider",
+}
+
+
+def _subject(parameters):
+    """What a call is about, with a capital letter: C("Role app")."""
+    named = next(((kind, parameters[name]) for name, kind in SUBJECTS.items() if parameters.get(name)), None)
+    return f"{named[0].capitalize()} {named[1]}" if named else "The account"
+
+
+def _stopped(operation, reason):
+    return ClientError({"Error": {"Code": NOT_IN_SCRIPT, "Message": reason}}, operation)
+
+
+# The fence of this process; a module runs in a process of its own.
+_standing: list[Fence] = []
+
+
+def enclose(text):
+    """Raise the fence of this process. There is one for each module run.
+
+    :param text: a declaration.
+    :returns: the C(Fence).
+    :raises ValueError: the declaration cannot be read.
+    """
+    calls, _required = read_declaration(text)
+    _standing[:] = [Fence(calls)]
+    return _standing[0]
+
+
+def leave():
+    """Take the fence of this process down, for processes that run several modules, such as tests."""
+    _standing.clear()
+
+
+def install():
+    """Let all sessions made from now on, here and in processes forked from this one, call the fence's handlers.
+
+    Calling it again changes nothing.
+    """
+    from botocore.handlers import BUILTIN_HANDLERS
+
+    handlers = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first)]
+    BUILTIN_HANDLERS[:0] = [handler for handler in handlers if handler not in BUILTIN_HANDLERS]
+
+
+def stops_calls():
+    """Try the fence: whether it stops a call of this botocore. Nothing is sent to AWS, whatever the answer is."""
+    session = botocore.session.Session()
+    # A broken file of the user's says nothing of the fence, and a run may use another one.
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.set_credentials("none", "none")
+    settings = Config(connect_timeout=1, retries={"max_attempts": 0})
+    client = session.create_client("iam", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", config=settings)
+    enclose(json.dumps(declaration([])))
+    try:
+        client.create_user(UserName="leastpriv")
+    except ClientError as error:
+        return error.response["Error"]["Code"] == NOT_IN_SCRIPT
+    except BotoCoreError:
+        return False
+    finally:
+        leave()
+    return False
+
+
+def stands(client):
+    """Whether a client's calls pass a fence of this process."""
+    # Other handlers of the event look at the operation as well; none has anything to do for a read without parameters.
+    model = client.meta.service_model.operation_model("GetUser")
+    answers = client.meta.events.emit(PROBE, params={}, model=model, context={})
+    return any(answer == VARIABLE for _handler, answer in answers)
+
+
+def _check_call(params, model, event_name=None, **_more):
+    if not _standing:
+        return None
+    if event_name == PROBE:
+        return VARIABLE
+    service = model.service_model.service_name
+    # A customer's policy is never among AWS's own fifteen hundred.
+    if (service, model.name) == ("iam", "ListPolicies"):
+        params.setdefault("Scope", "Local")
+    _standing[0].check(service, model.name, params)
+    return None
+
+
+def _read_again_first(class_attributes, **_more):
+    for row in OPERATIONS.values():
+        method = class_attributes.get(xform_name(row.name))
+        if row.read_again and method is not None:
+            class_attributes[xform_name(row.name)] = _with_second_look(row.name, method)
+
+
+def _with_second_look(operation, method):
+    @functools.wraps(method)
+    def call(self, *args, **parameters):
+        if _standing:
+            _standing[0].read_again(self, operation, parameters)
+        return method(self, *args, **parameters)
+
+    # amazon.aws follows it to a function whose first parameter is not bound to the client.
+    del call.__wrapped__
+    return call

@@ -1,0 +1,85 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts the calls that a run makes to APIs: whoever makes one notes it as a line of a file, which is read at the end.
+
+A line holds a service, an operation and whether the call was throttled, and nothing of what was asked or answered.
+Short lines that are appended do not mix, whichever processes write them; what is killed has noted its calls already.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from functools import cache, partial
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import deadline
+
+# The file's name in the temporary folder that Ansible has for each run of its own.
+FILE_NAME = "leastpriv-api-calls"
+# botocore.retries.standard has them, and all other codes of this kind, in a private list.
+THROTTLED = (
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottledException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+)
+TOO_MANY_REQUESTS = 429
+
+
+def note_call(file, service, operation, is_throttled):
+    """Append one call. That it cannot be noted disturbs nobody."""
+    with suppress(OSError):
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, f"{service} {operation} {int(is_throttled)}\n".encode())
+        finally:
+            os.close(descriptor)
+
+
+# Once for a file: who registers twice counts twice.
+@cache
+def note_aws_calls(file):
+    """Let all boto3 sessions made from now on, here and in processes forked from this one, note their calls.
+
+    Each request has a deadline from then on, too.
+
+    Every try is a call, as AWS counts it: botocore's event C(needs-retry) comes after each one, with its answer.
+    """
+    import botocore.handlers
+
+    botocore.handlers.BUILTIN_HANDLERS += [("needs-retry", partial(_note_try, file)), *deadline.handlers()]
+
+
+def _note_try(file, operation, response=None, **_more):
+    """Gives nothing: what a handler of this event gives decides whether botocore tries again."""
+    answer = response[1] if response else {}
+    code = answer.get("Error", {}).get("Code")
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    is_throttled = code in THROTTLED or status == TOO_MANY_REQUESTS
+    note_call(file, operation.service_model.service_name, operation.name, is_throttled)
+
+
+def count_calls(file):
+    """The calls noted so far.
+
+    :returns: one dict of C(service), C(operation), C(calls) and C(throttled) for each operation, sorted.
+    """
+    calls, throttled = Counter(), Counter()
+    with suppress(FileNotFoundError), open(file, encoding="utf-8") as lines:
+        for line in lines:
+            service, operation, is_throttled = line.split()
+            calls[service, operation] += 1
+            throttled[service, operation] += int(is_throttled)
+    return [
+        {"service": service, "operation": operation, "calls": number, "throttled": throttled[service, operation]}
+        for (service, operation), number in sorted(calls.items())
+    ]

@@ -1,0 +1,65 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much of an account one run changes: distinct principals, and what has no principal, as its settings. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, how_to_open
+
+RULE = "blast_radius"
+# Until it is attached, a policy changes nobody's access.
+WITHOUT_EFFECT = ("CreatePolicy",)
+MEMBERSHIPS = ("AddUserToGroup", "RemoveUserFromGroup")
+
+
+class BlastRadius:
+    """Counts what the alerts of a run change in one account.
+
+    :param most: how many changes a run may make, None for any number.
+    """
+
+    def __init__(self, most):
+        self._most = most
+        self._taken = set()
+
+    def take(self, changes):
+        """Add what an alert changes.
+
+        :param changes: keys; what another alert changes too counts once.
+        :raises Refusal: when it does not fit any more; then nothing of it is added.
+        """
+        together = self._taken | changes
+        if self._most is not None and len(together) > self._most:
+            raise BlastRadiusRefusal(len(changes), len(self._taken), self._most)
+        self._taken = together
+
+
+class BlastRadiusRefusal(Refusal):
+    """An alert would change more than the run may; the text says what to do."""
+
+    def __init__(self, count, taken, most):
+        before = f", and the alerts before it change {taken}" if taken else ""
+        what = "principal or setting" if count == 1 else "principals or settings"
+        detail = f"it changes {count} {what} of the account{before}; {most} may change in one run"
+        super().__init__(RULE, detail)
+        fits = count <= most
+        self.advice = how_to_open(RULE, None) if fits else "Raise remediate_max_changes: no run may change so much."
+
+    def __str__(self):
+        return f"{super().__str__()}. {self.advice}"
+
+
+def changes_of(step, principals, writes):
+    """What one step changes, as the limit counts it.
+
+    :param principals: what C(observation.touched) returned for it.
+    :param writes: the key of what it writes, which counts where no principal is concerned.
+    :returns: set of keys.
+    """
+    if step["operation"] in MEMBERSHIPS:
+        # The group itself stays as it is.
+        principals = [one for one in principals if one[0] == "user"]
+    if step["operation"] in WITHOUT_EFFECT:
+        return set()
+    return {(kind, name.lower()) for kind, name, _arn in principals} or {writes}

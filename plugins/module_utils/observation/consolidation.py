@@ -1,0 +1,146 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One toolkit-owned Deny policy per principal, for principals that can take no further managed policy.
+
+The vendor's script creates a Deny policy per alert and attaches it; IAM attaches ten to a principal. Where the user
+asks for it, the statements go into one inline policy of the principal instead, each statement's Sid naming its alert.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    canonical,
+    pretty,
+    read_document,
+    statements,
+)
+
+POLICY_NAME = "leastpriv-restrictions"
+VERSION = "2012-10-17"
+# A user's inline policies share 2,048 characters, and a Sid takes letters and digits alone.
+MAX_PREFIX, DIGEST_LENGTH = 12, 16
+ATTACHING = {"AttachUserPolicy": "user", "AttachRolePolicy": "role", "AttachGroupPolicy": "group"}
+
+
+def can_consolidate(steps):
+    """Whether a script does nothing but create policies and attach them, all to one principal.
+
+    :param steps: the steps of one script.
+    """
+    attachments = [step for step in steps if step["operation"] in ATTACHING]
+    created = [step["parameters"]["PolicyName"] for step in _creating(steps)]
+    attached = [step["parameters"]["PolicyArn"].rsplit("/", 1)[-1] for step in attachments]
+    principals = {_principal(step) for step in attachments}
+    is_that_alone = len(created) + len(attached) == len(steps)
+    return is_that_alone and sorted(created) == sorted(attached) and len(principals) == 1
+
+
+def principal_of(steps):
+    """The (kind, name) of the principal of a script that C(can_consolidate)."""
+    return next(_principal(step) for step in steps if step["operation"] in ATTACHING)
+
+
+def consolidated_step(steps, alert_id, live):
+    """The one step that takes the place of a script's steps.
+
+    :param steps: steps that C(can_consolidate).
+    :param alert_id: the vendor's id; its statements of an earlier run are replaced.
+    :param live: the principal's toolkit-owned policy as it is, or None.
+    :returns: a step that puts that policy with the script's statements added.
+    """
+    kind, name = principal_of(steps)
+    document = _merged(steps, alert_id, live)
+    parameters = {f"{kind.capitalize()}Name": name, "PolicyName": POLICY_NAME, "PolicyDocument": document}
+    args = {"iam_type": kind, "iam_name": name, "policy_name": POLICY_NAME, "policy_json": document}
+    return {
+        **steps[0],
+        "consolidated": True,
+        "wave": "0001 amazon.aws.iam_policy",
+        "operation": f"Put{kind.capitalize()}Policy",
+        "target": name,
+        "module": "amazon.aws.iam_policy",
+        "parameters": parameters,
+        "args": {**args, "state": "present", "skip_duplicates": False},
+    }
+
+
+def unconsolidated_step(step, live):
+    """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
+
+    :param step: one whose C(undoes) is a C(consolidated_step) that was applied, with its C(alert_id) and C(after).
+    :param live: the principal's toolkit-owned policy as it is, or None.
+    :returns: (the step, the alert's statements as they were applied, and as they are).
+    """
+    applied = step["undoes"]
+    alert_id, put = applied["alert_id"], read_document(applied["after"]["document"])
+    sid = own_sid(alert_id) if _split(put, own_sid(alert_id))[0] else _earlier_sid(alert_id)
+    mine, others = _split(live, sid)
+    left = {"Version": VERSION, "Statement": others} if others else None
+    kind, name, document = *_principal_of_put(applied), left and _text(left)
+    named = {f"{kind.capitalize()}Name": name, "PolicyName": POLICY_NAME}
+    args = {"iam_type": kind, "iam_name": name, "policy_name": POLICY_NAME, "skip_duplicates": False}
+    changed = {
+        "operation": f"{'Put' if left else 'Delete'}{kind.capitalize()}Policy",
+        "parameters": {**named, **({"PolicyDocument": document} if left else {})},
+        "args": {**args, **({"policy_json": document, "state": "present"} if left else {"state": "absent"})},
+    }
+    return {**step, **changed}, _split(put, sid)[0], mine
+
+
+def _principal_of_put(step):
+    kind = step["operation"].removeprefix("Put").removesuffix("Policy").lower()
+    return kind, step["parameters"][f"{kind.capitalize()}Name"]
+
+
+def own_sid(alert_id):
+    """What the Sids of an alert's statements begin with; no other alert's do, whatever characters their ids hold."""
+    digest = base64.b32encode(hashlib.sha256(alert_id.encode(errors="surrogatepass")).digest()).decode()
+    return f"{_earlier_sid(alert_id)[:MAX_PREFIX]}x{digest[:DIGEST_LENGTH]}"
+
+
+def _earlier_sid(alert_id):
+    """What they began with in version 1.0: one text for I-12 and I-1-2."""
+    return re.sub(r"[^A-Za-z0-9]", "", alert_id)
+
+
+def _split(document, sid):
+    """The statements whose Sid is of an alert, and all others."""
+    own = re.compile(re.escape(sid) + "n[0-9]+")
+    found = statements(document) if document else []
+    mine = [one for one in found if own.fullmatch(str(one.get("Sid")))]
+    return mine, [one for one in found if one not in mine]
+
+
+def _creating(steps):
+    return [step for step in steps if step["operation"] == "CreatePolicy"]
+
+
+def _principal(step):
+    kind = ATTACHING[step["operation"]]
+    return kind, step["parameters"][f"{kind.capitalize()}Name"]
+
+
+def _merged(steps, alert_id, live):
+    kept = [one for one in _split(live, own_sid(alert_id))[1] if one.get("Effect") == "Deny"]
+    documents = [read_document(step["parameters"]["PolicyDocument"]) for step in _creating(steps)]
+    added = [statement for document in documents for statement in statements(document)]
+    # Another alert's may have that Sid: they stay as they are, and where they say the same nothing is added.
+    earlier = _split({"Statement": kept}, _earlier_sid(alert_id))[0]
+    named = [{**one, "Sid": f"{own_sid(alert_id)}n{number}"} for number, one in enumerate(added, 1)]
+    return _text({"Version": VERSION, "Statement": kept if _say_the_same(earlier, added) else [*kept, *named]})
+
+
+def _say_the_same(some, others):
+    """Whether two lists of statements deny the same, whatever their Sids."""
+    one, other = (canonical({"Statement": [{**statement, "Sid": ""} for statement in each]}) for each in (some, others))
+    return one == other
+
+
+def _text(document):
+    return json.dumps(json.loads(pretty(document)), separators=(",", ":"))

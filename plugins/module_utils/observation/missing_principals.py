@@ -1,0 +1,62 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scripts about users, roles and groups that do not exist any more: there is nothing to restrict."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import stored_name
+
+# What a script does beside restricting a principal, and what is of no use without one.
+BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")
+RENAMES = {"UpdateUser": ("user", "NewUserName"), "UpdateGroup": ("group", "NewGroupName")}
+
+
+def missing_principals(script, steps):
+    """Find the principals of a script where none of those that it would restrict exists.
+
+    :param script: the C(overlay.Script) before any of the steps.
+    :param steps: all steps of one script; those that undo others have their own words.
+    :returns: list as C(["user ann"]); empty where anything is left to do, for another principal as well.
+    """
+    made = {one for step in steps for one in _made_by(step)}
+    missing = []
+    for step in steps:
+        absent = [one for one in _looked_for(step) if _is_missing(script, one, made)]
+        if "undoes" in step or _is_renamed_already(script, step) or not (absent or step["operation"] in BESIDE):
+            return []
+        missing += [f"{kind} {name}" for kind, name in absent]
+    return list(dict.fromkeys(missing))
+
+
+def say_missing(missing):
+    """The reason for people: C(user ann does not exist any more: there is nothing to restrict)."""
+    verb = "do" if missing[1:] else "does"
+    return f"{' and '.join(missing)} {verb} not exist any more: there is nothing to restrict"
+
+
+def _made_by(step):
+    if step["operation"].startswith("Create"):
+        return [(kind, name.lower()) for kind, name in named_principals(step)]
+    kind, parameter = RENAMES.get(step["operation"], (None, None))
+    return [(kind, step["parameters"][parameter].lower())] if parameter in step["parameters"] else []
+
+
+def _looked_for(step):
+    if step["operation"].startswith("Create"):
+        return []
+    found = named_principals(step)
+    # Without the group that would restrict, its user still has to be restricted.
+    return found[:1] if step["operation"] == "AddUserToGroup" else found
+
+
+def _is_missing(script, one, made):
+    kind, name = one
+    return (kind, name.lower()) not in made and script.fact(kind, stored_name(script, kind, name)) is None
+
+
+def _is_renamed_already(script, step):
+    kind, parameter = RENAMES.get(step["operation"], (None, None))
+    new_name = step["parameters"].get(parameter)
+    return bool(new_name) and script.fact(kind, stored_name(script, kind, new_name)) is not None

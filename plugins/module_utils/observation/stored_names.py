@@ -1,0 +1,115 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The names of a step as IAM has them.
+
+IAM keeps names unique whatever their letter case, and finds them in any. A list of what is there, or a whole account
+read at once, holds them in one letter case only. So a step is observed and applied with that one.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import principal
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
+
+# The parameter that holds a name -> the family of facts that it names.
+NAMES = {
+    "GroupName": "group",
+    "InstanceProfileName": "instance_profile",
+    "RoleName": "role",
+    "ServerCertificateName": "server_certificate",
+    "UserName": "user",
+}
+POLICY_ARNS = ("PermissionsBoundary", "PolicyArn")
+
+
+def as_stored(script, step):
+    """The step with its names in the letter case that IAM has them in.
+
+    :param script: the C(overlay.Script) as the steps before it leave the account.
+    :param step: C(operation), C(parameters), C(args) and C(target).
+    """
+    parameters = dict(step["parameters"])
+    for parameter, kind in NAMES.items():
+        if parameter in parameters:
+            parameters[parameter] = stored_name(script, kind, parameters[parameter])
+    for parameter in POLICY_ARNS:
+        # The boundary of a new principal is not looked at.
+        if parameter in parameters and step["operation"] not in ("CreateRole", "CreateUser"):
+            parameters[parameter] = _stored_arn(script, {**step, "parameters": parameters}, parameters[parameter])
+    if "PolicyName" in parameters and principal({"parameters": parameters}):
+        parameters["PolicyName"] = _stored_inline_name(script, parameters)
+    return step if parameters == step["parameters"] else _renamed(step, parameters)
+
+
+def _renamed(step, parameters):
+    row = OPERATIONS[step["operation"]]
+    before, after = module_args(row, step["parameters"]), module_args(row, parameters)
+    changed = {option: value for option, value in after.items() if value != before.get(option)}
+    names = {old: parameters[name] for name, old in step["parameters"].items() if isinstance(old, str)}
+    target = step.get("target", "")
+    return {
+        **step,
+        "parameters": parameters,
+        "args": {**step.get("args", {}), **changed},
+        "target": names.get(target, target),
+    }
+
+
+def renamed_values(before, after):
+    """What was written in another letter case than IAM has it in, as (written, stored) pairs."""
+    return [
+        (written, after["parameters"][name])
+        for name, written in before["parameters"].items()
+        if name in (*NAMES, *POLICY_ARNS, "PolicyName") and written != after["parameters"][name]
+    ]
+
+
+def stored_name(script, kind, name):
+    """A name in the letter case that IAM has it in; as it is where IAM knows no such name."""
+    made = {one.lower(): one for (one,) in script.overlaid(kind) if script.fact(kind, one) is not None}
+    if name.lower() in made:
+        return made[name.lower()]
+    if (name,) in script.overlaid(kind):
+        return name
+    found = script.fact(kind, name)
+    if found is None:
+        other = script.fact("names", kind).get(name.lower(), name)
+        # The script itself has deleted or renamed it.
+        return name if (other,) in script.overlaid(kind) else other
+    return _same_text(name, (found.get("arn") or "").rsplit("/", 1)[-1])
+
+
+def _same_text(name, other):
+    return other if other.lower() == name.lower() else name
+
+
+def _stored_arn(script, step, arn):
+    operation, key = step["operation"], principal(step)
+    held = []
+    if key and step["parameters"].get("PolicyArn") == arn:
+        held = script.fact("attached", *key) or []
+    elif key:
+        held = [(script.fact(*key) or {}).get("boundary") or ""]
+    same = [one for one in held if one.lower() == arn.lower()]
+    if same or operation.startswith("Detach") or not script.is_local(arn):
+        return arn if arn in same or not same else same[0]
+    if script.fact(_family(operation), arn) is not None:
+        return arn
+    named = script.fact("policy_names").get(arn.rsplit("/", 1)[-1].lower(), [])
+    return next((one for one in named if one.lower() == arn.lower()), arn)
+
+
+def _family(operation):
+    """The family of facts that an operation's observer reads of a policy anyway."""
+    if operation in ("TagPolicy", "UntagPolicy"):
+        return "policy"
+    return "policy_versions" if "Version" in operation or operation == "DeletePolicy" else "policy_document"
+
+
+def _stored_inline_name(script, parameters):
+    kind, name = principal({"parameters": parameters})
+    wanted = parameters["PolicyName"]
+    names = script.fact("inline_names", kind, name) or []
+    return next((one for one in sorted(names, key=wanted.__ne__) if one.lower() == wanted.lower()), wanted)

@@ -1,0 +1,127 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes the steps that undo others: only what is as the run left it is put back."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES, cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import more_than, taken_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical, read_document
+
+# What undoes a restriction widens access by nature, and a person asked for it: the guardrails of scripts do not apply.
+ALLOWED_TO_UNDO = sorted(set(RULES) - set(NEVER_OPEN))
+# No version of a policy, and no role, is ever called so: there is nothing left to delete.
+NONE_LEFT = {"VersionId": "v0", "RoleName": "-"}
+MOST_SHOWN = 300
+
+
+class Drift(LeastprivError):
+    """Something else has changed since the run what would be put back; the text says what differs."""
+
+
+def observe_undo(script, step):
+    """Observe a step that undoes another.
+
+    :param script: the C(overlay.Script) as the steps before it leave the account.
+    :param step: C(undoes) is the step that was applied; C(compares) is false for those after the first that undo it.
+    :returns: an C(overlay.Observation); C(unchanged) when it is undone already.
+    :raises Drift: the account is not as the run left it.
+    """
+    applied, before_it = step["undoes"], script.fork()
+    try:
+        found = observe(script, step)
+        if not step["compares"] or found.status == "unchanged":
+            return found
+        left = observe(before_it, applied)
+    except Conflict as conflict:
+        raise Drift(f"it is not as the run left it: {conflict}") from conflict
+    if left.status != "unchanged":
+        raise Drift(_differing(applied, left.before))
+    _no_more_than_taken(before_it, step)
+    return found
+
+
+def _no_more_than_taken(script, step):
+    """What is put back by its name must not have become more powerful.
+
+    :raises Drift: it has, or nothing says what it was.
+    """
+    applied = step["undoes"]
+    live = taken_by(script, applied)
+    if live is None:
+        return
+    if applied.get("taken") is None:
+        raise Drift(
+            "the run's journal does not record what this would give back (an earlier version wrote it), so whether "
+            "that has changed since is unknown. Check it, and undo this step by hand"
+        )
+    if more := more_than(applied["taken"], live):
+        raise Drift(
+            f"since {cli_name(applied['operation'])}, {'; '.join(more)}. {cli_name(step['operation'])} could give more "
+            "access than there was before the run. Decide by hand"
+        )
+
+
+def _differing(applied, live):
+    after = applied["after"]
+    fields = [field for field in sorted({*after, *live}) if after.get(field) != live.get(field)]
+    told = [f"{field} was left as {_shown(after.get(field))} and is {_shown(live.get(field))}" for field in fields]
+    return f"changed since {cli_name(applied['operation'])}: {'; '.join(told)}. Decide by hand which is right"
+
+
+def _shown(value):
+    text = json.dumps(_compact(value), sort_keys=True)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+
+
+def _compact(value):
+    """A document as what it says, not as its lines."""
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def completed(script, step):
+    """A step, of an undo or not, with the parameters and options that name what AWS itself has named."""
+    applied = step.get("undoes")
+    complete = COMPLETED.get((applied["operation"], step["operation"])) if applied else None
+    if complete is None:
+        return step
+    missing = complete(script, applied)
+    template = OPERATIONS[step["operation"]].args
+    options = {option: missing[value[1:]] for option, value in template.items() if str(value)[1:] in missing}
+    return {**step, "parameters": {**step["parameters"], **missing}, "args": {**step["args"], **options}}
+
+
+def _made_version(script, applied):
+    """The version that a step has made: the newest with its document that was not there before."""
+    arn = applied["parameters"]["PolicyArn"]
+    wanted = canonical(read_document(applied["parameters"]["PolicyDocument"]))
+    made = [
+        version
+        for version in set(script.fact("policy_versions", arn) or {}) - set(applied["before"]["versions"])
+        if canonical(script.fact("version_document", arn, version)) == wanted
+    ]
+    return {"VersionId": max(made, key=lambda version: int(version[1:]), default=NONE_LEFT["VersionId"])}
+
+
+def _made_linked_role(script, applied):
+    service, suffix = applied["parameters"]["AWSServiceName"], applied["parameters"].get("CustomSuffix", "")
+    roles = script.fact("service_roles", service) or {}
+    made = [name for name in roles if name.partition("_")[2] == suffix]
+    return {"RoleName": made[0] if made else NONE_LEFT["RoleName"]}
+
+
+# (the operation that is undone, the one that undoes it) -> what tells the parameters that it has not
+COMPLETED = {
+    ("CreatePolicyVersion", "DeletePolicyVersion"): _made_version,
+    ("CreateServiceLinkedRole", "DeleteServiceLinkedRole"): _made_linked_role,
+}

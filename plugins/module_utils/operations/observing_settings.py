@@ -1,0 +1,178 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observers of settings of the account itself."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
+
+# What AWS enforces while an account has no password policy of its own.
+NO_PASSWORD_POLICY = {"MinimumPasswordLength": 8}
+PASSWORD_DEFAULTS = {
+    "MinimumPasswordLength": 6,
+    "RequireSymbols": False,
+    "RequireNumbers": False,
+    "RequireUppercaseCharacters": False,
+    "RequireLowercaseCharacters": False,
+    "AllowUsersToChangePassword": False,
+    "MaxPasswordAge": 0,
+    "PasswordReusePrevention": 0,
+    "HardExpiry": False,
+}
+
+
+# AWS's own policy also requires three of four kinds of characters. So many of a single kind are worth more than its 8.
+KINDS = ("RequireSymbols", "RequireNumbers", "RequireUppercaseCharacters", "RequireLowercaseCharacters")
+KINDS_BY_DEFAULT = 3
+LONG_ENOUGH = 12
+# With fewer, passwords expire before users who sign in once a month see a warning.
+LEAST_PASSWORD_DAYS = 30
+
+
+def update_password_policy(script, step):
+    live = script.fact("password_policy")
+    before = {field: live.get(field, default) for field, default in PASSWORD_DEFAULTS.items()} if live else {}
+    after = {**PASSWORD_DEFAULTS, **step["parameters"]}
+    in_force = {**PASSWORD_DEFAULTS, **NO_PASSWORD_POLICY, **before}
+    weaker = _weaker_fields(in_force, after) + ([] if live else _weaker_than_default(after))
+    if weaker:
+        script.guard("password_policy", step, _weakened(weaker, step["parameters"], in_force, bool(live)))
+    for detail in _lockouts(in_force, after):
+        script.guard("account_lockout", step, detail)
+    for note in _password_notes(in_force, after, bool(live)):
+        script.note(note)
+    script.will_be(after, "password_policy")
+    return compared(before, after, ("password_policy",))
+
+
+def _weakened(weaker, parameters, in_force, has_policy):
+    """What a password policy weakens; where it only does not name it, the command that keeps it."""
+    detail = f"it weakens {' and '.join(weaker)}"
+    unnamed = [field for field in weaker if field in PASSWORD_DEFAULTS and field not in parameters]
+    if not unnamed:
+        return detail
+    resets = f"IAM resets what the command does not name ({', '.join(unnamed)})"
+    return f"{detail}: {resets}. The full command is `{_full_command(parameters, in_force, has_policy)}`"
+
+
+def _full_command(parameters, in_force, has_policy):
+    """The command that sets what is named, and leaves everything else as it is in force."""
+    wanted = {**in_force, **parameters}
+    if not has_policy and _kinds(wanted) < KINDS_BY_DEFAULT and wanted["MinimumPasswordLength"] < LONG_ENOUGH:
+        wanted.update(dict.fromkeys(KINDS[1:], True))
+    words = [_as_option(field, wanted[field]) for field in PASSWORD_DEFAULTS]
+    return " ".join(["aws iam update-account-password-policy", *filter(None, words)])
+
+
+def _as_option(field, value):
+    """C(MaxPasswordAge), 90 -> C(--max-password-age 90); nothing for what IAM sets by itself."""
+    option = f"--{cli_name(field)}"
+    if isinstance(value, bool):
+        return option if value else ""
+    return f"{option} {value}" if value else ""
+
+
+def _weaker_than_default(after):
+    """AWS's own policy knows a rule that no field holds."""
+    if _kinds(after) >= KINDS_BY_DEFAULT or after["MinimumPasswordLength"] >= LONG_ENOUGH:
+        return []
+    return [f"the mix of characters (it requires {_kinds(after)} of 4 kinds, AWS's own policy {KINDS_BY_DEFAULT})"]
+
+
+def _kinds(policy):
+    return sum(policy[kind] for kind in KINDS)
+
+
+def _lockouts(before, after):
+    """How a password policy would shut out users who cannot know of it."""
+    was, days = before["MaxPasswordAge"], after["MaxPasswordAge"]
+    is_shorter = bool(days) and (not was or days < was)
+    if after["HardExpiry"] and not before["HardExpiry"]:
+        yield "it turns on hard expiry: whoever's password has expired needs an administrator to sign in again"
+    elif after["HardExpiry"] and is_shorter:
+        yield f"hard expiry is on, and it ends every password that is older than {days} days at once"
+    if is_shorter and days < LEAST_PASSWORD_DAYS:
+        yield f"it ends every password after {days} days, fewer than {LEAST_PASSWORD_DAYS}"
+
+
+def _password_notes(before, after, has_policy):
+    """What the fields say that neither weaken nor lock out."""
+    may, could = after["AllowUsersToChangePassword"], before["AllowUsersToChangePassword"]
+    if may and not could:
+        yield "Grants: every IAM user of the account may change their own password, which was off."
+    if could and not may:
+        yield "Takes away: IAM users may no longer change their own passwords unless a policy allows them to."
+    if not has_policy and _kinds(after) < KINDS_BY_DEFAULT:
+        yield (
+            f"Replaces AWS's own password policy, which requires {KINDS_BY_DEFAULT} of 4 kinds of characters. "
+            f"This one requires {_kinds(after)}, but {after['MinimumPasswordLength']} characters."
+        )
+    if after["MaxPasswordAge"] and after["MaxPasswordAge"] < (before["MaxPasswordAge"] or float("inf")):
+        yield f"Passwords of all IAM users that are older than {after['MaxPasswordAge']} days expire at once."
+
+
+def _weaker_fields(before, after):
+    """The fields that protect less after than before; 0 is "never" for an age and "none" for a history."""
+    strength = {
+        "MaxPasswordAge": lambda days: -days if days else float("-inf"),
+        "AllowUsersToChangePassword": lambda _allowed: 0,
+    }
+    return [
+        field
+        for field in PASSWORD_DEFAULTS
+        if strength.get(field, int)(after[field]) < strength.get(field, int)(before[field])
+    ]
+
+
+def delete_password_policy(script, step):
+    live = script.fact("password_policy")
+    if live:
+        script.note("Removes the account's password policy: AWS's own takes its place, without an age or a history.")
+    script.will_be(None, "password_policy")
+    return compared(live or {}, {}, ("password_policy",))
+
+
+def create_alias(script, step):
+    """An account has one alias: a new one takes the place of the old one."""
+    return _alias(script, [step["parameters"]["AccountAlias"]])
+
+
+def delete_alias(script, step):
+    live = script.fact("aliases")
+    return _alias(script, [alias for alias in live if alias != step["parameters"]["AccountAlias"]])
+
+
+def _alias(script, wanted):
+    live = script.fact("aliases")
+    script.will_be(wanted, "aliases")
+    return compared({"aliases": live}, {"aliases": wanted}, ("aliases",))
+
+
+def set_token_version(script, step):
+    """GetAccountSummary tells v1Token as 1, v2Token as 2."""
+    wanted = step["parameters"]["GlobalEndpointTokenVersion"]
+    summary = script.fact("summary")
+    live = f"v{summary.get('GlobalEndpointTokenVersion', 1)}Token"
+    if (live, wanted) == ("v2Token", "v1Token"):
+        _reaches_all(script, step, "new tokens of the global STS endpoint are no longer valid in opt-in regions")
+    script.will_be({**summary, "GlobalEndpointTokenVersion": int(wanted[1])}, "summary")
+    return compared({"sts_token_version": live}, {"sts_token_version": wanted}, ("sts_token_version",))
+
+
+def set_outbound_federation(script, step):
+    wanted = step["operation"].startswith("Enable")
+    live = script.fact("outbound_federation")
+    if live and not wanted:
+        _reaches_all(script, step, "its identities can no longer sign in to outside services with tokens of AWS")
+    script.will_be(wanted, "outbound_federation")
+    key = "outbound_web_identity_federation"
+    return compared({key: live}, {key: wanted}, (key,))
+
+
+def _reaches_all(script, step, effect):
+    """A restriction of everybody in the account reaches the protected principals too, though it names nobody."""
+    if script.protects:
+        script.guard("account_lockout", step, f"it reaches protected principals too: {effect}")
+    script.note(f"Changes the whole account: {effect}.")

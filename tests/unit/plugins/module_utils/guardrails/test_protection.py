@@ -1,0 +1,155 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+import yaml
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import (
+    Protection,
+    ProtectionError,
+    example_entries,
+    in_force,
+    principal_of_arn,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
+CALLER = "arn:aws:sts::123456789012:assumed-role/runner/session"
+BREAK_GLASS = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre", "reason": "emergency access"}
+ONE = "arn:aws:iam::123456789012:user/break-glass-1"
+
+
+def protected(entry, caller=CALLER, runners=(), **touched):
+    defaults = {"kind": "user", "name": "break-glass-1", "arn": ONE}
+    try:
+        Protection([entry] if entry else [], caller, NOW, runners).check(**{**defaults, **touched})
+    except Refusal as refusal:
+        return str(refusal)
+    return None
+
+
+def test_a_protected_principal_is_refused_with_owner_and_reason():
+    assert "protected by sre (emergency access)" in protected(BREAK_GLASS)
+
+
+def test_others_are_not():
+    assert protected(BREAK_GLASS, name="alice", arn="arn:aws:iam::123456789012:user/alice") is None
+    assert protected(BREAK_GLASS, arn=None) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arn", "is_protected"),
+    [
+        ("arn:aws:iam::*:user/Break-Glass-*", ONE, True),
+        ("arn:aws:iam::*:user/break-glass-?", ONE, True),
+        ("arn:aws:iam::*:user/break-glass", ONE, False),
+        ("arn:aws:iam::*:user/break-glass-[12]", ONE, False),
+        ("*:user/break-glass-1", ONE, True),
+        ("arn:aws:iam::*:role/build/*", "arn:aws:iam::123456789012:role/build/x/y", True),
+    ],
+)
+def test_patterns_match_whatever_the_letter_case(pattern, arn, is_protected):
+    assert (protected({**BREAK_GLASS, "arn": pattern}, arn=arn) is not None) is is_protected
+
+
+@pytest.mark.parametrize(
+    ("expires", "still"),
+    [
+        ("2026-06-02", True),
+        ("2026-06-01", False),
+        ("2026-06-01T12:00:01Z", True),
+        ("2026-06-01T14:00:00+02:00", False),
+    ],
+)
+def test_a_protection_ends_when_it_expires(expires, still):
+    assert (protected({**BREAK_GLASS, "expires": expires}) is not None) is still
+
+
+@pytest.mark.parametrize(
+    ("caller", "kind", "name"),
+    [
+        (CALLER, "role", "runner"),
+        (CALLER, "role", "RUNNER"),
+        ("arn:aws:iam::123456789012:user/ops/deployer", "user", "deployer"),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/runner/i-0", "role", "runner"),
+    ],
+)
+def test_the_identity_that_runs_the_playbook_is_never_touched(caller, kind, name):
+    assert "runs this playbook" in protected(None, caller, kind=kind, name=name, arn=None)
+
+
+@pytest.mark.parametrize(
+    ("runner", "kind", "name", "is_protected"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/Hub/i-0", "role", "hub", True),
+        ("arn:aws:iam::123456789012:role/path/Hub", "role", "HUB", True),
+        ("arn:aws:iam::123456789012:user/ops/hub", "user", "hub", True),
+        ("arn:aws:iam::123456789012:user/ops/hub", "role", "hub", False),
+        ("arn:aws:sts::210987654321:assumed-role/Hub/i-0", "role", "hub", False),
+        ("arn:aws:iam::123456789012:root", "user", "root", False),
+    ],
+)
+def test_the_identities_that_a_run_depends_on_are_never_touched_in_their_own_account(runner, kind, name, is_protected):
+    told = protected(None, runners=[runner], kind=kind, name=name, arn=None)
+    assert (told is not None and f"{runner}, on which this run depends" in told) is is_protected
+    assert "runs this playbook" in protected(None, runners=[runner], kind="role", name="runner", arn=None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_in"),
+    [
+        ("arn:aws:iam::*:user/x", True),
+        ("arn:aws:iam::123456789012:user/x", True),
+        ("arn:aws:iam::210987654321:user/x", False),
+        ("*:user/x", True),
+        ("arn:*:iam::1234*:role/x", True),
+    ],
+)
+def test_whether_anybody_is_protected_is_told_for_the_account(pattern, is_in):
+    assert Protection([{**BREAK_GLASS, "arn": pattern}], CALLER, NOW).protects_any is is_in
+    assert not Protection([], CALLER, NOW).protects_any
+
+
+@pytest.mark.parametrize("caller", ["arn:aws:iam::123456789012:root", CALLER])
+def test_nobody_else_is_taken_for_the_caller(caller):
+    assert protected(None, caller, kind="user", name="runner", arn=ONE) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("arn:aws:iam::*:user/x", "entry 1 .* has no arn"),
+        ({"arn": "x", "owner": "y"}, "has no reason"),
+        ({**BREAK_GLASS, "arn": "break-glass-1"}, "can match no principal"),
+        ({**BREAK_GLASS, "arn": "arn:aws:sts::123456789012:assumed-role/x/y"}, "can match no principal"),
+        ({**BREAK_GLASS, "expire": "2026-01-01"}, "unknown key 'expire'"),
+        ({**BREAK_GLASS, "expires": "next week"}, "no ISO 8601 date"),
+    ],
+)
+def test_an_unreadable_list_protects_by_stopping(entry, says):
+    with pytest.raises(ProtectionError, match=says):
+        Protection([entry], CALLER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("account_ids", "partition", "arn"),
+    [
+        (["123456789012"], "aws", ONE),
+        (["123456789012"], "aws-us-gov", "arn:aws-us-gov:iam::123456789012:user/break-glass-1"),
+        (["123456789012", "210987654321"], "aws", ONE),
+        ([], "aws", ONE),
+    ],
+)
+def test_the_entries_to_paste_are_entries_that_protect(account_ids, partition, arn):
+    entries = yaml.safe_load(example_entries(account_ids, partition))["remediate_protected_principals"]
+    assert in_force(entries, NOW) == entries
+    with pytest.raises(Refusal):
+        Protection(entries, CALLER, NOW).check("user", "break-glass-1", arn)
+
+
+def test_a_principal_is_read_from_its_arn():
+    assert principal_of_arn("arn:aws:iam::123456789012:user/a/b/alice") == ("user", "alice")
