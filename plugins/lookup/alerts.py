@@ -286,7 +286,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     resolve_other,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap, account_map
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import Held, Reception, held_messages
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import AlertMessages, Reception, held_messages
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.review_cost import review_cost
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import (
@@ -446,7 +446,7 @@ def answered(alert: Alert, answers: Mapping[str, Answer]) -> Alert:
 
 
 def as_results(
-    judged: Sequence[tuple[Held, Alert]],
+    judged: Sequence[tuple[AlertMessages, Alert]],
     answers: Mapping[str, Answer],
     circumstances: Circumstances,
     keeps_bodies: bool = False,
@@ -454,42 +454,42 @@ def as_results(
     """The dictionaries of all alerts, as RETURN describes them."""
     body_files: dict[str, str] | None = {} if keeps_bodies else None
 
-    def told(one: tuple[Held, Alert]) -> dict[str, Any]:
+    def read(one: tuple[AlertMessages, Alert]) -> dict[str, Any]:
         return as_result(one[0], answered(one[1], answers), circumstances, body_files)
 
-    return for_each_alert("gathering it", judged, told, partial(as_lost, circumstances=circumstances))
+    return for_each_alert("collecting it", judged, read, partial(as_lost, circumstances=circumstances))
 
 
 def as_result(
-    held: Held, alert: Alert, circumstances: Circumstances, body_files: dict[str, str] | None = None
+    messages: AlertMessages, alert: Alert, circumstances: Circumstances, body_files: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """The dictionary of one alert, as RETURN describes it. `body_files`: where bodies are kept, by message id."""
-    told = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
+    """The dictionary of one alert, as RETURN describes it. `body_files`: the files of the bodies, by message id."""
+    fields = {name: value for name, value in asdict(alert).items() if name not in NOT_RETURNED}
     return {
-        **told,
-        # Here already, so that no output at any verbosity can show it: a script with a secret is never applied.
-        **{name: told[name] and redact(told[name]) for name in ("script", "description", "reason")},
-        "message_id": held.newest.name,
-        "receipts": [receipt(message, body_files) for message in held.messages],
-        "receive_count": held.receive_count,
+        **fields,
+        # Here, so output cannot show secrets at any verbosity. A script with a secret is never applied.
+        **{name: fields[name] and redact(fields[name]) for name in ("script", "description", "reason")},
+        "message_id": messages.newest.name,
+        "receipts": [receipt(message, body_files) for message in messages.held],
+        "receive_count": messages.receive_count,
         "account": circumstances.host_of(alert),
     }
 
 
-def as_lost(judged: tuple[Held, Alert], reason: str, circumstances: Circumstances) -> dict[str, Any]:
-    """The dictionary of an alert of which only its messages are sure."""
-    held, alert = judged
+def as_lost(judged: tuple[AlertMessages, Alert], reason: str, circumstances: Circumstances) -> dict[str, Any]:
+    """The dictionary of an alert that raised an error."""
+    messages, alert = judged
     known = Alert(alert_id=alert.alert_id, account_id=alert.account_id).settled("failed", reason)
-    return as_result(held, known, circumstances)
+    return as_result(messages, known, circumstances)
 
 
 def receipt(message: Message, body_files: dict[str, str] | None) -> dict[str, str | None]:
-    told = {"message_id": message.message_id, "receipt_handle": message.receipt_handle}
+    named = {"message_id": message.message_id, "receipt_handle": message.receipt_handle}
     if body_files is None:
-        return told
+        return named
     if message.message_id not in body_files:
         body_files[message.message_id] = keep(message.body)
-    return {**told, "group_id": message.group_id, "body_file": body_files[message.message_id]}
+    return {**named, "group_id": message.group_id, "body_file": body_files[message.message_id]}
 
 
 def keep(body: str) -> str:

@@ -172,7 +172,7 @@ def test_fifo_queue_keeps_the_order_of_a_group_and_a_bad_head_blocks_nobody(stac
     run = run_playbook(stack, *settings)
     words = {alert_id: word for alert_id, word in run.dispositions.items() if alert_id in scripts}
     assert words == {"I-1": "remediated", "I-2": "filtered", "I-3": "remediated"}, run.stdout
-    assert "waits for its turn: alert I-1" in run.alerts["I-2"]["reason"]
+    assert "postponed: alert I-1" in run.alerts["I-2"]["reason"]
     again = run_playbook(stack, *settings)
     assert sorted(again.dispositions.values()) == ["invalid", "remediated"], again.stdout
     policy = stack.client("iam", "payments").get_user_policy(UserName="alice", PolicyName="limit")

@@ -1,9 +1,9 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The messages a run holds: received until the queue is really empty, duplicates folded, given back when it fails.
+"""The messages that a run holds: received until the queue is empty, duplicates merged, released if the run fails.
 
-Messages of other runs (`filtered`) are given back as soon as this run has looked behind them, and not at its end.
+Messages of other runs (`filtered`) are released as soon as this run has received those behind them, not at its end.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
 
-# An empty answer is not an empty queue; but a count that is never served must not hold a run for ever.
+# An empty answer does not mean an empty queue, but a wrong count must not keep a run polling forever.
 _FRUITLESS_POLLS = 4
-# Alerts without work do not count for max_alerts: something else has to end a run on a queue that is full of them.
-_MOST_MESSAGES = 1_000
-_MOST_PER_ALERT = 10
-# Messages of other runs are hidden from these for no longer than it takes to look behind them, in seconds.
-_PASSING_SECONDS = 5.0
-# Between two looks at a queue that other runs look at, in seconds.
-_PAUSE = (0.2, 1.0)
-# Whoever holds so many messages works first, and receives again in its next run.
-_FULL = ("OverLimit",)
-# Not this run's alert, but another's.
-OTHERS = "filtered"
+# Alerts without work do not count for max_alerts, so a queue that is full of them needs another limit.
+_MAX_MESSAGES = 1_000
+_MAX_PER_ALERT = 10
+# Messages of other runs are hidden only while this run receives the messages behind them.
+_MAX_HIDDEN_SECONDS = 5.0
+# Between two polls of a queue that is shared with other runs: the least and the most.
+_PAUSE_SECONDS = (0.2, 1.0)
+# A run that holds too many messages for SQS works on them first; the next run receives more.
+_LIMIT_CODES = ("OverLimit",)
+# The disposition of another run's alert.
+OF_OTHER_RUN = "filtered"
 
 
 class Terminated(BaseException):
-    """SIGTERM. No Exception, which botocore would take for a lost connection and try again."""
+    """SIGTERM. It is not an Exception, because botocore would take that for a lost connection and retry."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Reception:
-    """How messages are received. `max_alerts` counts alerts that are open work, not their duplicates. Times in seconds.
+    """How messages are received. Times are in seconds.
 
-    `is_shared`: other runs take the alerts of other accounts from the same queue, now. `last_receive`: stop when a
-    message has been received so often, because the queue would take it away (a review must not cost an alert).
+    :ivar max_alerts: the maximum number of alerts that are open work, without duplicates.
+    :ivar is_shared: other runs are receiving alerts of other accounts from the same queue.
+    :ivar last_receive: stop at a message with this receive count, because the next receive would move it to the
+        dead-letter queue, and a review must not lose an alert.
     """
 
     max_alerts: int
@@ -70,13 +72,16 @@ class Reception:
     last_receive: int | None = None
 
     @property
-    def most_messages(self) -> int:
-        return max(_MOST_MESSAGES, _MOST_PER_ALERT * self.max_alerts)
+    def max_messages(self) -> int:
+        return max(_MAX_MESSAGES, _MAX_PER_ALERT * self.max_alerts)
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A message and one alert in it. `part`: the alert's place, from 1, in a message that may hold several."""
+class ReceivedMessage:
+    """A message and one of its alerts.
+
+    :ivar part: the alert's place in the message, from 1.
+    """
 
     message: Message
     alert: Alert
@@ -89,109 +94,113 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Held:
-    """One alert with all its messages, by message id; the last sent one says what the alert is.
+class AlertMessages:
+    """One alert with all its messages, by message id. The message that was sent last describes the alert.
 
-    `is_back`: the messages are in the queue again, so that their receipts are worth nothing any more.
+    :ivar is_back: the messages are released, so their receipts are not valid any more.
     """
 
-    letters: dict[str, Letter]
+    received: dict[str, ReceivedMessage]
     is_back: bool = False
 
     @property
-    def newest(self) -> Letter:
-        """The message that was sent last; of two sent at the same time the one received last."""
-        return max(reversed(list(self.letters.values())), key=lambda letter: letter.message.sent_ms)
+    def newest(self) -> ReceivedMessage:
+        """The message that was sent last; of two with the same time, the one received last."""
+        return max(reversed(list(self.received.values())), key=lambda one: one.message.sent_ms)
 
     @property
-    def messages(self) -> list[Message]:
-        return [] if self.is_back else [letter.message for letter in self.letters.values()]
+    def held(self) -> list[Message]:
+        """The messages with valid receipts."""
+        return [] if self.is_back else [one.message for one in self.received.values()]
 
     @property
     def receive_count(self) -> int:
-        return max(letter.message.receive_count for letter in self.letters.values())
+        return max(one.message.receive_count for one in self.received.values())
 
 
 @dataclass(frozen=True)
 class Inbox:
-    """All messages this run has received, by alert.
+    """All messages that this run has received, by alert.
 
-    `held` are its own; `passed` those of other runs, of which `passing` still has the receipts of the hidden ones.
+    :ivar own: the alerts of this run, and `others` those of other runs.
+    :ivar hidden: the receipts of other runs' messages that are not released yet, by message id.
+    :ivar seen: the ids of all messages.
     """
 
     queue: Queue
     judge: Callable[[Alert], Alert] = lambda alert: alert
-    held: dict[tuple[str, str], Held] = field(default_factory=dict)
-    passed: dict[tuple[str, str], Held] = field(default_factory=dict)
-    passing: dict[str, str] = field(default_factory=dict)
+    own: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
+    others: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
     def collect(self, reception: Reception, clock: Clock | None = None) -> str | None:
-        """Receive until nothing new comes or `max_alerts` are held. Raises QueueError.
+        """Receive until there is nothing new or the run has `max_alerts`. Raises QueueError.
 
-        Gives None, or why it ended although there may be more: a third of the visibility timeout is over (who receives
-        longer gets its own first messages again), or `most_messages` have come.
+        :returns: None, or why it stopped early: a third of the visibility timeout is over (after all of it, the first
+            messages would be received again), or `max_messages` were received.
         """
         try:
             return _Collecting(self, reception, clock or Clock()).run()
         finally:
-            self.let_pass()
+            self.release_others()
 
     def add(self, message: Message) -> None:
-        """Put a message to each of its alerts: the one of its account with its id, or one of its own without these.
+        """Add a message to each of its alerts, which is known by account and id; without these it is a new alert.
 
-        A message that comes a second time replaces itself: only its last receipt is sure to be valid. It is another
-        run's only if all of its alerts are.
+        A message that is received again replaces itself: only its last receipt is sure to be valid. It belongs to
+        another run only if all of its alerts do.
         """
         self.seen.add(message.message_id)
         alerts = self._judged(message)
-        is_others = all(alert.disposition == OTHERS for alert in alerts)
+        is_others = all(alert.disposition == OF_OTHER_RUN for alert in alerts)
         if is_others:
-            self.passing[message.message_id] = message.receipt_handle
+            self.hidden[message.message_id] = message.receipt_handle
             message = replace(message, body="")
-        pile = self.passed if is_others else self.held
+        pile = self.others if is_others else self.own
         for part, alert in enumerate(alerts, 1):
-            letter = Letter(message, alert, part)
-            key = (alert.account_id, alert.alert_id or "") if alert.account_id else ("", letter.name)
-            pile.setdefault(key, Held({})).letters[message.message_id] = letter
+            received = ReceivedMessage(message, alert, part)
+            key = (alert.account_id, alert.alert_id or "") if alert.account_id else ("", received.name)
+            pile.setdefault(key, AlertMessages({})).received[message.message_id] = received
 
     def _judged(self, message: Message) -> list[Alert]:
-        """The alerts of a message; one that cannot even be looked at has failed, and the others come all the same."""
+        """The alerts of a message; an alert that raises an error has failed, and the others are kept."""
         alerts = attempt("reading its message", partial(read_alerts, message.body), _unread)
         return [
             attempt("selecting it", partial(self.judge, alert), partial(alert.settled, "failed")) for alert in alerts
         ]
 
-    def let_pass(self) -> None:
-        """Give the messages of other runs back."""
-        handles = {handle: message_id for message_id, handle in self.passing.items()}
-        undone = {each.receipt_handle for each in give_back(self.queue, handles)}
+    def release_others(self) -> None:
+        """Release the messages of other runs."""
+        handles = {handle: message_id for message_id, handle in self.hidden.items()}
+        failed = {each.receipt_handle for each in give_back(self.queue, handles)}
         for handle, message_id in handles.items():
-            if handle not in undone:
-                del self.passing[message_id]
+            if handle not in failed:
+                del self.hidden[message_id]
 
-    def alerts(self) -> Iterator[tuple[Held, Alert]]:
-        """Every alert once, with its messages: first the run's own, then those of other runs."""
-        yield from in_turn([(held, held.newest.alert) for held in self.held.values()])
-        for key, held in self.passed.items():
-            if key not in self.held:
-                yield replace(held, is_back=self.passing.keys().isdisjoint(held.letters)), held.newest.alert
+    def alerts(self) -> Iterator[tuple[AlertMessages, Alert]]:
+        """Every alert once, with its messages: the run's own first, then those of other runs."""
+        yield from in_turn([(messages, messages.newest.alert) for messages in self.own.values()])
+        for key, messages in self.others.items():
+            if key not in self.own:
+                is_back = self.hidden.keys().isdisjoint(messages.received)
+                yield replace(messages, is_back=is_back), messages.newest.alert
 
-    def give_all_back(self) -> None:
-        """Make every message visible; what SQS refuses comes back by itself after the visibility timeout."""
-        own = [message.receipt_handle for held in self.held.values() for message in held.messages]
-        give_back(self.queue, dict.fromkeys([*own, *self.passing.values()]))
+    def release_all(self) -> None:
+        """Release every message; those that SQS refuses become visible after the visibility timeout."""
+        own = [message.receipt_handle for messages in self.own.values() for message in messages.held]
+        give_back(self.queue, dict.fromkeys([*own, *self.hidden.values()]))
 
     @property
     def open_alerts(self) -> int:
-        return sum(held.newest.alert.disposition is None for held in self.held.values())
+        return sum(messages.newest.alert.disposition is None for messages in self.own.values())
 
 
 class _Collecting:
-    """One run's receiving, with what it has to remember from one receive to the next.
+    """The state of receiving between two receives.
 
-    A round looks behind the messages of other runs by keeping them until nothing new comes. When it has not seen all
-    that there is (another run is looking, too, and has its messages) it pauses and looks again, shortly.
+    A round keeps the messages of other runs hidden until there is nothing new, so it reaches the messages behind them.
+    If messages are left (another run is receiving, and hides them), it pauses and polls again without waiting.
     """
 
     def __init__(self, inbox: Inbox, reception: Reception, clock: Clock) -> None:
@@ -199,7 +208,7 @@ class _Collecting:
         self.deadline = clock.monotonic() + reception.visibility_timeout / 3
         self.received = self.fruitless = 0
         self.looks_again = False
-        self.passing_until: float | None = None
+        self.hidden_until: float | None = None
 
     def run(self) -> str | None:
         while (wanted := self._wanted()) > 0 and self.fruitless < _FRUITLESS_POLLS:
@@ -208,11 +217,11 @@ class _Collecting:
             messages = self._receive(wanted)
             has_news = self._take(messages)
             is_short = len(messages) < wanted
-            # By SQS's count nothing may be left, which another poll would wait for; what others hold is no such count.
+            # SQS's count can show that nothing is left, which saves a poll; with other runs it is not reliable.
             asks = not has_news or (is_short and (self.looks_again or not self.reception.is_shared))
             has_seen_all = asks and self._has_seen_all(messages, has_news)
             is_round_over = has_seen_all or not has_news or (is_short and self.looks_again)
-            self._let_pass(is_round_over)
+            self._release_others(is_round_over)
             if has_seen_all:
                 return None
             if is_round_over:
@@ -223,8 +232,8 @@ class _Collecting:
         return min(BATCH, self.reception.max_alerts - self.inbox.open_alerts)
 
     def _limit(self) -> str | None:
-        if self.received >= self.reception.most_messages:
-            return f"{self.received} messages have come, most of them no work for this run"
+        if self.received >= self.reception.max_messages:
+            return f"{self.received} messages were received, most of them without work for this run"
         if self.clock.monotonic() >= self.deadline:
             return "a third of the visibility timeout is over"
         return None
@@ -233,18 +242,18 @@ class _Collecting:
         try:
             return receive(self.inbox.queue, wanted, self._wait_seconds(), self.reception.visibility_timeout)
         except QueueError as error:
-            if self.inbox.seen and kind(error.code) in _FULL:
+            if self.inbox.seen and kind(error.code) in _LIMIT_CODES:
                 return ()
             raise
 
     def _wait_seconds(self) -> int:
-        """Once as many have come as the queue had to give, it is asked without waiting; then SQS's count decides."""
+        """After as many messages as the queue had, poll without waiting; then SQS's count decides."""
         if self.received and self.received >= self.inbox.queue.visible and not self.fruitless:
             return 0
-        return min(self.reception.wait_seconds, 1) if self.inbox.passing else self.reception.wait_seconds
+        return min(self.reception.wait_seconds, 1) if self.inbox.hidden else self.reception.wait_seconds
 
     def _take(self, messages: tuple[Message, ...]) -> bool:
-        """Add the messages; says whether any is new."""
+        """Add the messages; True if any is new."""
         has_news = any(message.message_id not in self.inbox.seen for message in messages)
         for message in messages:
             self.inbox.add(message)
@@ -259,64 +268,64 @@ class _Collecting:
         if spent:
             named = ", ".join(_named(message) for message in spent)
             raise QueueError(
-                f"The review was stopped, and every message is back in the queue: SQS has given out {named} "
-                f"{spent[0].receive_count} times, so that another review would send it to the dead-letter queue before "
-                "a run can work on it. Run without --check, or raise maxReceiveCount in the queue's redrive policy; "
-                "remediate_review_despite_redrive: true reviews all the same."
+                f"The review was stopped, and every message was returned to the queue: {named} was received "
+                f"{spent[0].receive_count} times, so another review would move it to the dead-letter queue before a "
+                "run can work on it. Run without --check, or raise maxReceiveCount in the queue's redrive policy. To "
+                "review anyway, set remediate_review_despite_redrive: true."
             )
 
-    def _let_pass(self, is_round_over: bool) -> None:
-        """Who waits for these messages must wait neither for this run's pause nor for a long round."""
+    def _release_others(self, is_round_over: bool) -> None:
+        """Release other runs' messages before a pause and during a long round, so those runs need not wait."""
         now = self.clock.monotonic()
-        if self.passing_until is None:
-            self.passing_until = now + _PASSING_SECONDS
-        if is_round_over or now >= self.passing_until:
-            self.inbox.let_pass()
-            self.passing_until = None
+        if self.hidden_until is None:
+            self.hidden_until = now + _MAX_HIDDEN_SECONDS
+        if is_round_over or now >= self.hidden_until:
+            self.inbox.release_others()
+            self.hidden_until = None
 
     def _has_seen_all(self, messages: tuple[Message, ...], has_news: bool) -> bool:
-        # The heads of its message groups are all that a FIFO queue gives as long as they are there.
+        # A FIFO queue returns only the first messages of its groups until these are deleted.
         is_again_the_heads = bool(messages) and not has_news and self.inbox.queue.is_fifo
         return is_again_the_heads or self._unseen() <= 0
 
     def _pause(self, messages: tuple[Message, ...]) -> None:
-        """At random, so that of several runs one looks alone, and finds all that is its own."""
+        """Pause for a random time, so one of several runs polls alone and finds all its messages."""
         self.looks_again = self.looks_again or self.reception.is_shared
         if messages or self.looks_again:
-            self.clock.sleep(random.uniform(*_PAUSE))
+            self.clock.sleep(random.uniform(*_PAUSE_SECONDS))
 
     def _unseen(self) -> int:
-        """How many messages this run could still get; where other runs are at it, those that they hold count too."""
+        """The number of messages that this run could still receive, including those that other runs hold."""
         now = depth(self.inbox.queue)
-        passed = {message_id for held in self.inbox.passed.values() for message_id in held.letters}
-        seen_visible = len(passed) - len(self.inbox.passing)
+        others = {message_id for messages in self.inbox.others.values() for message_id in messages.received}
+        seen_visible = len(others) - len(self.inbox.hidden)
         if not self.reception.is_shared:
             return now.visible - seen_visible
         return now.visible + now.in_flight - len(self.inbox.seen)
 
 
-def in_turn(alerts: list[tuple[Held, Alert]]) -> Iterator[tuple[Held, Alert]]:
-    """Let an alert of a FIFO queue wait while an earlier one of its message group is work on the same resource.
+def in_turn(alerts: list[tuple[AlertMessages, Alert]]) -> Iterator[tuple[AlertMessages, Alert]]:
+    """Postpone an alert of a FIFO queue if an earlier one of its message group is about the same resource.
 
-    The steps of alerts of one run mix; and an earlier alert that fails would be applied after a later one. Alerts of
-    one message do not wait for each other: they come together every time.
+    The order of steps of one run's alerts is not fixed, and a failed alert would be applied after a later one. Alerts
+    of one message do not wait for each other: they are always received together.
     """
     first: dict[tuple[Any, ...], tuple[str, Alert]] = {}
-    for held, alert in alerts:
-        message = held.newest.message
+    for messages, alert in alerts:
+        message = messages.newest.message
         if message.group_id is None or alert.disposition:
-            yield held, alert
+            yield messages, alert
             continue
         place = (message.group_id, alert.account_id, alert.resource_id or alert.resource)
         message_id, earlier = first.setdefault(place, (message.message_id, alert))
         is_first = message_id == message.message_id
-        yield held, alert if is_first else alert.settled(OTHERS, _waits(earlier, message.group_id))
+        yield messages, alert if is_first else alert.settled(OF_OTHER_RUN, _waits(earlier, message.group_id))
 
 
 def _waits(earlier: Alert, group_id: str) -> str:
     return (
-        f"waits for its turn: alert {earlier.alert_id} about the same resource is before it in message group "
-        f"{quoted(group_id)}; a run after that one is done takes it"
+        f"postponed: alert {earlier.alert_id} about the same resource is before it in message group "
+        f"{quoted(group_id)}; a later run takes it"
     )
 
 
@@ -332,7 +341,7 @@ def _named(message: Message) -> str:
 
 @contextmanager
 def held_messages(queue: Queue, judge: Callable[[Alert], Alert] = lambda alert: alert) -> Iterator[Inbox]:
-    """An inbox whose messages go back to the queue at once when anything fails, an interrupt included.
+    """An inbox that releases its messages if anything fails or interrupts the run.
 
     Raises QueueError on SIGTERM.
     """
@@ -341,16 +350,18 @@ def held_messages(queue: Queue, judge: Callable[[Alert], Alert] = lambda alert: 
         with _raising_on_sigterm():
             yield inbox
     except Terminated:
-        inbox.give_all_back()
-        raise QueueError("The run was ended while it received alerts. They were all given back; run again.") from None
+        inbox.release_all()
+        raise QueueError(
+            "The run was terminated while it received alerts. All of them were released. Run again."
+        ) from None
     except BaseException:
-        inbox.give_all_back()
+        inbox.release_all()
         raise
 
 
 @contextmanager
 def _raising_on_sigterm() -> Iterator[None]:
-    """A worker that is told to end would otherwise end on the spot, with the messages in its hands."""
+    """Without a handler, a worker would end at once and leave its messages hidden."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -371,7 +371,7 @@ def test_review_says_what_it_costs_and_stops_at_an_alert_that_it_would_cost(stac
     assert "has at best 2 left after this review" in warnings[0]
     stack.end_visibility_timeouts()
     stack.send(flat_alert("P-2", PAYMENTS, "aws iam x"))
-    with pytest.raises(AnsibleLookupError, match=r'stopped, and every message .* alert "P-1" 2 times'):
+    with pytest.raises(AnsibleLookupError, match=r'stopped, and every message .* alert "P-1" was received 2 times'):
         run(review=True)
     assert stack.depth() == (2, 0)
     assert dispositions(run(review=True, review_despite_redrive=True)) == {"P-1": None, "P-2": None}

@@ -14,10 +14,10 @@ from dataclasses import replace
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Message, Queue, QueueError, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import (
+    AlertMessages,
     Clock,
-    Held,
     Inbox,
-    Letter,
+    ReceivedMessage,
     Reception,
     held_messages,
     in_turn,
@@ -67,7 +67,7 @@ def receive_counts(stack, account):
 def test_collects_until_the_queue_is_empty(stack, queue):
     for number in range(25):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
-    assert len(collect(queue).held) == 25
+    assert len(collect(queue).own) == 25
     assert stack.depth() == (0, 25)
 
 
@@ -89,7 +89,7 @@ def test_a_queue_that_has_given_what_it_had_is_not_waited_for(stack, queue, wait
     opened = resolve_queue(queue.client, QUEUE_NAME, None)
     inbox = Inbox(opened)
     assert inbox.collect(Reception(100, 5, 900)) is None
-    assert (len(inbox.held), waits) == (20, [5, 5, 0])
+    assert (len(inbox.own), waits) == (20, [5, 5, 0])
 
 
 def test_what_comes_meanwhile_is_received_too(stack, queue, waits):
@@ -98,13 +98,13 @@ def test_what_comes_meanwhile_is_received_too(stack, queue, waits):
     send(stack, range(10, 25))
     inbox = Inbox(opened)
     inbox.collect(Reception(100, 5, 900))
-    assert (len(inbox.held), waits) == (25, [5, 0, 5, 0])
+    assert (len(inbox.own), waits) == (25, [5, 0, 5, 0])
 
 
 def test_receives_no_more_than_needed(stack, queue):
     for number in range(25):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
-    assert len(collect(queue, 13).held) == 13
+    assert len(collect(queue, 13).own) == 13
     assert stack.depth() == (12, 13)
 
 
@@ -112,8 +112,8 @@ def test_duplicates_do_not_count(stack, queue):
     for number in itertools.chain(range(3), range(3), [7]):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
     inbox = collect(queue, 4)
-    assert len(inbox.held) == 4
-    assert sorted(len(held.messages) for held in inbox.held.values()) == [1, 2, 2, 2]
+    assert len(inbox.own) == 4
+    assert sorted(len(messages.held) for messages in inbox.own.values()) == [1, 2, 2, 2]
 
 
 def message(message_id, sent_ms, alert=None, handle=None, count=1):
@@ -125,25 +125,25 @@ def test_newest_message_says_what_the_alert_is():
     inbox = Inbox(Queue(None, ""))
     inbox.add(message("new", 200, nested_alert("I-1", ACCOUNT, alertStatus="resolved"), count=1))
     inbox.add(message("old", 100, nested_alert("I-1", ACCOUNT), count=5))
-    [(held, alert)] = inbox.alerts()
-    assert (held.newest.message.message_id, alert.alert_status, held.receive_count) == ("new", "resolved", 5)
-    assert [each.message_id for each in held.messages] == ["new", "old"]
+    [(messages, alert)] = inbox.alerts()
+    assert (messages.newest.message.message_id, alert.alert_status, messages.receive_count) == ("new", "resolved", 5)
+    assert [each.message_id for each in messages.held] == ["new", "old"]
 
 
 def test_of_two_messages_sent_together_the_one_received_last_counts():
     inbox = Inbox(Queue(None, ""))
     inbox.add(message("first", 100))
     inbox.add(message("last", 100))
-    [(held, _alert)] = inbox.alerts()
-    assert held.newest.message.message_id == "last"
+    [(messages, _alert)] = inbox.alerts()
+    assert messages.newest.message.message_id == "last"
 
 
 def test_message_that_comes_twice_keeps_its_last_receipt():
     inbox = Inbox(Queue(None, ""))
     inbox.add(message("one", 100, handle="stale"))
     inbox.add(message("one", 100, handle="fresh"))
-    [(held, _alert)] = inbox.alerts()
-    assert [(each.message_id, each.receipt_handle) for each in held.messages] == [("one", "fresh")]
+    [(messages, _alert)] = inbox.alerts()
+    assert [(each.message_id, each.receipt_handle) for each in messages.held] == [("one", "fresh")]
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_other_alerts_are_not_folded(other):
     inbox.add(message("one", 1))
     inbox.add(message("two", 2, other))
     inbox.add(message("three", 3, integration_test()))
-    assert len(inbox.held) == 3
+    assert len(inbox.own) == 3
 
 
 def test_each_alert_of_a_message_has_it(stack, queue):
     body = [nested_alert("I-1", ACCOUNT), nested_alert("I-2", ACCOUNT), {}, nested_alert("I-1", ACCOUNT)]
     stack.send(json.dumps(body))
     inbox = collect(queue)
-    shown = [(held.newest.name.partition(".")[2], alert.alert_id) for held, alert in inbox.alerts()]
+    shown = [(messages.newest.name.partition(".")[2], alert.alert_id) for messages, alert in inbox.alerts()]
     assert shown == [("4", "I-1"), ("2", "I-2"), ("3", None)]
-    assert len({message.receipt_handle for held, _alert in inbox.alerts() for message in held.messages}) == 1
-    inbox.give_all_back()
+    assert len({message.receipt_handle for messages, _alert in inbox.alerts() for message in messages.held}) == 1
+    inbox.release_all()
     assert stack.depth() == (1, 0)
 
 
@@ -173,7 +173,7 @@ def test_a_message_is_another_run_s_only_if_all_its_alerts_are(stack, queue):
     stack.send(json.dumps([nested_alert("I-1", ACCOUNT), nested_alert("I-2", OTHER)]))
     stack.send(json.dumps([nested_alert("I-3", OTHER), nested_alert("I-4", OTHER)]))
     inbox = collect(queue, judge=only(ACCOUNT))
-    assert {alert.alert_id: bool(held.messages) for held, alert in inbox.alerts()} == {
+    assert {alert.alert_id: bool(messages.held) for messages, alert in inbox.alerts()} == {
         "I-1": True, "I-2": True, "I-3": False, "I-4": False,
     }  # fmt: skip
     assert stack.depth() == (1, 1)
@@ -196,14 +196,14 @@ def test_empty_answer_is_not_an_empty_queue(stack, queue, monkeypatch):
     client, answers = queue.client, iter([{}, {}])
     receive_message = client.receive_message
     monkeypatch.setattr(client, "receive_message", lambda **kwargs: next(answers, None) or receive_message(**kwargs))
-    assert len(collect(queue).held) == 1
+    assert len(collect(queue).own) == 1
 
 
 def test_messages_that_never_come_end_the_collecting(stack, queue, monkeypatch):
     stack.send(nested_alert("I-1", ACCOUNT))
     polls = []
     monkeypatch.setattr(queue.client, "receive_message", lambda **_kwargs: polls.append(1) or {})
-    assert collect(queue).held == {}
+    assert collect(queue).own == {}
     assert len(polls) == 4
 
 
@@ -211,7 +211,7 @@ def test_collecting_ends_before_its_first_messages_come_back(stack, queue):
     for number in range(25):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
     clock = iter(range(0, 10_000, 160))
-    assert len(collect(queue, monotonic=lambda: next(clock)).held) == 10
+    assert len(collect(queue, monotonic=lambda: next(clock)).own) == 10
 
 
 def test_full_hands_are_enough(stack, queue, monkeypatch):
@@ -226,7 +226,7 @@ def test_full_hands_are_enough(stack, queue, monkeypatch):
         return receive_message(**kwargs)
 
     monkeypatch.setattr(queue.client, "receive_message", over_limit)
-    assert len(collect(queue).held) == 10
+    assert len(collect(queue).own) == 10
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -260,9 +260,9 @@ def test_alerts_of_other_runs_are_back_at_once_and_received_once(stack, queue):
     assert own(inbox) == ["I-100", "I-101", "I-102"]
     assert stack.depth() == (25, 3)
     assert receive_counts(stack, OTHER) == {1}
-    others = [held for held, alert in inbox.alerts() if alert.disposition == "filtered"]
+    others = [messages for messages, alert in inbox.alerts() if alert.disposition == "filtered"]
     assert len(others) == 25
-    assert [held.messages for held in others] == [[]] * 25, "another run may hold them by now: no receipt is kept"
+    assert [messages.held for messages in others] == [[]] * 25, "another run may hold them by now: no receipt is kept"
 
 
 def test_queue_of_nothing_but_other_runs_alerts_ends_a_run(stack, queue):
@@ -292,14 +292,14 @@ def test_alerts_without_work_do_not_take_the_place_of_others(stack, queue):
     nowhere = {OTHER: "unmapped_account"}
     inbox = collect(queue, 2, judge=lambda alert: replace(alert, disposition=nowhere.get(alert.account_id)))
     assert own(inbox) == ["I-100", "I-101"]
-    assert (len(inbox.held), stack.depth()) == (27, (0, 27))
+    assert (len(inbox.own), stack.depth()) == (27, (0, 27))
 
 
 def test_run_ends_after_so_many_messages_and_says_so(stack, queue, monkeypatch):
-    monkeypatch.setattr("ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox._MOST_MESSAGES", 10)
+    monkeypatch.setattr("ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox._MAX_MESSAGES", 10)
     send(stack, range(25), OTHER)
     inbox = Inbox(queue, only(ACCOUNT))
-    assert "10 messages have come" in inbox.collect(reception(1))
+    assert "10 messages were received" in inbox.collect(reception(1))
     assert stack.depth() == (25, 0)
 
 
@@ -338,9 +338,9 @@ def test_three_runs_at_once_each_get_their_own(stack, queue):
 def test_review_stops_at_a_message_that_has_no_receive_to_spare(stack, queue):
     send(stack, range(12))
     first = collect(queue, 1)
-    first.give_all_back()
+    first.release_all()
     with (
-        pytest.raises(QueueError, match=r'alert "I-0" 2 times.*remediate_review_despite_redrive'),
+        pytest.raises(QueueError, match=r'alert "I-0" was received 2 times.*remediate_review_despite_redrive'),
         held_messages(queue) as inbox,
     ):
         inbox.collect(reception(last_receive=2))
@@ -382,8 +382,8 @@ def test_alert_waits_for_an_earlier_one_of_its_group_about_the_same_resource(fif
         send_to(group_id, alert_id, name=name)
     inbox = collect(queue)
     assert own(inbox) == ["I-1", "I-2", "I-4"]
-    [(held, waiting)] = [pair for pair in inbox.alerts() if pair[1].disposition]
-    assert (waiting.alert_id, waiting.disposition, len(held.messages)) == ("I-3", "filtered", 1)
+    [(messages, waiting)] = [pair for pair in inbox.alerts() if pair[1].disposition]
+    assert (waiting.alert_id, waiting.disposition, len(messages.held)) == ("I-3", "filtered", 1)
     assert 'alert I-1 about the same resource is before it in message group "a"' in waiting.reason
 
 
@@ -393,8 +393,11 @@ def test_alert_waits_for_none_that_is_no_work_and_never_in_a_standard_queue():
     for number in range(3):
         inbox.add(message(f"m{number}", number, nested_alert(f"I-{number}", ACCOUNT)))
     assert own(inbox) == ["I-1", "I-2"]
-    letters = [held.newest for held in inbox.held.values()]
-    grouped = [(Held({"m": Letter(replace(each.message, group_id="g"), each.alert)}), each.alert) for each in letters]
+    received = [messages.newest for messages in inbox.own.values()]
+    grouped = [
+        (AlertMessages({"m": ReceivedMessage(replace(each.message, group_id="g"), each.alert)}), each.alert)
+        for each in received
+    ]
     assert [alert.disposition for _held, alert in in_turn(grouped)] == ["acknowledged", None, "filtered"]
 
 
@@ -422,7 +425,7 @@ def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
             inbox.collect(reception())
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(QueueError, match="ended while it received"):
+    with pytest.raises(QueueError, match="terminated while it received"):
         receive_and_be_told_to_end()
     assert stack.depth() == (3, 0)
     assert signal.getsignal(signal.SIGTERM) is before
