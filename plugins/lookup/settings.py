@@ -95,10 +95,13 @@ def without_empty_extra_variables(variables: Mapping[str, Any]) -> Mapping[str, 
 
     No public interface tells what an extra variable hides.
     """
-    manager = copy.copy(getattr(variables.get("hostvars"), "_variable_manager", None))
-    extra = getattr(manager, "_extra_vars", None)
+    original = getattr(variables.get("hostvars"), "_variable_manager", None)
+    extra = getattr(original, "_extra_vars", None)
     if not extra:
         return {}
-    manager._extra_vars = {name: value for name, value in extra.items() if not is_empty(value)}
+    manager = copy.copy(original)
+    # ansible-core before 2.19 leaves members out of a copy.
+    kept = {name: value for name, value in extra.items() if not is_empty(value)}
+    vars(manager).update(vars(original), _extra_vars=kept)
     host = manager._inventory.get_host(variables["inventory_hostname"])
     return manager.get_vars(host=host, include_hostvars=False)
