@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.consolidation import own_sid
 from stack import (
@@ -149,7 +150,7 @@ def test_the_vendor_s_sample_works_in_every_joining(stack):
 
 
 def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
-    seed(stack, "payments", users=["alice"])
+    seed(stack, "payments", users=["alice", "True"])
     hostile = "{{ lookup('pipe', 'touch /tmp/leastpriv-was-here') }}"
     document = deny_document(["s3:*"], "arn:aws:s3:::home/${aws:username}/*")
     document["Statement"][0]["Condition"] = {
@@ -159,9 +160,19 @@ def test_policy_variables_and_template_text_arrive_byte_for_byte(stack):
     send_alert(
         stack, "I-1", "payments", "user", "alice", script=script, alertRuleName=hostile, policy={"name": hostile}
     )
+    # Names and a description that are a number, a boolean and a list to who takes them for Python.
+    document_text = shlex.quote(json.dumps(deny_document(["s3:*"], "*")))
+    number = f"arn:aws:iam::{stack.account_id('payments')}:policy/1e3"
+    script = (
+        f"aws iam create-policy --policy-name 1e3 --description '[ 1]' --policy-document {document_text}\n"
+        f"aws iam attach-user-policy --user-name True --policy-arn {number}"
+    )
+    send_alert(stack, "I-2", "payments", "user", "True", script=script)
     run = run_playbook(stack, "-v")
     assert run.rc == 0, run.stdout
     assert run.alerts["I-1"]["policy"] == hostile
+    assert attached(stack, "payments", "user", "True") == ["1e3"]
+    assert stack.client("iam", "payments").get_policy(PolicyArn=number)["Policy"]["Description"] == "[ 1]"
     arn = f"arn:aws:iam::{stack.account_id('payments')}:policy/{deny_policy_name('alice', 'I-1')}"
     live = stack.client("iam", "payments").get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"][
         "Document"
