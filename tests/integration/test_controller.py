@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 from stack import ROOT
-from stack.controller import Controller
+from stack.controller import ADMIN, NO_HOSTS, NO_REVISION, Controller
+from stack.controller_rules import Refused
 
 SECRETS = {"PRISMACLOUD_PASSWORD": "vendor-secret", "AWS_SECRET_ACCESS_KEY": "aws-secret"}
 GIVEN = {
@@ -55,7 +56,7 @@ def run(controller, tmp_path):
     profiles = tmp_path / "profiles"
     profiles.write_text("[profile payments]\nrole_arn = arn:aws:iam::111122223333:role/profile-secret\n")
 
-    def run(playbook, *args, secrets=True, **wanted):
+    def run(playbook, *args, secrets=True, user=ADMIN, **wanted):
         given = {**WANTED, "controller_profiles_file": str(profiles), **wanted}
         variables = {name: value for name, value in given.items() if value is not None}
         return subprocess.run(
@@ -65,7 +66,7 @@ def run(controller, tmp_path):
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
                 "HOME": str(tmp_path),
                 "LANG": "C.UTF-8",
-                **controller.env,
+                **controller.env(user),
                 **(GIVEN if secrets else {}),
             },
             capture_output=True,
@@ -101,7 +102,7 @@ def assert_jobs_have_what_they_need(controller):
         template = controller.named("job_templates", f"Leastpriv: {name}")
         assert template["playbook"] == f"playbooks/{playbook}.yml"
         assert (ROOT / template["playbook"]).is_file()
-        assert template["credentials"] == ["Leastpriv API", "Leastpriv AWS", "Leastpriv AWS profiles"]
+        assert sorted(template["credentials"]) == ["Leastpriv API", "Leastpriv AWS", "Leastpriv AWS profiles"]
         assert template["notification_templates_error"] == ["Leastpriv"]
         assert template["ask_limit_on_launch"]
         variables = json.loads(template["extra_vars"])
@@ -133,6 +134,10 @@ def assert_only_what_was_approved_is_applied(controller):
     ] == ["Leastpriv"]
 
 
+def said(done):
+    return " ".join((done.stdout + done.stderr).split())
+
+
 def test_everything_is_made_once_and_found_again(controller, run):
     first = run("awx_setup.yml", "-vvv")
     assert first.returncode == 0, first.stdout
@@ -141,23 +146,120 @@ def test_everything_is_made_once_and_found_again(controller, run):
     assert_credentials_are_filled(controller)
     assert_jobs_have_what_they_need(controller)
     assert_only_what_was_approved_is_applied(controller)
+    assert_accounts_arrive(controller)
+    assert_jobs_are_launched_without_answers(controller)
     controller.changes.clear()
     second = run("awx_setup.yml")
     assert (second.returncode, changed(second), controller.changes) == (0, 0, []), second.stdout
     assert_a_check_says_what_is_wrong(controller, run)
+    assert_secrets_are_set_again(controller, run)
+
+
+def assert_accounts_arrive(controller):
+    assert controller.named("projects", "Leastpriv")["scm_update_on_launch"]
+    assert controller.named("inventory_sources", "accounts")["update_on_launch"]
+    assert controller.named("inventories", "Leastpriv accounts")["total_hosts"] == 3
+
+
+def assert_jobs_are_launched_without_answers(controller):
+    """As the schedule and the rulebook do. Only an undo cannot: it must be said what to undo."""
+    launched = {name: controller.named("job_templates", f"Leastpriv: {name}") for name in ("review", "remediate")}
+    for template in launched.values():
+        assert controller.launch(template, {"extra_vars": {}})["status"] == "running"
+        job = controller.launch(template, {"extra_vars": {"remediate_max_alerts": 5, "remediate_min_age": ""}})
+        assert job["extra_vars"] == {"remediate_max_alerts": 5, "remediate_min_age": ""}
+    with pytest.raises(Refused, match="'run_id' value missing"):
+        controller.launch(controller.named("job_templates", "Leastpriv: undo"), {})
 
 
 def assert_a_check_says_what_is_wrong(controller, run):
-    # Whoever checks need not know the secrets.
-    accounts = controller.named("inventories", "Leastpriv accounts")["id"]
-    controller.change("inventories", accounts, {"total_hosts": 3})
+    # A check needs no secret.
     good = run("awx_check.yml", secrets=False)
     assert (good.returncode, changed(good), controller.changes) == (0, 0, []), good.stdout
+    controller.change("inventories", controller.named("inventories", "Leastpriv accounts")["id"], {"total_hosts": 0})
+    empty = run("awx_check.yml", secrets=False)
+    assert (empty.returncode, controller.changes) == (2, [])
+    assert "The inventory has no host." in said(empty)
     template = controller.named("job_templates", "Leastpriv: review")["id"]
     controller.change("job_templates", template, {"job_type": "run"})
     bad = run("awx_check.yml", secrets=False)
     assert (bad.returncode, controller.changes) == (2, [])
     assert "Not as it should be: job templates." in bad.stdout
+
+
+def assert_secrets_are_set_again(controller, run):
+    """From the command line, where the variable is a text."""
+    again = run("awx_setup.yml", "-e", "controller_update_secrets=true")
+    assert again.returncode == 0, again.stdout
+    assert {("PATCH", f"notification_templates/{controller.named('notification_templates', 'Leastpriv')['id']}/")} <= {
+        *controller.changes
+    }
+
+
+def test_a_set_up_is_resumed_after_the_first_update_of_the_project_failed(controller, run):
+    controller.failing_updates = 1
+    first = run("awx_setup.yml")
+    assert first.returncode == 2
+    assert "Correct controller_project_url" in said(first)
+    assert controller.named("projects", "Leastpriv")["status"] == "failed"
+    second = run("awx_setup.yml")
+    assert second.returncode == 0, second.stdout
+    assert controller.named("projects", "Leastpriv")["status"] == "successful"
+    assert controller.named("inventories", "Leastpriv accounts")["total_hosts"] == 3
+
+
+@pytest.mark.parametrize(("playbook", "args"), [("awx_setup.yml", ["--check"]), ("awx_check.yml", [])])
+def test_an_empty_controller_is_named_in_one_sentence(controller, run, playbook, args):
+    done = run(playbook, *args)
+    assert (done.returncode, controller.changes) == (2, [])
+    assert "Missing in the controller: organization Leastpriv." in said(done)
+
+
+def test_two_organizations_and_those_who_work_in_them(controller, run):
+    first = run("awx_setup.yml")
+    assert first.returncode == 0, first.stdout
+    controller.add_user("olga", administers="Leastpriv")
+    organization = controller.named("organizations", "Leastpriv")["id"]
+    team = controller.add("teams", name="approvers", organization=organization)["id"]
+    controller.add_user("ann", team=team)
+    controller.changes.clear()
+    # An administrator of the organization sees neither the controller's own credentials nor the one of the repository.
+    mine = {"controller_galaxy_credentials": [], "controller_project_credential": ""}
+    by_olga = run("awx_setup.yml", user="olga", controller_approver_teams=["approvers"], **mine)
+    assert by_olga.returncode == 0, by_olga.stdout
+    assert [path.split("/")[0] for _method, path in controller.changes] == ["roles", "roles"]
+    assert_an_approver_sees_what_is_approved(controller)
+    same_name = run("awx_setup.yml", controller_organization="Leastpriv EU")
+    assert "Cannot change the organization of an execution environment" in said(same_name)
+    other = run("awx_setup.yml", controller_organization="Leastpriv EU", controller_environment="Leastpriv EU")
+    assert other.returncode == 0, other.stdout
+
+
+def assert_an_approver_sees_what_is_approved(controller):
+    seen = {
+        one["name"]
+        for endpoint in ("job_templates", "workflow_job_templates")
+        for one in controller.objects[endpoint].values()
+        if controller.sees("ann", endpoint, one)
+    }
+    assert seen == {"Leastpriv: review", "Leastpriv: review, approve, apply"}
+    review = controller.named("job_templates", "Leastpriv: review")
+    assert not controller.may_launch("ann", "job_templates", review)
+
+
+def test_a_job_without_project_or_accounts_fails(controller):
+    organization = controller.add("organizations", name="Leastpriv")["id"]
+    project = controller.add("projects", name="Leastpriv", organization=organization, scm_type="git")
+    inventory = controller.add("inventories", name="accounts", organization=organization)
+    playbook = {"name": "remediate", "project": project["id"], "playbook": "playbooks/remediate.yml"}
+    with pytest.raises(Refused, match="Playbook not found for project"):
+        controller.add("job_templates", inventory=inventory["id"], **playbook)
+    controller.end_updates()
+    template = controller.add("job_templates", inventory=inventory["id"], **playbook)
+    assert controller.launch(template, {})["job_explanation"] == NO_HOSTS
+    controller.change("projects", project["id"], {"status": "failed"})
+    controller.change("inventories", inventory["id"], {"total_hosts": 1})
+    assert controller.launch(template, {})["job_explanation"] == NO_REVISION
 
 
 @pytest.mark.parametrize(

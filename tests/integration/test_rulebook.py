@@ -9,18 +9,17 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 from programs import path_of
 from stack import ROOT, attached, kill_controller, kill_run, new_artifacts_folder, seed, send_alert, wait_until
 from stack.alerts import deny_policy_name
+from stack.controller import ADMIN, Controller, token_of
+from stack.controller_rules import check_survey
 from stack.runs import Playbook
 
 RULEBOOKS = ROOT / "extensions" / "eda" / "rulebooks"
@@ -173,87 +172,61 @@ def test_a_run_ends_and_gives_its_messages_back_when_its_rulebook_is_killed(stac
     assert running.dispositions() == [{"I-1": "failed"}]
 
 
-TEMPLATE = {
-    "id": 7,
-    "type": "job_template",
-    "name": "Leastpriv: remediate",
-    "related": {"launch": "/api/v2/job_templates/7/launch/"},
-    "summary_fields": {"organization": {"name": "Security"}},
-    "ask_limit_on_launch": False,
-    "ask_labels_on_launch": False,
-    "ask_inventory_on_launch": False,
-    "ask_variables_on_launch": False,
-}
+class Loader(yaml.SafeLoader):
+    """Reads the variables of a role."""
 
 
-class Controller(ThreadingHTTPServer):
-    """What ansible-rulebook asks of a controller, in the shapes of AWX 24.6.1; jobs end when a test says so."""
-
-    def __init__(self):
-        self.launched, self.ended = [], {}
-        super().__init__(("127.0.0.1", 0), _Answers)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def launch(self, sent):
-        self.launched.append(sent)
-        return {"id": len(self.launched), "url": f"/api/v2/jobs/{len(self.launched)}/"}
-
-    def jobs(self, ids):
-        found = [{"id": number, "status": self.ended.get(number, "running"), "created": "now"} for number in ids]
-        return {"count": len(found), "next": None, "results": found}
-
-
-class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self):
-        asked = urlsplit(self.path)
-        answers = {
-            "/api/v2/config/": lambda: {"version": "24.6.1"},
-            "/api/v2/unified_job_templates/": lambda: {"count": 1, "next": None, "results": [TEMPLATE]},
-            "/api/v2/jobs/": lambda: self.server.jobs(map(int, parse_qs(asked.query)["id__in"][0].split(","))),
-        }
-        self._answer(200, answers[asked.path]())
-
-    def do_POST(self):
-        assert self.path == TEMPLATE["related"]["launch"]
-        assert self.headers["Authorization"] == "Bearer token-1"
-        self._answer(201, self.server.launch(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-
-    def _answer(self, status, answer):
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
+Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
 
 
 @pytest.fixture
 def controller():
     with Controller() as running:
         yield running
-        running.shutdown()
+
+
+def set_up_template(controller):
+    """The job template as roles/controller makes it, and what it needs."""
+    variables = yaml.load((ROOT / "roles/controller/vars/main.yml").read_text(), Loader)
+    name = variables["__controller_remediate"]
+    organization = controller.add("organizations", name="Security")["id"]
+    project = controller.add("projects", name="Leastpriv", organization=organization, scm_type="git")["id"]
+    inventory = controller.add("inventories", name="accounts", organization=organization)["id"]
+    controller.end_updates()
+    controller.change("inventories", inventory, {"total_hosts": 1})
+    (wanted,) = [one for one in variables["__controller_templates"] if one["name"] == "{{ __controller_remediate }}"]
+    template = controller.add(
+        "job_templates",
+        name=name,
+        project=project,
+        inventory=inventory,
+        playbook=wanted["playbook"],
+        ask_limit_on_launch=True,
+        ask_variables_on_launch=wanted["ask_variables"],
+        survey_enabled=True,
+    )
+    questions = {"name": "", "description": "", "spec": variables["__controller_which_alerts"]}
+    controller.surveys[template["id"]] = check_survey(questions)
+    return name
 
 
 def test_a_job_template_is_launched_again_only_when_its_job_has_ended(stack, controller, tmp_path):
     variables = tmp_path / "vars.yml"
-    variables.write_text(yaml.safe_dump({"job_template": "Leastpriv: remediate", "organization": "Security"}))
+    variables.write_text(yaml.safe_dump({"job_template": set_up_template(controller), "organization": "Security"}))
     arguments = (impatient("launch_remediate.yml", tmp_path), "--vars", str(variables))
-    url = f"http://127.0.0.1:{controller.server_port}"
     environment = {
-        "EDA_CONTROLLER_URL": url,
-        "EDA_CONTROLLER_TOKEN": "token-1",
+        "EDA_CONTROLLER_URL": controller.url,
+        "EDA_CONTROLLER_TOKEN": token_of(ADMIN),
         "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2",
     }
     with rulebook(stack, *arguments, **environment) as running:
         for number in range(5):
             send_alert(stack, f"I-{number}", "payments", "user", f"user-{number}")
-        assert wait_until(lambda: controller.launched, IN_THE_END), running.told()
+        assert wait_until(lambda: controller.jobs, IN_THE_END), running.told()
         send_alert(stack, "I-5", "payments", "user", "user-5")
         time.sleep(5)
-        assert controller.launched == [{"limit": "all", "extra_vars": {}}], "a job is running"
-        controller.ended[1] = "failed"
-        assert wait_until(lambda: len(controller.launched) == 2, IN_THE_END), running.told()
+        (first,) = controller.jobs.values()
+        assert (first["limit"], first["extra_vars"], first["status"]) == ("all", {}, "running")
+        first["status"] = "failed"
+        assert wait_until(lambda: len(controller.jobs) == 2, IN_THE_END), running.told()
         assert stack.depth() == (6, 0), "not even a failing job loses anything"

@@ -3,27 +3,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A model of the API of AWX 24.6.1, over real HTTP, as far as the modules of awx.awx use it for a set-up.
 
-It keeps what it is told, checks references, required fields, credential inputs, surveys and rules as AWX does, shows
-secrets as AWX shows them, and refuses what it does not know. Source: awx/api (serializers, views) and awx/main/models.
+It keeps what it is given and refuses what AWX refuses: references, required fields, unique names, credential inputs,
+surveys and their required answers, playbooks of a project that was never updated, and whatever a user has no right to
+do. A job is launched, and ends when a test ends it. Source: awx/api (serializers, views), awx/main (access, models).
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 import threading
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-ENCRYPTED = "$encrypted$"
-TOKEN = "stack-controller-token"
-USERNAME, PASSWORD = "admin", "stack-controller-password"
+from .controller_rules import (
+    AFTERWARDS,
+    CHECKS,
+    JOB_PROMPTS,
+    REVISION,
+    Refused,
+    accepted_variables,
+    check_survey,
+    found_playbooks,
+)
+
+ADMIN = "admin"
 NOTIFIED = ("notification_templates_error", "notification_templates_started", "notification_templates_success")
-JOB_PROMPTS = ("limit", "job_type", "diff_mode", "verbosity", "job_tags", "skip_tags", "scm_branch")
+MORE_PROMPTS = ("variables", "credential", "inventory", "labels")
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ def _notified(*more: str) -> dict[str, str]:
 
 OWNER = {"organization": "organizations"}
 KINDS = {
+    "users": Kind("user", {"username": ""}, required=("username",), unique=("username",)),
+    "teams": Kind("team", {"organization": None}, references=OWNER, lists={"users": "users"}),
     "organizations": Kind(
         "organization",
         {"description": "", "max_hosts": 0, "default_environment": None},
@@ -77,6 +87,7 @@ KINDS = {
         {
             "description": "", "organization": None, "scm_type": "", "scm_url": "", "scm_branch": "",
             "scm_revision": "", "credential": None, "default_environment": None, "status": "never updated",
+            "scm_update_on_launch": False, "scm_update_cache_timeout": 0,
         },
         references={**OWNER, "credential": "credentials", "default_environment": "execution_environments"},
     ),
@@ -91,7 +102,7 @@ KINDS = {
         {
             "description": "", "inventory": None, "source": "", "source_path": "", "source_project": None,
             "credential": None, "execution_environment": None, "overwrite": False, "overwrite_vars": False,
-            "update_on_launch": False, "update_cache_timeout": 0,
+            "update_on_launch": False, "update_cache_timeout": 0, "status": "never updated",
         },
         required=("name", "inventory", "source"),
         references={
@@ -115,7 +126,7 @@ KINDS = {
             "description": "", "organization": None, "job_type": "run", "inventory": None, "project": None,
             "playbook": "", "execution_environment": None, "extra_vars": "", "limit": "", "verbosity": 0,
             "diff_mode": False, "allow_simultaneous": False, "survey_enabled": False, "job_slice_count": 1,
-            **{f"ask_{name}_on_launch": False for name in ("variables", "credential", "inventory", *JOB_PROMPTS)},
+            **{f"ask_{name}_on_launch": False for name in (*MORE_PROMPTS, *JOB_PROMPTS)},
         },
         required=("name", "project", "playbook"),
         # A template has no organization of its own: it is the project's, and cannot be set.
@@ -155,7 +166,24 @@ KINDS = {
 }  # fmt: skip
 UNIFIED = ("job_templates", "workflow_job_templates", "projects", "inventory_sources", "workflow_approval_templates")
 SURVEYED = ("job_templates", "workflow_job_templates")
-ANSWERS = {"text": str, "textarea": str, "password": str, "integer": int, "multiplechoice": str, "multiselect": list}
+UPDATES = {"projects": "project_updates", "inventory_sources": "inventory_updates"}
+# Where an object has no organization of its own, the object whose organization is its own.
+OWNERS = {
+    "inventory_sources": ("inventory", "inventories"),
+    "workflow_job_template_nodes": ("workflow_job_template", "workflow_job_templates"),
+    "schedules": ("unified_job_template", "unified_job_templates"),
+}
+# What nobody but a system administrator makes or changes.
+SYSTEM = ("organizations", "credential_types", "users")
+ROLES = {
+    "organizations": ("admin_role", "member_role", "read_role"),
+    "job_templates": ("admin_role", "execute_role", "read_role"),
+    "workflow_job_templates": ("admin_role", "approval_role", "execute_role", "read_role"),
+}
+# What a job of the project needs, and what AWX says of a job that cannot have it.
+NO_REVISION = "The project revision for this job template is unknown due to a failed update."
+NO_HOSTS = "Leastpriv found no account."
+DENIED = "You do not have permission to perform this action."
 
 
 class Quiet(WSGIRequestHandler):
@@ -165,23 +193,25 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-class Refused(Exception):
-    """Status 400: by field, as the REST framework says it."""
-
-    def __init__(self, **reasons: str) -> None:
-        super().__init__(reasons)
-        self.reasons = {name: [reason] for name, reason in reasons.items()}
-
-
 class Controller:
-    """The controller and its server; a context manager. Objects are in `objects`, by endpoint and id."""
+    """The controller and its server; a context manager. Objects are in `objects`, by endpoint and id.
+
+    `failing_updates` updates are going to fail, and an update of an inventory finds `hosts` hosts.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[int, dict[str, Any]]] = {endpoint: {} for endpoint in KINDS}
         self.members: dict[tuple[str, int, str], list[int]] = {}
+        self.roles: dict[tuple[str, int, str], int] = {}
         self.surveys: dict[int, dict[str, Any]] = {}
         self.secrets: dict[int, dict[str, Any]] = {}
+        self.fetched: dict[int, tuple[Any, ...]] = {}
+        self.playbooks: dict[int, list[str]] = {}
+        self.updates: dict[int, dict[str, Any]] = {}
+        self.running: dict[int, int] = {}
+        self.jobs: dict[int, dict[str, Any]] = {}
         self.changes: list[tuple[str, str]] = []
+        self.failing_updates, self.hosts = 0, 3
         self.ids = itertools.count(1)
         self._come_with_it()
         self.server = make_server("127.0.0.1", 0, self._application(), threaded=True, request_handler=Quiet)
@@ -194,9 +224,12 @@ class Controller:
         self.server.shutdown()
 
     @property
-    def env(self) -> dict[str, str]:
-        """How the modules are told of it."""
-        return {"CONTROLLER_HOST": f"http://127.0.0.1:{self.server.server_port}", "CONTROLLER_OAUTH_TOKEN": TOKEN}
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def env(self, username: str = ADMIN) -> dict[str, str]:
+        """How the modules reach it as a user."""
+        return {"CONTROLLER_HOST": self.url, "CONTROLLER_OAUTH_TOKEN": token_of(username)}
 
     def named(self, endpoint: str, name: str) -> dict[str, Any]:
         """The one object of that name (an identifier of nodes), with its associations by name."""
@@ -213,6 +246,7 @@ class Controller:
 
     def _come_with_it(self) -> None:
         """What every controller has, and what an administrator makes by hand."""
+        self.add("users", username=ADMIN)
         keys = [{"id": "username", "type": "string"}, *_secrets("password", "security_token")]
         for name, kind, fields in (
             ("Amazon Web Services", "cloud", keys),
@@ -220,8 +254,9 @@ class Controller:
             ("Source Control", "scm", _secrets("password")),
         ):
             self.add("credential_types", name=name, kind=kind, managed=True, inputs={"fields": fields})
-        self.add("credentials", name="Ansible Galaxy", credential_type=2)
-        self.add("credentials", name="git", credential_type=3)
+        types = {one["kind"]: one["id"] for one in self.objects["credential_types"].values()}
+        self.add("credentials", name="Ansible Galaxy", credential_type=types["galaxy"])
+        self.add("credentials", name="git", credential_type=types["scm"])
         self.changes.clear()
 
     # --- objects ------------------------------------------------------------------------------------------------------
@@ -229,7 +264,7 @@ class Controller:
     def add(self, endpoint: str, **given: Any) -> dict[str, Any]:
         """Create an object. Raises Refused."""
         kind = KINDS[endpoint]
-        known = {name: value for name, value in given.items() if name in {*kind.defaults, "name", *kind.required}}
+        known = {name: value for name, value in given.items() if name in {*kind.defaults, *kind.required, "name"}}
         if missing := [name for name in kind.required if known.get(name) in (None, "")]:
             raise Refused(**dict.fromkeys(missing, "This field is required."))
         created = {**kind.defaults, **known, "id": next(self.ids), "type": kind.type}
@@ -267,14 +302,136 @@ class Controller:
         """An object as the API gives it."""
         url = f"/api/v2/{endpoint}/{one['id']}/"
         related = {name: f"{url}{name}/" for name in KINDS[endpoint].lists}
-        related |= {"survey_spec": f"{url}survey_spec/"} if endpoint in SURVEYED else {}
+        related |= {"survey_spec": f"{url}survey_spec/", "launch": f"{url}launch/"} if endpoint in SURVEYED else {}
+        related |= {"update": f"{url}update/"} if endpoint in UPDATES else {}
         if template := one.get("unified_job_template"):
             (home,) = [name for name in UNIFIED if template in self.objects[name]]
             related["unified_job_template"] = f"/api/v2/{home}/{template}/"
-        return {**one, "url": url, "related": related, "summary_fields": {}}
+        return {**one, "url": url, "related": related, "summary_fields": self._summary(endpoint, one)}
+
+    def _summary(self, endpoint: str, one: dict[str, Any]) -> dict[str, Any]:
+        summary: dict[str, Any] = {}
+        if owner := self.objects["organizations"].get(one.get("organization")):
+            summary["organization"] = {"id": owner["id"], "name": owner["name"]}
+        if one["id"] in self.running:
+            summary["current_update"] = {"id": self.running[one["id"]]}
+        roles = {role: {"id": self._role(endpoint, one["id"], role)} for role in ROLES.get(endpoint, ())}
+        return {**summary, "object_roles": roles}
+
+    def _role(self, endpoint: str, number: int, role: str) -> int:
+        return self.roles.setdefault((endpoint, number, role), next(self.ids))
 
     def _members(self, endpoint: str, number: int, list_name: str) -> list[int]:
         return self.members.setdefault((endpoint, number, list_name), [])
+
+    # --- rights -------------------------------------------------------------------------------------------------------
+
+    def add_user(self, username: str, administers: str | None = None, team: int | None = None) -> None:
+        """A user, who may administer an organization, or be in a team."""
+        number = self.add("users", username=username)["id"]
+        if administers:
+            organization = self.named("organizations", administers)["id"]
+            self._role_members("organizations", organization, "admin_role", "users").append(number)
+        if team:
+            self._members("teams", team, "users").append(number)
+
+    def sees(self, username: str, endpoint: str, one: dict[str, Any]) -> bool:
+        """Whether a user may read an object. Source: awx/main/access.py."""
+        if username == ADMIN or (endpoint in SYSTEM and endpoint != "organizations"):
+            return True
+        organization = one["id"] if endpoint == "organizations" else self._organization(endpoint, one)
+        roles = ROLES.get(endpoint, ())
+        return self._administers(username, organization) or any(
+            self._holds(username, endpoint, one["id"], role) for role in roles
+        )
+
+    def may_change(self, username: str, endpoint: str, one: dict[str, Any]) -> bool:
+        if username == ADMIN:
+            return True
+        return endpoint not in SYSTEM and self._administers(username, self._organization(endpoint, one))
+
+    def may_launch(self, username: str, endpoint: str, one: dict[str, Any]) -> bool:
+        return self.may_change(username, endpoint, one) or self._holds(username, endpoint, one["id"], "execute_role")
+
+    def _administers(self, username: str, organization: int | None) -> bool:
+        return organization is not None and self._holds(username, "organizations", organization, "admin_role")
+
+    def _holds(self, username: str, endpoint: str, number: int, role: str) -> bool:
+        user = next(one["id"] for one in self.objects["users"].values() if one["username"] == username)
+        teams = [team for team in self.objects["teams"] if user in self._members("teams", team, "users")]
+        held = self._role_members(endpoint, number, role, "users"), self._role_members(endpoint, number, role, "teams")
+        return user in held[0] or not {*teams}.isdisjoint(held[1])
+
+    def _role_members(self, endpoint: str, number: int, role: str, actors: str) -> list[int]:
+        return self._members("roles", self._role(endpoint, number, role), actors)
+
+    def _organization(self, endpoint: str, one: dict[str, Any]) -> int | None:
+        if endpoint in OWNERS:
+            reference, target = OWNERS[endpoint]
+            return self.all(target).get(one.get(reference) or 0, {}).get("organization")
+        if endpoint == "workflow_approval_templates":
+            nodes = self.objects["workflow_job_template_nodes"].values()
+            (node,) = [node for node in nodes if node["unified_job_template"] == one["id"]]
+            return self._organization("workflow_job_template_nodes", node)
+        if endpoint == "job_templates":
+            return self.objects["projects"].get(one.get("project") or 0, {}).get("organization")
+        return one.get("organization")
+
+    # --- updates and jobs ---------------------------------------------------------------------------------------------
+
+    def start_update(self, endpoint: str, number: int) -> dict[str, Any]:
+        """It ends when somebody looks at it."""
+        update = {
+            "id": next(self.ids),
+            "status": "pending",
+            "finished": None,
+            "failed": False,
+            "of": (endpoint, number),
+        }
+        self.updates[update["id"]] = update
+        self.running[number] = update["id"]
+        self.objects[endpoint][number]["status"] = "pending"
+        return update
+
+    def end_updates(self) -> None:
+        for update in self.updates.values():
+            if not update["finished"]:
+                self._end_update(update)
+
+    def _end_update(self, update: dict[str, Any]) -> None:
+        endpoint, number = update["of"]
+        one = self.objects[endpoint][number]
+        has_failed = bool(self.failing_updates) or (
+            endpoint == "inventory_sources"
+            and self.objects["projects"][one["source_project"]]["status"] != "successful"
+        )
+        self.failing_updates -= bool(self.failing_updates)
+        update.update(status="failed" if has_failed else "successful", failed=has_failed, finished="now")
+        one["status"] = update["status"]
+        self.running.pop(number, None)
+        if endpoint == "projects" and not has_failed:
+            one["scm_revision"] = REVISION
+            self.playbooks[number] = found_playbooks()
+        elif not has_failed:
+            self.objects["inventories"][one["inventory"]]["total_hosts"] = self.hosts
+
+    def launch(self, template: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        """A job of a job template. It runs until a test sets its status. Raises Refused."""
+        variables, ignored = accepted_variables(self, template, given.get("extra_vars") or {})
+        unasked = {name for name in JOB_PROMPTS if name in given and not template.get(f"ask_{name}_on_launch")}
+        job = {
+            "id": next(self.ids), "type": "job", "status": "running", "created": "now", "job_explanation": "",
+            "job_template": template["id"], "extra_vars": variables, "limit": given.get("limit", template["limit"]),
+        }  # fmt: skip
+        for is_there, problem in (
+            (self.objects["projects"][template["project"]]["status"] == "successful", NO_REVISION),
+            (self.objects["inventories"][template["inventory"]]["total_hosts"], NO_HOSTS),
+        ):
+            if not is_there:
+                job.update(status="failed", job_explanation=problem)
+        self.jobs[job["id"]] = job
+        ignored_fields = {**{name: given[name] for name in unasked}, **({"extra_vars": ignored} if ignored else {})}
+        return {**job, "job": job["id"], "url": f"/api/v2/jobs/{job['id']}/", "ignored_fields": ignored_fields}
 
     # --- the application ----------------------------------------------------------------------------------------------
 
@@ -284,20 +441,31 @@ class Controller:
         application.before_request(self._before)
         application.after_request(_signed)
         application.register_error_handler(Refused, lambda refused: (refused.reasons, 400))
+        application.register_error_handler(PermissionError, lambda _error: ({"detail": DENIED}, 403))
         for rule, view in (
+            ("/api/v2/config/", lambda: {"version": "24.6.1"}),
+            ("/api/v2/jobs/", self._jobs),
+            ("/api/v2/project_updates/<int:number>/", self._update),
+            ("/api/v2/inventory_updates/<int:number>/", self._update),
+            ("/api/v2/roles/<int:number>/<actors>/", self._role_association),
             ("/api/v2/<endpoint>/", self._list),
             ("/api/v2/<endpoint>/<int:number>/", self._one),
             ("/api/v2/<endpoint>/<int:number>/survey_spec/", self._survey),
+            ("/api/v2/<endpoint>/<int:number>/launch/", self._launch),
+            ("/api/v2/<endpoint>/<int:number>/update/", self._ask_for_update),
             ("/api/v2/<endpoint>/<int:number>/create_approval_template/", self._approval),
             ("/api/v2/<endpoint>/<int:number>/<list_name>/", self._association),
         ):
-            application.add_url_rule(rule, view_func=view, methods=["GET", "POST", "PATCH"])
+            name = rule.replace("/", ":").replace(".", "")
+            application.add_url_rule(rule, name, view_func=view, methods=["GET", "POST", "PATCH"])
         return application
 
     def _before(self) -> Any:
         request = flask.request
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        known = {f"Bearer {token_of(one['username'])}": one["username"] for one in self.objects["users"].values()}
+        if request.headers.get("Authorization") not in known:
             return {"detail": "Authentication credentials were not provided."}, 401
+        flask.g.username = known[request.headers["Authorization"]]
         if request.method != "GET":
             self.changes.append((request.method, request.path.removeprefix("/api/v2/")))
         return None
@@ -306,14 +474,21 @@ class Controller:
         if endpoint not in KINDS and endpoint != "unified_job_templates":
             flask.abort(404)
         if flask.request.method == "POST":
-            return self.shown(endpoint, self.add(endpoint, **flask.request.get_json())), 201
+            given = flask.request.get_json()
+            _require(self.may_change(flask.g.username, endpoint, given))
+            return self.shown(endpoint, self.add(endpoint, **given)), 201
         wanted = flask.request.args.to_dict()
-        found = [one for one in self.all(endpoint).values() if self._matches(one, wanted)]
-        results = [self.shown(_home(one), one) for one in found]
-        return {"count": len(found), "next": None, "previous": None, "results": results}
+        seen = [one for one in self.all(endpoint).values() if self.sees(flask.g.username, _home(one), one)]
+        found = [one for one in seen if self._matches(one, wanted)]
+        return _page([self.shown(_home(one), one) for one in found])
 
     def _matches(self, one: dict[str, Any], wanted: dict[str, str]) -> bool:
-        return all(str(self._looked_up(one, name)) == value for name, value in wanted.items())
+        """All of them, and of those that begin with `or__` any."""
+        any_of = {name.removeprefix("or__"): value for name, value in wanted.items() if name.startswith("or__")}
+        all_of = {name: value for name, value in wanted.items() if not name.startswith("or__")}
+        return all(str(self._looked_up(one, name)) == value for name, value in all_of.items()) and (
+            not any_of or any(str(self._looked_up(one, name)) == value for name, value in any_of.items())
+        )
 
     def _looked_up(self, one: dict[str, Any], name: str) -> Any:
         reference, _, inner = name.partition("__")
@@ -321,22 +496,29 @@ class Controller:
             raise Refused(detail=f"{_home(one)} has no field named '{reference}'")
         if not inner:
             return one.get(reference)
-        return self.objects[KINDS[_home(one)].references[reference]][one[reference]][inner]
+        return self.objects[KINDS[_home(one)].references[reference]].get(one[reference], {}).get(inner)
+
+    def _visible(self, endpoint: str, number: int) -> dict[str, Any]:
+        one = self.objects.get(endpoint, {}).get(number)
+        if one is None or not self.sees(flask.g.username, endpoint, one):
+            flask.abort(404)
+        return one
 
     def _one(self, endpoint: str, number: int) -> Any:
-        if number not in self.objects.get(endpoint, {}):
-            flask.abort(404)
+        one = self._visible(endpoint, number)
         if flask.request.method == "PATCH":
-            self.change(endpoint, number, flask.request.get_json())
-        return self.shown(endpoint, self.objects[endpoint][number])
+            _require(self.may_change(flask.g.username, endpoint, one))
+            one = self.change(endpoint, number, flask.request.get_json())
+        return self.shown(endpoint, one)
 
     def _association(self, endpoint: str, number: int, list_name: str) -> Any:
+        one = self._visible(endpoint, number)
         if list_name not in KINDS[endpoint].lists:
             flask.abort(404)
         target, members = KINDS[endpoint].lists[list_name], self._members(endpoint, number, list_name)
         if flask.request.method == "GET":
-            results = [self.shown(target, self.objects[target][member]) for member in members]
-            return {"count": len(results), "next": None, "previous": None, "results": results}
+            return _page([self.shown(target, self.objects[target][member]) for member in members])
+        _require(self.may_change(flask.g.username, endpoint, one) or endpoint == "organizations")
         given = flask.request.get_json()
         if given.get("disassociate"):
             members.remove(given["id"])
@@ -350,15 +532,61 @@ class Controller:
         if target == "credentials" and len({*types}) != len(types):
             raise Refused(error="Cannot assign multiple credentials of one type.")
 
+    def _role_association(self, number: int, actors: str) -> Any:
+        (what,) = [what for what, role_id in self.roles.items() if role_id == number]
+        members = self._members("roles", number, actors)
+        if flask.request.method == "GET":
+            return _page([self.shown(actors, self.objects[actors][member]) for member in members])
+        _require(self.may_change(flask.g.username, what[0], self.objects[what[0]][what[1]]))
+        members.append(flask.request.get_json()["id"])
+        return "", 204
+
     def _survey(self, endpoint: str, number: int) -> Any:
+        one = self._visible(endpoint, number)
         if flask.request.method == "POST":
-            self.surveys[number] = _checked_survey(flask.request.get_json())
+            _require(self.may_change(flask.g.username, endpoint, one))
+            self.surveys[number] = check_survey(flask.request.get_json())
         return self.surveys.get(number, {})
 
     def _approval(self, endpoint: str, number: int) -> Any:
         made = self.add("workflow_approval_templates", **flask.request.get_json())
         self.objects[endpoint][number]["unified_job_template"] = made["id"]
         return self.shown("workflow_approval_templates", made), 201
+
+    def _launch(self, endpoint: str, number: int) -> Any:
+        template = self._visible(endpoint, number)
+        _require(self.may_launch(flask.g.username, endpoint, template))
+        return self.launch(template, flask.request.get_json()), 201
+
+    def _jobs(self) -> Any:
+        wanted = [int(number) for number in flask.request.args["id__in"].split(",")]
+        return _page([job for number, job in self.jobs.items() if number in wanted])
+
+    def _ask_for_update(self, endpoint: str, number: int) -> Any:
+        one = self._visible(endpoint, number)
+        _require(self.may_change(flask.g.username, endpoint, one))
+        update = self.start_update(endpoint, number)
+        return {**update, "url": f"/api/v2/{UPDATES[endpoint]}/{update['id']}/"}, 202
+
+    def _update(self, number: int) -> Any:
+        update = self.updates[number]
+        if not update["finished"]:
+            self._end_update(update)
+        endpoint, one = update["of"]
+        return {**update, "scm_revision": self.objects[endpoint][one].get("scm_revision")}
+
+
+def token_of(username: str) -> str:
+    return f"stack-controller-token-of-{username}"
+
+
+def _require(is_allowed: bool) -> None:
+    if not is_allowed:
+        raise PermissionError
+
+
+def _page(results: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"count": len(results), "next": None, "previous": None, "results": results}
 
 
 def _signed(response: flask.Response) -> flask.Response:
@@ -373,99 +601,3 @@ def _secrets(*names: str) -> list[dict[str, Any]]:
 def _home(one: dict[str, Any]) -> str:
     (home,) = [endpoint for endpoint, kind in KINDS.items() if kind.type == one["type"]]
     return home
-
-
-# --- what single kinds have of their own ------------------------------------------------------------------------------
-
-
-def _check_credential(controller: Controller, wanted: dict[str, Any]) -> None:
-    asked = controller.objects["credential_types"][wanted["credential_type"]]["inputs"].get("fields", [])
-    if unknown := {*wanted["inputs"]} - {one["id"] for one in asked}:
-        raise Refused(inputs=f"Additional properties are not allowed ({unknown} was unexpected)")
-
-
-def _hide_inputs(controller: Controller, made: dict[str, Any]) -> None:
-    """Secrets are kept and never shown; an ENCRYPTED that is sent back leaves them as they are."""
-    asked = controller.objects["credential_types"][made["credential_type"]]["inputs"].get("fields", [])
-    secret = {one["id"] for one in asked if one.get("secret")}
-    kept = controller.secrets.setdefault(made["id"], {})
-    kept |= {name: value for name, value in made["inputs"].items() if name in secret and value != ENCRYPTED}
-    made["inputs"] = {name: ENCRYPTED if name in secret else value for name, value in made["inputs"].items()}
-
-
-def _check_credential_type(controller: Controller, wanted: dict[str, Any]) -> None:
-    """Templates may only name what is asked for, and the files that are made of it."""
-    fields = {one["id"] for one in wanted["inputs"].get("fields", [])}
-    files = {f"tower.filename.{name.partition('.')[2]}" for name in wanted["injectors"].get("file", {})}
-    for text in _texts(wanted["injectors"]):
-        if unknown := {*re.findall(r"{{\s*([\w.]+)\s*}}", text)} - fields - files:
-            raise Refused(injectors=f"{unknown} uses an undefined field")
-
-
-def _texts(value: Any) -> Iterable[str]:
-    return [text for inner in value.values() for text in _texts(inner)] if isinstance(value, dict) else [value]
-
-
-def _check_schedule(controller: Controller, wanted: dict[str, Any]) -> None:
-    if not re.match(r"DTSTART(:[0-9]{8}T[0-9]{6}Z|;TZID=[^:]+:[0-9]{8}T[0-9]{6})\s", wanted["rrule"]):
-        raise Refused(rrule="Valid DTSTART required in rrule. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ")
-    if "INTERVAL=" not in wanted["rrule"]:
-        raise Refused(rrule="INTERVAL required in rrule.")
-
-
-def _check_node(controller: Controller, wanted: dict[str, Any]) -> None:
-    """A node may only set what its template asks for at launch."""
-    template = controller.objects["job_templates"].get(wanted["unified_job_template"], {})
-    for name in JOB_PROMPTS:
-        if wanted[name] is not None and not template.get(f"ask_{name}_on_launch"):
-            raise Refused(**{name: "Field is not configured to prompt on launch."})
-    asked = {one["variable"] for one in controller.surveys.get(template.get("id"), {}).get("spec", [])}
-    if not template.get("ask_variables_on_launch") and (unasked := {*wanted["extra_data"]} - asked):
-        raise Refused(extra_vars=f"Variables {unasked} are not allowed on launch.")
-
-
-def _update_project(controller: Controller, made: dict[str, Any]) -> None:
-    made.update(status="successful", scm_revision="0123456789abcdef0123456789abcdef01234567")
-
-
-def _take_organization_of_project(controller: Controller, made: dict[str, Any]) -> None:
-    made["organization"] = controller.objects["projects"][made["project"]]["organization"]
-
-
-def _hide_configuration(controller: Controller, made: dict[str, Any]) -> None:
-    """Every type of notification calls its secrets so."""
-    given = made["notification_configuration"]
-    made["notification_configuration"] = {
-        name: ENCRYPTED if name in ("password", "token") and value else value for name, value in given.items()
-    }
-
-
-def _checked_survey(survey: dict[str, Any]) -> dict[str, Any]:
-    """Source: JobTemplateSurveySpec._validate_spec_data."""
-    if {"name", "description", "spec"} - {*survey} or not survey["spec"]:
-        raise Refused(error="'name', 'description' and 'spec' are required, and spec is not empty.")
-    for asked in survey["spec"]:
-        if missing := {"question_name", "variable", "type", "required"} - {*asked}:
-            raise Refused(error=f"{missing} missing from survey question.")
-        if not isinstance(asked.get("default", ANSWERS[asked["type"]]()), ANSWERS[asked["type"]]):
-            raise Refused(error=f"Default value of {asked['variable']} is no {asked['type']}.")
-        if any(not isinstance(asked.get(name, 0), int) for name in ("min", "max")):
-            raise Refused(error="min and max must be integers.")
-    if len({asked["variable"] for asked in survey["spec"]}) != len(survey["spec"]):
-        raise Refused(error="'variable' is duplicated.")
-    return survey
-
-
-Behaviour = Callable[[Controller, dict[str, Any]], None]
-CHECKS: dict[str, Behaviour] = {
-    "credential_types": _check_credential_type,
-    "credentials": _check_credential,
-    "schedules": _check_schedule,
-    "workflow_job_template_nodes": _check_node,
-}
-AFTERWARDS: dict[str, Behaviour] = {
-    "credentials": _hide_inputs,
-    "job_templates": _take_organization_of_project,
-    "notification_templates": _hide_configuration,
-    "projects": _update_project,
-}
