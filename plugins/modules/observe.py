@@ -206,7 +206,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing 
     observe_undo,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Lost
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.states import state_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
@@ -387,17 +387,24 @@ class Batch:
         return {**step, **seen}, found.status, None
 
     def _may_be_run_by_hand(self, step):
-        """Whether the guardrails that nothing opens would let a step pass that is not applied."""
+        """Whether a person may be shown a step that is not applied: not if it widens access or meets the protected."""
         # What widens access again has to be compared with the account first.
         if "undoes" in step or step["index"] == self._attempt.shut or self._attempt.managed is not None:
             return False
         if step["operation"] in ACCOUNT_WIDE and self._protection.protects_any:
+            return False
+        if OPERATIONS[step["operation"]].effect == WIDEN:
             return False
         live = Script(self._account, *self._place, {}, self._protection.protects_any)
         try:
             self._check_partition(step)
             for kind, name, arn in touched(live, as_stored(live, step)):
                 self._protection.check(kind, name, arn)
+            # The commands before it may have to make what it needs.
+            with suppress(Conflict):
+                observe(live.fork(), as_stored(live, step))
+        except Refusal as refusal:
+            return refusal.rule not in NOT_BY_HAND
         # Whatever keeps it from being looked at: then nobody is invited to run it.
         except Exception:
             return False

@@ -25,8 +25,13 @@ ESCALATIONS = (
     "take what a protected user can do from its group",
     "a user that is protected by a pattern in another letter case",
 )
-# What would hit another account, protected principals, or everybody, is not told to be run by hand.
-NOT_TOLD = ("no hard expiry", "passwords that end in a day, which protected users do not expect", *ESCALATIONS[-2:])
+# What would widen access, or hit another account, protected principals or everybody, is not told to be run by hand. Of
+# these the first command restricts, or deletes.
+TOLD = (
+    "create one that denies, attach one of a similar name",
+    "a boundary, and then a wider one",
+    "remove all client ids of an identity provider, one by one",
+)
 
 
 def two_accounts(stack, **of_the_sandbox):
@@ -57,7 +62,7 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     for number, one in enumerate(sample):
         assert f"guardrail {one['rule']}" in run.alerts[f"I-{number}"]["reason"]
         is_told = f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
-        assert is_told == (one["attempt"] not in NOT_TOLD), one["attempt"]
+        assert is_told == (one["attempt"] in TOLD), one["attempt"]
     assert stack.changes() == []
     assert iam_state(stack, "payments") == before
     assert stack.depth() == (len(sample), 0)

@@ -40,8 +40,21 @@ RULES = {
 }
 # What would hit the wrong account or lock out the person who could repair it stays shut; a limit is raised, not opened.
 NEVER_OPEN = ("right_account", "managed_role", "protected_principal", "blast_radius")
+# What these refuse would give access, or take a restriction away.
+WIDENS = (
+    "attach_deny_only",
+    "default_deny_only",
+    "deny_only",
+    "keep_boundary",
+    "keep_deny",
+    "keep_mfa",
+    "keep_trust",
+    "no_activation",
+    "no_membership",
+    "no_trust",
+)
 # What a person should not do by hand either; a run that is over its limit is run again.
-NOT_BY_HAND = (*NEVER_OPEN, "account_lockout")
+NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", *WIDENS)
 # These name nobody and meet everybody, protected principals too.
 ACCOUNT_WIDE = (
     "DeleteAccountPasswordPolicy",

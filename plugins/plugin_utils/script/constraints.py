@@ -93,6 +93,18 @@ def _check_list(value: list[Any], described: Shape, shapes: Shapes, path: Path) 
     yield from _check_range(len(value), described, path, "items")
     for index, each in enumerate(value):
         yield from faults(each, described["member"]["shape"], shapes, (*path, index))
+    if described["member"]["shape"] == "Tag":
+        yield from _check_tag_keys(value, path)
+
+
+def _check_tag_keys(tags: list[Any], path: Path) -> Iterator[Fault]:
+    """IAM takes tag keys without regard to letter case, and refuses one that is there twice."""
+    seen: set[str] = set()
+    for index, tag in enumerate(tags):
+        key = str(tag.get("Key")).lower() if isinstance(tag, dict) else str(index)
+        if key in seen:
+            yield (*path, index), "must have a key of its own: tag keys are case-insensitive in IAM"
+        seen.add(key)
 
 
 def _check_map(value: dict[str, Any], described: Shape, shapes: Shapes, path: Path) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_ea
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import may_protect
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
     ACCOUNT_WIDE,
-    NOT_BY_HAND,
+    WIDENS,
     Refusal,
     cli_name,
     how_to_open,
@@ -23,7 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import POLICY_WIDE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Lost, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible
@@ -68,6 +68,7 @@ TARGETS = (
     "Name",
 )
 # These do not take a name.
+ATTACHING = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy")
 ALWAYS_THE_CALLER = ("ChangePassword",)
 AFFECTING_MANY = (*POLICY_WIDE, *ACCOUNT_WIDE)
 NOT_AWS, NOT_READ = "is not AWS", "was not read"
@@ -156,7 +157,9 @@ def _left_to_do(
     parsed: Script, changing: list[Call], account_id: str, allow: Collection[str], protected: Sequence[Any]
 ) -> tuple[list[str], list[str]]:
     """The commands that a person can run as shown, and the lines that list them. None of them was applied."""
-    reasons = [_why_withheld(call, account_id, allow, protected) for call in changing]
+    readable = [call for call in changing if call.operation == "CreatePolicy" and not call.problems]
+    created = {call.parameters["PolicyName"] for call in readable if not _is_refused_as_wider(call, account_id)}
+    reasons = [_why_withheld(call, account_id, allow, protected, created) for call in changing]
     shown = [call for call, why in zip(changing, reasons, strict=True) if not why]
     withheld = [*filter(None, reasons), *[NOT_AWS] * parsed.others, *([] if parsed.is_whole else [NOT_READ])]
     lasting = [cli_name(call.operation) for call in shown if isinstance(OPERATIONS[call.operation].undo, Lost)]
@@ -164,20 +167,41 @@ def _left_to_do(
     return commands, left_by_hand(commands, withheld, lasting)
 
 
-def _why_withheld(call: Call, account_id: str, allow: Collection[str], protected: Sequence[Any]) -> str | None:
-    """Why a command is not shown for a person to run, as the rest of a sentence; None if it is shown."""
+def _why_withheld(
+    call: Call, account_id: str, allow: Collection[str], protected: Sequence[Any], created: Collection[Any]
+) -> str | None:
+    """Why a command is not shown for a person to run, as the rest of a sentence; None if it is shown.
+
+    :param created: the names of the policies that the script creates and that only deny.
+    """
     row = OPERATIONS.get(call.operation, UNKNOWN)
     if call.problems or row is UNKNOWN or unreadable_documents(call, row, allow):
         return "cannot be read"
     if _acts_on_caller(call, row):
         return "would change the caller itself"
-    if not row.refused and any(
-        refusal.rule in NOT_BY_HAND for refusal, _parameter in refusals(call, row, account_id, ())
-    ):
+    if "right_account" in _refusing(call, account_id):
         return "is about another account"
+    if row.effect == WIDEN or _is_refused_as_wider(call, account_id) or _attaches_unread(call, created):
+        return "may widen access"
     if _may_affect_protected(call, account_id, protected):
         return "may change a protected principal"
     return None if can_be_copied(call.text) else "cannot be shown as it is"
+
+
+def _refusing(call: Call, account_id: str) -> set[str]:
+    """The guardrails that refuse a call by the script alone, whether the user opens them or not."""
+    row = OPERATIONS.get(call.operation, UNKNOWN)
+    return set() if row.refused else {refusal.rule for refusal, _parameter in refusals(call, row, account_id, ())}
+
+
+def _is_refused_as_wider(call: Call, account_id: str) -> bool:
+    return bool(_refusing(call, account_id) & {*WIDENS})
+
+
+def _attaches_unread(call: Call, created: Collection[Any]) -> bool:
+    """Whether it gives somebody a policy whose document the script does not show to be a Deny."""
+    gives = call.operation in (*ATTACHING, "SetDefaultPolicyVersion")
+    return gives and str(call.parameters.get("PolicyArn")).rpartition("/")[2] not in created
 
 
 def _acts_on_caller(call: Call, row: Operation) -> bool:

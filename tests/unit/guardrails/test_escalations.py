@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.plugins.loader import filter_loader
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NOT_BY_HAND
 from ansible_collections.leastpriv.iam.plugins.modules.observe import observe_alerts
 from stack import iam_state
 from stack.escalations import PROTECTED, RUNNERS, attempts, furnish
@@ -62,9 +63,23 @@ def test_an_attempt_ends_before_anything_is_changed(account, name, at_most):
     elif "rule" in one:
         assert disposition == "refused", reason
         assert f"guardrail {one['rule']}" in reason
+        if one["rule"] in NOT_BY_HAND:
+            assert one["script"].rpartition("aws iam ")[2] not in reason.partition("by hand: ")[2]
     else:
         assert disposition in ("refused", "unsupported"), reason
     assert account.calls(service="iam", mutating=True) == []
+
+
+def test_what_follows_a_refused_command_is_not_told_either_if_it_widens_access(account):
+    attach = "aws iam attach-user-policy --user-name bob --policy-arn arn:aws:iam::aws:policy/{}"
+    quarantine = attach.format("AWSCompromisedKeyQuarantineV2")
+    script = "\n".join([quarantine.replace("attach", "detach"), attach.format("AdministratorAccess"), quarantine])
+    disposition, reason = decide(account, script)
+    assert (disposition, "guardrail keep_deny" in reason) == ("refused", True)
+    assert reason.splitlines()[-2:] == [
+        "1 of 3 commands shown; the rest must not be run by hand either",
+        f"by hand: {quarantine}",
+    ]
 
 
 def test_the_account_is_worth_the_attempts(account):

@@ -350,13 +350,42 @@ def test_no_command_is_told_that_may_change_a_protected_principal(arn, is_told):
     [
         "aws iam update-account-password-policy --hard-expiry",
         "aws iam delete-group --group-name staff",
-        f"aws iam set-default-policy-version --policy-arn arn:aws:iam::{ACCOUNT}:policy/p --version-id v2",
+        f"aws iam create-policy-version --policy-arn arn:aws:iam::{ACCOUNT}:policy/p --policy-document '{DENY}'",
     ],
 )
 def test_no_command_is_told_that_may_reach_protected_principals_without_their_names(command):
     script = f"{command}; aws ec2 x"
     assert protected(script, "arn:aws:iam::*:user/ann") == []
     assert protected(script) == [command]
+
+
+ATTACH = "aws iam attach-user-policy --user-name bob --policy-arn arn:aws:iam::{}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ATTACH.format("aws:policy/AdministratorAccess"),
+        ATTACH.format(f"{ACCOUNT}:policy/unknown"),
+        f"aws iam set-default-policy-version --policy-arn arn:aws:iam::{ACCOUNT}:policy/p --version-id v2",
+        create(ALLOW, "wide"),
+        "aws iam put-user-policy --user-name bob --policy-name p --policy-document '" + ALLOW + "'",
+        "aws iam add-user-to-group --user-name bob --group-name admins",
+        "aws iam update-assume-role-policy --role-name r --policy-document '{}'",
+        "aws iam delete-user-permissions-boundary --user-name bob",
+        "aws iam update-access-key --user-name bob --access-key-id AKIAIOSFODNN7EXAMPLE --status Active",
+        "aws iam tag-user --user-name bob --tags Key=team,Value=admins",
+    ],
+)
+def test_no_command_is_told_that_may_widen_access(command):
+    script = f"{command}; {KEY}"
+    assert told_by_hand(script) == [f"by hand: {KEY}"]
+
+
+def test_a_deny_that_the_script_creates_may_be_attached_by_hand():
+    attach = ATTACH.format(f"{ACCOUNT}:policy/path/mine")
+    assert steps(f"{create(DENY, 'mine')}; {attach}; aws ec2 x")["by_hand"] == [create(DENY, "mine"), attach]
+    assert steps(f"{create(ALLOW, 'mine')}; {attach}; aws ec2 x")["by_hand"] == []
 
 
 def test_what_nothing_can_undo_is_told_before_it():
