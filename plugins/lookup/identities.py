@@ -13,7 +13,7 @@ description:
     M(leastpriv.iam.observe) to protect them in the accounts that they belong to.
   - Roles that the AWS configuration names (C(role_arn) of a profile) are taken from there. STS is asked only who such a
     chain begins with, by one call of GetCallerIdentity for each distinct beginning, most often one for a run.
-  - It never fails. What cannot be learnt is a warning, which says that it is not protected.
+  - What cannot be learnt is a warning, which says that it is not protected, or an error where O(required) is set.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:
@@ -32,6 +32,10 @@ options:
     description: The profile of the queue, empty for AWS's usual chain.
     type: str
     default: ""
+  required:
+    description: Whether to fail if an identity cannot be learnt.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,11 +53,13 @@ _list:
 
 from typing import Any
 
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import Identity, learn_identities
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 
+ACCEPT = "To apply without protecting it, set remediate_unknown_identity: true."
 FIELDS = ("profile", "role_arn", "region", "endpoint_url")
 
 
@@ -67,6 +73,8 @@ class LookupModule(LookupBase):
             told = {field: str(host.get(field) or "") for field in FIELDS}
             wanted.append(Identity(**told, is_base=bool(told["role_arn"])))
         arns, problems = learn_identities(dict.fromkeys(wanted))
+        if problems and self.get_option("required"):
+            raise AnsibleLookupError(f"The whole run: nothing was received. {' '.join(problems)} {ACCEPT}")
         for problem in problems:
             Display().warning(problem)
         return arns

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import identities
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import Identity, learn_identities
@@ -106,6 +107,17 @@ def test_an_sts_that_fails_is_said(stack, learn):
     arns, (problem,) = learn([Identity("keys")])
     assert arns == []
     assert "AccessDenied" in problem
+
+
+def test_what_has_to_be_learnt_ends_the_run(stack, learn):
+    lookup = lookup_loader.get("leastpriv.iam.identities")
+    assert lookup.run([], {}, queue_profile="keys", required=True) == [BASE]
+    stack.fault(action="GetCallerIdentity", code="AccessDenied", status=403, count=10)
+    with pytest.raises(
+        AnsibleLookupError, match=r"nothing was received.*AccessDenied.*remediate_unknown_identity: true"
+    ):
+        lookup.run([], {}, queue_profile="keys", required=True)
+    assert lookup.run([], {}, queue_profile="keys") == []
 
 
 def test_the_lookup_tells_hosts_with_a_role_from_those_without(stack, learn):
