@@ -48,12 +48,12 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, RELEASE
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     delete,
-    give_back,
+    release,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
@@ -200,7 +200,7 @@ class CallbackModule(CallbackBase):
         try:
             with _time_limit(SETTLING):
                 queue = open_queue_of(run.run)
-                failures = [*delete(queue, wanted[DELETE]), *give_back(queue, wanted[GIVE_BACK])]
+                failures = [*delete(queue, wanted[DELETE]), *release(queue, wanted[RELEASE])]
         except TimeIsUp:
             return [f"The queue did not answer within {SETTLING:.0f} s when the run was interrupted."]
         except LeastprivError as error:

@@ -278,7 +278,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter im
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
-    REACH,
+    CONNECTION_OPTIONS,
     Message,
     Queue,
     max_receive_count,
@@ -388,13 +388,13 @@ class LookupModule(AWSLookupBase):
         return endpoint
 
     def _queue(self) -> Queue:
-        return open_queue(self.client, self.get_option("queue_name"), self._chosen(*REACH))
+        return open_queue(self.client, self.get_option("queue_name"), self._chosen(*CONNECTION_OPTIONS))
 
     def _has_quarantine(self, queue: Queue) -> bool:
         """Whether messages can be moved later. Raises QueueError where the queue for that cannot be used."""
         named = self.get_option("quarantine_queue")
         if named:
-            resolve_other(named, queue, self.client, self._chosen(*REACH))
+            resolve_other(named, queue, self.client, self._chosen(*CONNECTION_OPTIONS))
         return bool(named)
 
     def _reception(self, queue: Queue, circumstances: Circumstances) -> Reception:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DELETE = "delete"
-GIVE_BACK = "give_back"
+RELEASE = "release"
 QUARANTINE = "quarantine"
 # What another try does not change: with a quarantine queue these wait there for somebody to look at them.
 QUARANTINED = ("invalid", "unsupported", "refused")
@@ -44,7 +44,7 @@ DISPOSITIONS = (
     Disposition(
         "planned",
         "check mode: these steps would change something",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Review the steps, then apply this plan (remediate_plan).",
     ),
@@ -58,7 +58,7 @@ DISPOSITIONS = (
     Disposition(
         "not_remediable",
         "the vendor has no script for it",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Remediate manually, or dismiss the alert in the console. The message expires with the queue's retention "
         "period.",
@@ -66,14 +66,14 @@ DISPOSITIONS = (
     Disposition(
         "not_aws",
         "another cloud's account or script",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Limit the vendor's alert rule for this queue to AWS accounts, or let another consumer take these messages.",
     ),
     Disposition(
         "unmapped_account",
         "no host in the inventory has that account_id",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Add the account to the inventory with account_id and aws_profile or role_arn, or take it out of the vendor's "
         "alert rule.",
@@ -81,63 +81,63 @@ DISPOSITIONS = (
     Disposition(
         "filtered",
         "outside --limit or the user's own filters",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Nothing to do: a run with a wider --limit or wider filters takes it.",
     ),
     Disposition(
         "invalid",
         "the message cannot be read as an alert",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Check who sends it. If it is not an alert, delete it from the queue.",
     ),
     Disposition(
         "unsupported",
         "the script contains something that is not supported",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Remediate manually, or change the custom policy's script to what is supported.",
     ),
     Disposition(
         "refused",
         "a guardrail forbids it",
-        GIVE_BACK,
+        RELEASE,
         True,
         "If the script is correct, allow the rule with remediate_allow. Otherwise remediate manually.",
     ),
     Disposition(
         "unavailable",
         "the API or the queue did not answer for it",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Fix the cause shown, then run again. The message is back in the queue.",
     ),
     Disposition(
         "failed",
         "a step failed",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Fix the cause shown, then run again. Steps that were already applied are skipped.",
     ),
     Disposition(
         "undone",
         "an undo put back what the run had changed",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Nothing to do. The vendor's next scan finds it again: dismiss the alert there, or exempt what it is about.",
     ),
     Disposition(
         "already_undone",
         "an undo found everything as it was before the run",
-        GIVE_BACK,
+        RELEASE,
         False,
         "Nothing to do.",
     ),
     Disposition(
         "not_undoable",
         "something that the run took away cannot be restored",
-        GIVE_BACK,
+        RELEASE,
         True,
         "Create what is named again, manually. Everything else that the run had changed is restored.",
     ),
@@ -147,12 +147,12 @@ BY_WORD = {disposition.word: disposition for disposition in DISPOSITIONS}
 
 
 def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
-    """Say what happens to the messages of an alert: DELETE, GIVE_BACK, or QUARANTINE where there is such a queue.
+    """Say what happens to the messages of an alert: DELETE, RELEASE, or QUARANTINE where there is such a queue.
 
-    Check mode gives everything back. Raises KeyError for a word that is no disposition.
+    Check mode releases all. Raises KeyError for a word that is not a disposition.
     """
     wanted = QUARANTINE if has_quarantine and word in QUARANTINED else BY_WORD[word].fate
-    return GIVE_BACK if check_mode else wanted
+    return RELEASE if check_mode else wanted
 
 
 def most_careful(wanted: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
@@ -164,5 +164,5 @@ def most_careful(wanted: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
     acts: dict[str, str] = {}
     for act, handles in wanted:
         for handle in handles:
-            acts[handle] = max(act, acts.get(handle, act), key=(DELETE, QUARANTINE, GIVE_BACK).index)
+            acts[handle] = max(act, acts.get(handle, act), key=(DELETE, QUARANTINE, RELEASE).index)
     return acts

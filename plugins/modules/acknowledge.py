@@ -8,29 +8,28 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: acknowledge
 version_added: 1.0.0
-short_description: Delete or give back the queue messages of finished alerts
+short_description: Delete or release the queue messages of finished alerts
 description:
-  - Tells the queue what became of alerts that P(leastpriv.iam.alerts#lookup) has received.
-  - The disposition of an alert alone decides. V(remediated), V(already_remediated) and V(acknowledged) delete its
-    messages; every other disposition gives them back, so that they are visible again at once.
+  - Deletes or releases the messages of alerts that P(leastpriv.iam.alerts#lookup) has received.
+  - Only the disposition of an alert decides. V(remediated), V(already_remediated) and V(acknowledged) delete its
+    messages; every other disposition releases them, which makes them visible at once.
   - With O(quarantine_queue), V(invalid), V(unsupported) and V(refused) move the messages there. A message is sent there
-    first, and deleted only when it has arrived.
-  - In check mode every message is given back and none is deleted or moved. Giving back is done in check mode too, by
-    design; otherwise a review would hide the messages from the next run until their visibility timeout has passed.
-  - A message that is to be given back and is not hidden any more (deleted, visible, or received by another run) is no
-    failure.
-  - It works with the queue's credentials and never with an account's, and is therefore in no action group.
+    first, and deleted only after it was sent.
+  - In check mode every message is released, and none is deleted or moved. Otherwise a review would hide the messages
+    from the next run until their visibility timeout.
+  - It is not a failure if a message that is to be released is not hidden any more (deleted, visible, or received by
+    another run).
+  - It uses the queue's credentials and never an account's, so it is not in an action group.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
   alerts:
     description:
-      - The alerts, as P(leastpriv.iam.alerts#lookup) gives them; only C(alert_id), C(account_id), C(message_id),
+      - The alerts, as P(leastpriv.iam.alerts#lookup) returns them; only C(alert_id), C(account_id), C(message_id),
         C(disposition), C(reason) and C(receipts) are read.
       - C(disposition) is one of the thirteen dispositions and is required.
-      - Several alerts can have the same receipt, where one message brought them. It is deleted only when all of them
-        are done. Where those that are not would all go to O(quarantine_queue), so does the message; otherwise it is
-        given back.
+      - Alerts of one message have the same receipt. The message is deleted only if all of them are finished. If all the
+        others belong in O(quarantine_queue), it is moved there; otherwise it is released.
       - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with
         O(quarantine_queue) also C(body_file) and C(group_id). It is required.
     type: list
@@ -38,21 +37,21 @@ options:
     required: true
   hold_seconds:
     description:
-      - Keep all messages hidden from other runs for so many seconds from now, instead of deleting them or giving them
-        back. For work that takes longer than the visibility timeout; dispositions are not looked at.
+      - Hide all messages from other runs for this number of seconds from now, instead of deleting or releasing them.
+        For work that takes longer than the visibility timeout; dispositions are ignored.
     type: int
   quarantine_queue:
     description:
-      - The name or URL of the queue for messages that another try does not change. The message's body stays as it is.
-        Its message attributes say why it is there, C(leastpriv.disposition), C(leastpriv.reason),
+      - The name or URL of the queue for messages that a retry cannot change. The message's body stays unchanged. Its
+        message attributes record the reason, C(leastpriv.disposition), C(leastpriv.reason),
         C(leastpriv.alert_id), C(leastpriv.account_id) and C(leastpriv.group_id), as far as they are known. Those of
         several alerts in one message are separated by commas.
-      - M(leastpriv.iam.redrive) puts them back.
-      - A message that cannot be moved is given back, and told in RV(undone).
+      - M(leastpriv.iam.redrive) moves them back.
+      - A message that cannot be moved is released, and listed in RV(failed_receipts).
     type: str
 attributes:
   check_mode:
-    description: Gives every message back and deletes or moves none.
+    description: Releases every message, and does not delete or move any.
     support: full
   diff_mode:
     description: A message has nothing to compare.
@@ -66,7 +65,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Give all received messages back
+- name: Release all received messages
   leastpriv.iam.acknowledge:
     queue_name: prisma-cloud-alerts
     alerts: "{{ received | map('combine', {'disposition': 'filtered'}) }}"
@@ -89,7 +88,7 @@ deleted:
   returned: success
   type: int
   sample: 3
-given_back:
+released:
   description: How many messages are visible again (or were no longer hidden).
   returned: success
   type: int
@@ -112,14 +111,14 @@ held:
   type: int
   sample: 0
 settled:
-  description: The ids of the messages that were deleted, moved or given back.
+  description: The ids of the messages that were deleted, moved or released.
   returned: success
   type: list
   elements: str
-undone:
+failed_receipts:
   description:
-    - The messages for which the queue did not do what was wanted.
-    - They become visible by themselves after their visibility timeout.
+    - The messages that the queue failed to process.
+    - They become visible after their visibility timeout.
   returned: success
   type: list
   elements: dict
@@ -131,7 +130,7 @@ undone:
       description: The message.
       type: str
     wanted:
-      description: V(delete), V(give_back), V(quarantine) or V(hold).
+      description: V(delete), V(release), V(quarantine) or V(hold).
       type: str
     reason:
       description: What the queue says.
@@ -145,22 +144,22 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
     BY_WORD,
     DELETE,
-    GIVE_BACK,
     QUARANTINE,
+    RELEASE,
     fate,
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
+    CONNECTION_OPTIONS,
     QUEUE_ARGUMENTS,
-    REACH,
-    Parcel,
-    Undone,
+    FailedReceipt,
+    OutgoingMessage,
     delete,
     extend,
-    give_back,
     move,
     open_queue,
+    release,
     resolve_other,
 )
 
@@ -175,29 +174,29 @@ HOLD = "hold"
 
 
 class AlertError(LeastprivError):
-    """An alert does not say what became of it, or which messages it has."""
+    """An alert has no valid disposition, or no receipts."""
 
 
 def sort_receipts(alerts, check_mode, is_hold=False, has_quarantine=False):
-    """Alerts -> {DELETE, QUARANTINE, GIVE_BACK or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError.
+    """Alerts -> {DELETE, QUARANTINE, RELEASE or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError.
 
-    Of a message with several alerts all decide together, and it is told of all of them.
+    If a message has several alerts, the most careful of their decisions applies.
     """
     receipts, sharing, own = {}, {}, []
     for alert in alerts:
         mine = {receipt["receipt_handle"]: receipt for receipt in _receipts(alert)}
-        own.append((GIVE_BACK if is_hold else _fate(alert, check_mode, has_quarantine), mine))
+        own.append((RELEASE if is_hold else _fate(alert, check_mode, has_quarantine), mine))
         receipts.update(mine)
         for handle in mine:
             sharing.setdefault(handle, []).append(alert)
-    wanted = {act: {} for act in (DELETE, QUARANTINE, GIVE_BACK, HOLD)}
+    wanted = {act: {} for act in (DELETE, QUARANTINE, RELEASE, HOLD)}
     for handle, act in most_careful(own).items():
         wanted[HOLD if is_hold else act][handle] = (_joined(sharing[handle]), receipts[handle])
     return wanted
 
 
 def _joined(alerts):
-    """Several alerts of one message as one, for what is told about the message."""
+    """Several alerts of one message as one, for the message's attributes."""
     if len(alerts) == 1:
         return alerts[0]
     names = {"alert_id": ",", "account_id": ",", "disposition": ",", "reason": "; "}
@@ -222,72 +221,74 @@ def _receipts(alert):
     except (KeyError, TypeError):
         raise AlertError(
             f"Alert {alert.get('alert_id')} has no receipts, so nothing was acknowledged: "
-            "give its alerts as the lookup leastpriv.iam.alerts gave them."
+            "pass the alerts that the lookup leastpriv.iam.alerts returned."
         ) from None
 
 
 def acknowledge(queue, wanted, hold_seconds=None, open_quarantine=None):
-    """Do what is wanted, deletions first: finished work must not come back, whatever comes between.
+    """Delete, move, release and extend messages. Deletions are first, so finished work is not received again.
 
-    The quarantine queue is opened only when there is something for it, so that its failure costs nothing else.
+    The quarantine queue is opened only if a message goes there, so its failure does not affect the others.
     """
-    undone, done = [], {}
+    failed, done = [], {}
     acts = {
         DELETE: delete,
         QUARANTINE: partial(put_away, open_quarantine=open_quarantine, wanted=wanted[QUARANTINE]),
-        GIVE_BACK: give_back,
+        RELEASE: release,
         HOLD: partial(extend, seconds=hold_seconds),
     }
     for act, do in acts.items():
         failures = do(queue, wanted[act]) if wanted[act] else ()
-        undone += [_undone(act, failure, *wanted[act][failure.receipt_handle]) for failure in failures]
+        failed += [_failed(act, failure, *wanted[act][failure.receipt_handle]) for failure in failures]
         done[act] = _others(wanted[act], failures)
     return {
         "changed": bool(done[DELETE] or done[QUARANTINE]),
         "deleted": len(done[DELETE]),
         "quarantined": done[QUARANTINE],
-        "given_back": len(done[GIVE_BACK]),
+        "released": len(done[RELEASE]),
         "held": len(done[HOLD]),
-        "settled": [entry["message_id"] for act in (DELETE, QUARANTINE, GIVE_BACK) for entry in done[act]],
-        "undone": undone,
+        "settled": [entry["message_id"] for act in (DELETE, QUARANTINE, RELEASE) for entry in done[act]],
+        "failed_receipts": failed,
     }
 
 
 def _others(receipts, failures):
-    """The messages that none of the failures is about."""
+    """The messages without a failure."""
     failed = {failure.receipt_handle for failure in failures}
     return [_ids(*entry) for handle, entry in receipts.items() if handle not in failed]
 
 
 def put_away(queue, _handles, open_quarantine, wanted):
-    """Move messages to the quarantine queue; what does not get there is given back. Gives what was not moved."""
-    parcels, unread = _parcels(wanted)
+    """Move messages to the quarantine queue, and release those that cannot be moved. Returns the failures."""
+    outgoing, unread = _outgoing(wanted)
     try:
-        unsent, undeleted = move(queue, open_quarantine(), parcels)
+        unsent, undeleted = move(queue, open_quarantine(), outgoing)
     except LeastprivError as error:
-        unsent, undeleted = [Undone(parcel.receipt_handle, "", str(error)) for parcel in parcels], ()
-    give_back(queue, [undone.receipt_handle for undone in (*unread, *unsent)])
+        unsent, undeleted = [FailedReceipt(message.receipt_handle, "", str(error)) for message in outgoing], ()
+    release(queue, [failed.receipt_handle for failed in (*unread, *unsent)])
     return (*unread, *unsent, *undeleted)
 
 
-def _parcels(wanted):
-    parcels, unread = [], []
+def _outgoing(wanted):
+    outgoing, unread = [], []
     for handle, (alert, receipt) in wanted.items():
         try:
-            parcels.append(_parcel(alert, receipt))
+            outgoing.append(_outgoing_message(alert, receipt))
         except (KeyError, OSError, TypeError, ValueError) as error:
-            reason = f"its body was not kept ({type(error).__name__}: {error}): give alerts as the lookup gave them"
-            unread.append(Undone(handle, "", reason))
-    return parcels, unread
+            reason = (
+                f"its body was not kept ({type(error).__name__}: {error}): pass the alerts that the lookup returned"
+            )
+            unread.append(FailedReceipt(handle, "", reason))
+    return outgoing, unread
 
 
-def _parcel(alert, receipt):
-    told = {f"leastpriv.{name}": alert.get(name) for name in ("disposition", "reason", "alert_id", "account_id")}
-    return Parcel(
+def _outgoing_message(alert, receipt):
+    attributes = {f"leastpriv.{name}": alert.get(name) for name in ("disposition", "reason", "alert_id", "account_id")}
+    return OutgoingMessage(
         message_id=receipt["message_id"],
         receipt_handle=receipt["receipt_handle"],
         body=Path(receipt["body_file"]).read_bytes().decode(errors="surrogatepass"),
-        told={**told, "leastpriv.group_id": receipt.get("group_id")},
+        attributes={**attributes, "leastpriv.group_id": receipt.get("group_id")},
     )
 
 
@@ -295,7 +296,7 @@ def _ids(alert, receipt):
     return {"alert_id": alert.get("alert_id"), "message_id": receipt.get("message_id")}
 
 
-def _undone(act, failure, alert, receipt):
+def _failed(act, failure, alert, receipt):
     return {**_ids(alert, receipt), "wanted": act, "reason": failure.reason}
 
 
@@ -307,9 +308,9 @@ def main():
         hold_seconds, named = module.params["hold_seconds"], module.params["quarantine_queue"]
         is_hold = hold_seconds is not None
         wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold, has_quarantine=bool(named))
-        reach = [module.params[option] for option in REACH]
-        queue = open_queue(module.client, module.params["queue_name"], reach) if any(wanted.values()) else None
-        open_quarantine = partial(resolve_other, named, queue, module.client, reach)
+        options = [module.params[option] for option in CONNECTION_OPTIONS]
+        queue = open_queue(module.client, module.params["queue_name"], options) if any(wanted.values()) else None
+        open_quarantine = partial(resolve_other, named, queue, module.client, options)
         module.exit_json(**acknowledge(queue, wanted, hold_seconds, open_quarantine))
     except LeastprivError as error:
         module.fail_json(msg=str(error))

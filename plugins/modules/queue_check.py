@@ -54,9 +54,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
-    LEAST_RECEIVES,
+    CONNECTION_OPTIONS,
+    MIN_RECEIVES,
     QUEUE_ARGUMENTS,
-    REACH,
     depth,
     max_receive_count,
     open_queue,
@@ -71,11 +71,11 @@ SUBJECT = "queue"
 
 def check_queue(params, connect):
     """The findings about the queue, and the quarantine queue if any; the URLs of those that are there."""
-    reach = [params[option] for option in REACH]
+    options = [params[option] for option in CONNECTION_OPTIONS]
     named = params["queue_url"] or params["queue_name"]
     tried = f"find the queue {named} and read its attributes"
     try:
-        queue = open_queue(connect, params["queue_name"], reach)
+        queue = open_queue(connect, params["queue_name"], options)
         found = depth(queue)
         told = f"{queue.url}: {found.visible} messages visible, {found.in_flight} in flight"
         findings = [finding(SUBJECT, "ok", tried, told), check_redrive(queue)]
@@ -83,7 +83,7 @@ def check_queue(params, connect):
         return [
             finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")
         ], {}
-    more, urls = check_quarantine(params["quarantine_queue"], queue, connect, reach)
+    more, urls = check_quarantine(params["quarantine_queue"], queue, connect, options)
     return [*findings, *more], {"queue": queue.url, **urls}
 
 
@@ -100,17 +100,17 @@ def check_redrive(queue):
     if receives >= RECOMMENDED_RECEIVES:
         return finding(SUBJECT, "ok", tried, told)
     advice = f"Set maxReceiveCount to {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
-    if receives < LEAST_RECEIVES:
+    if receives < MIN_RECEIVES:
         return finding(SUBJECT, "missing", tried, f"{told}, so that no review (--check) is possible", advice)
     return finding(SUBJECT, "advice", tried, f"{told}, which few reviews and failures use up", advice)
 
 
-def check_quarantine(named, queue, connect, reach):
+def check_quarantine(named, queue, connect, options):
     if not named:
         return [], {}
     tried = f"find the quarantine queue {named} and read its attributes"
     try:
-        url = resolve_other(named, queue, connect, reach).url
+        url = resolve_other(named, queue, connect, options).url
     except LeastprivError as error:
         advice = "Correct remediate_quarantine_queue, or the permission."
         return [finding(SUBJECT, "missing", tried, str(error), advice)], {}

@@ -97,7 +97,7 @@ left:
   returned: success
   type: int
   sample: 0
-undone:
+failed_receipts:
   description:
     - The messages that could not be moved, or were moved and could not be deleted here. The latter are in both queues;
       an alert that comes twice is found to be remediated.
@@ -118,18 +118,18 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     BATCH,
+    CONNECTION_OPTIONS,
     QUEUE_ARGUMENTS,
-    REACH,
-    Parcel,
+    OutgoingMessage,
     depth,
-    give_back,
     move,
     open_queue,
     receive,
+    release,
     resolve_other,
 )
 
-# Long enough to look at everything; short enough to be tried again soon when the module is killed.
+# Long enough to examine all messages; short enough for an early retry if the module is killed.
 HIDDEN_SECONDS = 300
 EMPTY_POLLS = 3
 
@@ -144,34 +144,34 @@ ARGUMENTS = {
 
 
 def redrive(quarantine, queue, is_wanted, most, wait_seconds, check_mode):
-    """Move what is wanted, batch by batch: a FIFO queue gives the next of a group only when the first are gone.
+    """Move the wanted messages in batches: a FIFO queue returns the next of a group only after the first were deleted.
 
-    Every message is looked at once; whatever is still there in the end is given back, also when anything fails.
+    Every message is examined once. Those that are left are released at the end, also after a failure.
     """
-    moved, undone, kept = [], [], {}
+    moved, failed_receipts, kept = [], [], {}
     try:
         for messages in unseen_messages(quarantine, most, wait_seconds):
             kept.update({message.message_id: message.receipt_handle for message in messages})
             wanted = [message for message in messages if is_wanted(message)]
             failed = {} if check_mode else _move(quarantine, queue, wanted)
-            undone += [{"message_id": message_id, "reason": reason} for message_id, reason in failed.items()]
+            failed_receipts += [{"message_id": message_id, "reason": reason} for message_id, reason in failed.items()]
             gone = [message for message in wanted if message.message_id not in failed]
-            moved += [_told(message) for message in gone]
+            moved += [_summary(message) for message in gone]
             for message in () if check_mode else gone:
                 del kept[message.message_id]
     finally:
-        give_back(quarantine, kept.values())
-    left = len(kept) - len(undone) - (len(moved) if check_mode else 0)
-    return {"changed": bool(moved), "moved": moved, "left": left, "undone": undone}
+        release(quarantine, kept.values())
+    left = len(kept) - len(failed_receipts) - (len(moved) if check_mode else 0)
+    return {"changed": bool(moved), "moved": moved, "left": left, "failed_receipts": failed_receipts}
 
 
 def unseen_messages(queue, most, wait_seconds):
-    """Batches of messages until there are no more, `most` have come, or one comes that came before."""
+    """Batches of messages until there are no more, `most` were received, or one is received again."""
     seen, empty_polls = set(), 0
     while len(seen) < most and empty_polls < EMPTY_POLLS:
         messages = receive(queue, min(BATCH, most - len(seen)), wait_seconds, HIDDEN_SECONDS)
         if any(message.message_id in seen for message in messages):
-            give_back(queue, [message.receipt_handle for message in messages])
+            release(queue, [message.receipt_handle for message in messages])
             return
         seen.update(message.message_id for message in messages)
         empty_polls = 0 if messages else empty_polls + 1
@@ -182,23 +182,25 @@ def unseen_messages(queue, most, wait_seconds):
 
 
 def _move(quarantine, queue, messages):
-    """{message id: reason} of the messages that are not moved, or not gone from here."""
-    parcels = [
-        Parcel(message.message_id, message.receipt_handle, message.body, {}, message.told.get("leastpriv.group_id"))
+    """{message id: reason} of the messages that were not moved, or not deleted here."""
+    outgoing = [
+        OutgoingMessage(
+            message.message_id, message.receipt_handle, message.body, {}, message.attributes.get("leastpriv.group_id")
+        )
         for message in messages
     ]
     ids = {message.receipt_handle: message.message_id for message in messages}
-    unsent, undeleted = move(quarantine, queue, parcels)
-    return {ids[undone.receipt_handle]: undone.reason for undone in (*unsent, *undeleted)}
+    unsent, undeleted = move(quarantine, queue, outgoing)
+    return {ids[failed.receipt_handle]: failed.reason for failed in (*unsent, *undeleted)}
 
 
-def _told(message):
+def _summary(message):
     names = ("alert_id", "disposition", "reason")
-    return {"message_id": message.message_id, **{name: message.told.get(f"leastpriv.{name}") for name in names}}
+    return {"message_id": message.message_id, **{name: message.attributes.get(f"leastpriv.{name}") for name in names}}
 
 
 def chooser(alert_ids, dispositions):
-    """Gives a test of a message, which can have several alerts; an empty list chooses everything."""
+    """A predicate of messages, which can have several alerts; an empty list chooses all."""
 
     def is_wanted(message):
         return _names_one(message, "alert_id", alert_ids) and _names_one(message, "disposition", dispositions)
@@ -211,14 +213,14 @@ def _names_one(message, name, wanted):
 
 
 def _names(message, name):
-    told = message.told.get(f"leastpriv.{name}", "")
-    return {told, *told.split(",")}
+    value = message.attributes.get(f"leastpriv.{name}", "")
+    return {value, *value.split(",")}
 
 
 def run(module):
-    reach = [module.params[option] for option in REACH]
-    queue = open_queue(module.client, module.params["queue_name"], reach)
-    quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, reach)
+    options = [module.params[option] for option in CONNECTION_OPTIONS]
+    queue = open_queue(module.client, module.params["queue_name"], options)
+    quarantine = resolve_other(module.params["quarantine_queue"], queue, module.client, options)
     most = module.params["max_messages"]
     alert_ids, found = module.params["alert_ids"], set()
     is_chosen = chooser(alert_ids, module.params["dispositions"])

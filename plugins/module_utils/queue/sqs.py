@@ -26,19 +26,19 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.address import
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError, attempting, kind
 
-# SQS takes and gives at most ten messages per call.
+# The maximum number of messages per call of SQS.
 BATCH = 10
-# One call sends at most 1 MiB; 256 KiB, as it was until 2025, is what every partition and emulator takes.
-_BATCH_SIZE = 262_144
-_MESSAGE_SIZE = 1_048_576
+# One call may send 1 MiB. Until 2025 it was 256 KiB, which every partition and emulator accepts.
+_MAX_BATCH_BYTES = 262_144
+_MAX_MESSAGE_BYTES = 1_048_576
 
-# What a redrive policy must let pass: a receive for the review, one for the run that applies, one for its second try.
-LEAST_RECEIVES = 3
+# The receives that a redrive policy must allow: one for the review, one for the run that applies, one for its retry.
+MIN_RECEIVES = 3
 
-# botocore's own 60 s to connect, five times over, would let a wrong endpoint hang for minutes.
+# botocore's default, five attempts of 60 s, would let a wrong endpoint hang for minutes.
 CLIENT_CONFIG = {"connect_timeout": 10, "read_timeout": 40, "retries": {"mode": "standard", "max_attempts": 4}}
 
-# How a module is told which queue, as plugins/doc_fragments/queue.py documents it.
+# The arguments of modules that name the queue; plugins/doc_fragments/queue.py documents them.
 QUEUE_ARGUMENTS = {
     "queue_name": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_NAME"])},
     "queue_url": {"type": "str", "fallback": (env_fallback, ["SQS_QUEUE_URL"])},
@@ -47,22 +47,28 @@ QUEUE_ARGUMENTS = {
     "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"])},
 }
 
-# Those of them that say how the queue is reached, in the order in which `connection` takes them.
-REACH = ("queue_url", "queue_profile", "region", "endpoint_url")
+# The arguments of `connection`, in its order.
+CONNECTION_OPTIONS = ("queue_url", "queue_profile", "region", "endpoint_url")
 
-# What a message that was moved tells about itself, as message attributes.
-TOLD = ("leastpriv.disposition", "leastpriv.reason", "leastpriv.alert_id", "leastpriv.account_id", "leastpriv.group_id")
-_TOLD_LENGTH = 4_000
+# The message attributes of a moved message.
+ATTRIBUTES = (
+    "leastpriv.disposition",
+    "leastpriv.reason",
+    "leastpriv.alert_id",
+    "leastpriv.account_id",
+    "leastpriv.group_id",
+)
+_MAX_ATTRIBUTE_LENGTH = 4_000
 _NOT_IN_SQS = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# A message that is visible, deleted or received by someone else is already what giving back wants it to be.
-_NOTHING_TO_GIVE_BACK = ("MessageNotInflight", "ReceiptHandleIsInvalid")
+# A message that is visible, deleted or received by another run does not need to be released.
+_ALREADY_RELEASED = ("MessageNotInflight", "ReceiptHandleIsInvalid")
 _EXPIRED = re.compile(r"receipt handle has expired|not available for visibility timeout change", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue that was seen to exist; `visible` is how many messages it had to give then, by SQS's count."""
+    """A queue that exists; `visible` is the number of its visible messages when it was opened, by SQS's count."""
 
     client: Any
     url: str
@@ -75,9 +81,11 @@ class Queue:
 
 @dataclass(frozen=True)
 class Message:
-    """A received message; `sent_ms` is the time it was sent, in ms since the epoch.
+    """A received message.
 
-    `group_id` is the message group in a FIFO queue; `told` are the attributes that `move` gave it, by their names.
+    :ivar sent_ms: the time it was sent, in ms since the epoch.
+    :ivar group_id: the message group in a FIFO queue.
+    :ivar attributes: those of ATTRIBUTES that it has.
     """
 
     message_id: str
@@ -86,31 +94,31 @@ class Message:
     sent_ms: int
     receive_count: int
     group_id: str | None = None
-    told: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """A received message on its way to another queue: its body as it was, and what to tell about it (see TOLD)."""
+class OutgoingMessage:
+    """A received message to be sent to another queue, with its unchanged body and its new ATTRIBUTES."""
 
     message_id: str
     receipt_handle: str
     body: str
-    told: Mapping[str, str | None] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
     group_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Depth:
-    """How many messages the queue holds, by SQS's own approximate count."""
+    """The number of messages in the queue, by SQS's approximate count."""
 
     visible: int
     in_flight: int
 
 
 @dataclass(frozen=True)
-class Undone:
-    """A receipt for which SQS did not do what was asked, and why."""
+class FailedReceipt:
+    """A receipt whose message SQS did not delete, release, extend or send, with the error."""
 
     receipt_handle: str
     code: str
@@ -120,10 +128,10 @@ class Undone:
 def connection(
     queue_url: str | None, profile: str | None, region: str | None, endpoint_url: str | None
 ) -> dict[str, Any]:
-    """Give the extra parameters for `client("sqs", …)` of amazon.aws's base classes.
+    """The extra parameters for `client("sqs", …)` of amazon.aws's base classes.
 
-    The region of an AWS queue URL comes first, because a request for that queue can be signed for no other. Whatever
-    is None is left to boto3's usual chain. A named profile wins over access keys in the environment.
+    The region of an AWS queue URL takes precedence, because a request for that queue must be signed for it. Parameters
+    that are None are left to boto3's usual chain. A named profile takes precedence over access keys in the environment.
     """
     return {
         "profile_name": profile or None,
@@ -134,18 +142,18 @@ def connection(
     }
 
 
-def open_queue(connect: Callable[..., Any], name: str | None, reach: Sequence[str | None]) -> Queue:
-    """Find the queue of a name or of the URL in `reach` (see REACH), and make sure that it can be used.
+def open_queue(connect: Callable[..., Any], name: str | None, options: Sequence[str | None]) -> Queue:
+    """Find the queue by its name, or by the URL in `options` (see CONNECTION_OPTIONS), and check that it can be used.
 
-    `connect` makes a client of what `connection` gives. Raises QueueError.
+    `connect` makes a client from the result of `connection`. Raises QueueError.
     """
-    return resolve_queue(connect("sqs", **connection(*reach)), name, reach[0])
+    return resolve_queue(connect("sqs", **connection(*options)), name, options[0])
 
 
 def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
-    """Find the queue by URL, or by name when there is no URL, and make sure that it can be used.
+    """Find the queue by URL or, without a URL, by name, and check that it can be used.
 
-    Raises QueueError when it is missing, may not be read, or is not named at all.
+    Raises QueueError if it does not exist, may not be read, or is not named.
     """
     if url:
         queue = Queue(client, checked_url(url))
@@ -156,15 +164,15 @@ def resolve_queue(client: Any, name: str | None, url: str | None) -> Queue:
     return replace(queue, visible=depth(queue).visible)
 
 
-def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], reach: Sequence[str | None]) -> Queue:
-    """Find a second queue by the name or URL that `named` is, and make sure that it can be used.
+def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], options: Sequence[str | None]) -> Queue:
+    """Find a second queue by its name or URL, and check that it can be used.
 
-    `connect` and `reach` are those of `open_queue`, for the first queue: a name means a queue in that one's region.
-    Raises QueueError, also when both are one and the same queue.
+    `connect` and `options` are those of `open_queue` for the first queue: a name means a queue in the same region.
+    Raises QueueError, also if both are the same queue.
     """
     if not named:
         raise QueueError("No quarantine queue is named: set quarantine_queue (remediate_quarantine_queue).")
-    queue_url, *others = reach
+    queue_url, *others = options
     url = named if is_url(named) else None
     client = connect("sqs", **connection(url or queue_url, *others))
     try:
@@ -174,13 +182,15 @@ def resolve_other(named: str, beside: Queue, connect: Callable[..., Any], reach:
         text = f"The quarantine queue (remediate_quarantine_queue) cannot be used. {why}"
         raise QueueError(text, error.code) from None
     if other.url == beside.url:
-        raise QueueError(f"The queue {other.url} cannot be moved into itself: name another one than the alerts' queue.")
+        raise QueueError(
+            f"The queue {other.url} cannot be moved into itself: name another queue than that of the alerts."
+        )
     return other
 
 
 def receive(queue: Queue, count: int, wait_seconds: int, visibility_timeout: int) -> tuple[Message, ...]:
     """Receive up to `count` (at most ten) messages by long polling and hide them for `visibility_timeout` seconds."""
-    # Where an answer is lost on its way, the SDK's retry gets the same messages; otherwise their groups stay locked.
+    # If an answer is lost, the SDK's retry gets the same messages; otherwise their groups stay locked.
     attempt = {"ReceiveRequestAttemptId": str(uuid.uuid4())} if queue.is_fifo else {}
     with attempting("receive messages from", queue.client, queue.url):
         answer = queue.client.receive_message(
@@ -189,27 +199,27 @@ def receive(queue: Queue, count: int, wait_seconds: int, visibility_timeout: int
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=visibility_timeout,
             AttributeNames=["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"],
-            MessageAttributeNames=list(TOLD),
+            MessageAttributeNames=list(ATTRIBUTES),
             **attempt,
         )
     return tuple(_message(raw) for raw in answer.get("Messages", ()))
 
 
 def depth(queue: Queue) -> Depth:
-    """Ask how many messages are visible and in flight."""
+    """Read the numbers of visible messages and of messages in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = _attributes(queue, names)
     return Depth(*(int(counts.get(name, 0)) for name in names))
 
 
 def max_receive_count(queue: Queue) -> int | None:
-    """After how many receives a message goes to the dead-letter queue; None where there is none."""
+    """The receives after which a message moves to the dead-letter queue; None without such a queue."""
     policy = _attributes(queue, ["RedrivePolicy"]).get("RedrivePolicy")
     return int(json.loads(policy)["maxReceiveCount"]) if policy else None
 
 
-def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[Undone, ...]:
-    """Delete messages for ever. Gives back those that SQS did not delete."""
+def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt, ...]:
+    """Delete messages. Returns those that SQS did not delete."""
 
     def delete_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
         with attempting("delete messages from", queue.client, queue.url):
@@ -218,16 +228,16 @@ def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[Undone, ...]:
     return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles})
 
 
-def give_back(queue: Queue, receipt_handles: Iterable[str]) -> tuple[Undone, ...]:
-    """Make messages visible again at once. Gives back those that are still hidden.
+def release(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt, ...]:
+    """Make messages visible at once. Returns those that are still hidden.
 
-    A message that is no longer in flight, or whose receipt has expired, is visible (or gone) already: no failure.
+    A message that is not in flight, or whose receipt has expired, is visible or deleted already. It is not a failure.
     """
-    return tuple(undone for undone in extend(queue, receipt_handles, 0) if not _already_back(undone))
+    return tuple(failed for failed in extend(queue, receipt_handles, 0) if not _is_released(failed))
 
 
-def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[Undone, ...]:
-    """Hide received messages for `seconds` from now. Gives back those for which that did not work."""
+def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[FailedReceipt, ...]:
+    """Hide received messages for `seconds` from now. Returns those for which this failed."""
 
     def extend_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
         with attempting("change the visibility of messages of", queue.client, queue.url):
@@ -237,41 +247,48 @@ def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[
     return _in_batches(extend_batch, wanted)
 
 
-def move(source: Queue, target: Queue, parcels: Sequence[Parcel]) -> tuple[tuple[Undone, ...], tuple[Undone, ...]]:
-    """Send messages to another queue, and delete those that have arrived there: a message may be in both, never lost.
+def move(
+    source: Queue, target: Queue, outgoing: Sequence[OutgoingMessage]
+) -> tuple[tuple[FailedReceipt, ...], tuple[FailedReceipt, ...]]:
+    """Send messages to another queue, and delete those that were sent: a message may be in both, but is never lost.
 
-    Gives those that were not sent, and those that were sent and not deleted.
+    Returns those that were not sent, and those that were sent but not deleted.
     """
 
     def send_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
         with attempting("send messages to", target.client, target.url):
             return target.client.send_message_batch(QueueUrl=target.url, Entries=entries)
 
-    unsent = _in_batches(send_batch, {parcel.receipt_handle: _entry(parcel, target) for parcel in parcels})
-    kept = {undone.receipt_handle for undone in unsent}
-    return unsent, delete(source, [parcel.receipt_handle for parcel in parcels if parcel.receipt_handle not in kept])
+    unsent = _in_batches(send_batch, {message.receipt_handle: _entry(message, target) for message in outgoing})
+    kept = {failed.receipt_handle for failed in unsent}
+    return unsent, delete(
+        source, [message.receipt_handle for message in outgoing if message.receipt_handle not in kept]
+    )
 
 
-def _entry(parcel: Parcel, target: Queue) -> dict[str, Any]:
-    """One entry of SendMessageBatch. The body counts more than what is told about it: SQS limits them together."""
-    entry = {"MessageBody": parcel.body, "MessageAttributes": _told(parcel)}
-    if _size(entry) > _MESSAGE_SIZE:
+def _entry(message: OutgoingMessage, target: Queue) -> dict[str, Any]:
+    """One entry of SendMessageBatch. SQS limits body and attributes together; the attributes are left out first."""
+    entry = {"MessageBody": message.body, "MessageAttributes": _message_attributes(message)}
+    if _size(entry) > _MAX_MESSAGE_BYTES:
         entry["MessageAttributes"] = {}
     if target.is_fifo:
-        # The id of the message, and not of its content: two equal messages are both kept, one sent twice is not.
-        entry["MessageDeduplicationId"] = parcel.message_id
-        entry["MessageGroupId"] = parcel.group_id or parcel.message_id
+        # By the message's id and not its content: two equal messages are both kept, one sent twice is not.
+        entry["MessageDeduplicationId"] = message.message_id
+        entry["MessageGroupId"] = message.group_id or message.message_id
     return entry
 
 
-def _told(parcel: Parcel) -> dict[str, Any]:
-    """Message attributes: no empty ones, no characters that SQS refuses, none of endless length."""
-    texts = {name: _NOT_IN_SQS.sub("\ufffd", parcel.told.get(name) or "")[:_TOLD_LENGTH] for name in TOLD}
+def _message_attributes(message: OutgoingMessage) -> dict[str, Any]:
+    """The message attributes, without empty values and invalid characters, and of limited length."""
+    texts = {
+        name: _NOT_IN_SQS.sub("\ufffd", message.attributes.get(name) or "")[:_MAX_ATTRIBUTE_LENGTH]
+        for name in ATTRIBUTES
+    }
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items() if text}
 
 
 def _size(entry: Mapping[str, Any]) -> int:
-    """What an entry counts for SQS, in bytes: body, and name, type and value of each attribute."""
+    """The size of an entry by SQS's rules, in bytes: body, and name, type and value of each attribute."""
     attributes = entry.get("MessageAttributes", {}).items()
     texts = [entry.get("MessageBody", ""), *(f"{name}String{value['StringValue']}" for name, value in attributes)]
     return sum(len(text.encode(errors="surrogatepass")) for text in texts)
@@ -296,33 +313,33 @@ def _message(raw: dict[str, Any]) -> Message:
         sent_ms=int(attributes.get("SentTimestamp", 0)),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         group_id=attributes.get("MessageGroupId"),
-        told={name: value.get("StringValue", "") for name, value in raw.get("MessageAttributes", {}).items()},
+        attributes={name: value.get("StringValue", "") for name, value in raw.get("MessageAttributes", {}).items()},
     )
 
 
 def _in_batches(
     call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
-) -> tuple[Undone, ...]:
+) -> tuple[FailedReceipt, ...]:
     """Run a batch call over {receipt handle: entry}, and once more over those that failed.
 
-    One bad batch never stops the next.
+    A failed batch does not stop the next one.
     """
     first = _each_batch(call, wanted)
-    return _each_batch(call, {undone.receipt_handle: wanted[undone.receipt_handle] for undone in first})
+    return _each_batch(call, {failed.receipt_handle: wanted[failed.receipt_handle] for failed in first})
 
 
 def _each_batch(
     call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
-) -> tuple[Undone, ...]:
-    return tuple(undone for batch in _batches(wanted) for undone in _one_batch(call, batch))
+) -> tuple[FailedReceipt, ...]:
+    return tuple(failed for batch in _batches(wanted) for failed in _one_batch(call, batch))
 
 
 def _batches(wanted: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
-    """Cut into batches that one call takes: at most ten entries, and not too large in all."""
+    """Divide into batches for one call: at most ten entries, and not too large in total."""
     batch: dict[str, dict[str, Any]] = {}
     size = 0
     for handle, entry in wanted.items():
-        if len(batch) == BATCH or (batch and size + _size(entry) > _BATCH_SIZE):
+        if len(batch) == BATCH or (batch and size + _size(entry) > _MAX_BATCH_BYTES):
             yield batch
             batch, size = {}, 0
         batch[handle] = entry
@@ -333,17 +350,17 @@ def _batches(wanted: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, dict[st
 
 def _one_batch(
     call: Callable[[list[dict[str, Any]]], dict[str, Any]], batch: Mapping[str, dict[str, Any]]
-) -> list[Undone]:
+) -> list[FailedReceipt]:
     handles = list(batch)
     try:
         answer = call([{"Id": str(place), **entry} for place, entry in enumerate(batch.values())])
     except QueueError as error:
-        return [Undone(handle, error.code or "", str(error)) for handle in handles]
+        return [FailedReceipt(handle, error.code or "", str(error)) for handle in handles]
     return [
-        Undone(handles[int(entry["Id"])], entry["Code"], f"{kind(entry['Code'])}: {entry.get('Message', '')}")
+        FailedReceipt(handles[int(entry["Id"])], entry["Code"], f"{kind(entry['Code'])}: {entry.get('Message', '')}")
         for entry in answer.get("Failed", ())
     ]
 
 
-def _already_back(undone: Undone) -> bool:
-    return kind(undone.code) in _NOTHING_TO_GIVE_BACK or bool(_EXPIRED.search(undone.reason))
+def _is_released(failed: FailedReceipt) -> bool:
+    return kind(failed.code) in _ALREADY_RELEASED or bool(_EXPIRED.search(failed.reason))

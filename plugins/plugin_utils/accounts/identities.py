@@ -21,7 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_sessio
 
 # What credential_source means, as botocore names where it looks.
 CREDENTIAL_SOURCES = {"Environment": "env", "EcsContainer": "container-role", "Ec2InstanceMetadata": "iam-role"}
-REACH = {"connect_timeout": 5, "read_timeout": 10, "retries": {"mode": "standard", "max_attempts": 2}}
+CLIENT_CONFIG = {"connect_timeout": 5, "read_timeout": 10, "retries": {"mode": "standard", "max_attempts": 2}}
 
 
 @dataclass(frozen=True)
@@ -129,5 +129,5 @@ def _ask(beginning: Beginning, identity: Identity) -> str:
         )
         session._session.set_credentials(*credentials.load().get_frozen_credentials())
     region = Wanted(identity.role_arn or "arn:aws", "", region=identity.region or None).region_of(session.region_name)
-    sts = session.client("sts", region, endpoint_url=identity.endpoint_url or None, config=Config(**REACH))
+    sts = session.client("sts", region, endpoint_url=identity.endpoint_url or None, config=Config(**CLIENT_CONFIG))
     return str(sts.get_caller_identity()["Arn"])

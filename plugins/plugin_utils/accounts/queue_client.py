@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
+    CONNECTION_OPTIONS,
     QUEUE_ARGUMENTS,
-    REACH,
     Queue,
     open_queue,
     resolve_other,
@@ -21,7 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 def open_queue_of(given: Mapping[str, Any]) -> Queue:
     """Open the queue as M(leastpriv.iam.acknowledge) does, which takes from the environment what is not given."""
     settings = _with_environment(given)
-    return open_queue(_connect, settings["queue_name"], [settings[option] for option in REACH])
+    return open_queue(_connect, settings["queue_name"], [settings[option] for option in CONNECTION_OPTIONS])
 
 
 def check_queues(given: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ def check_queues(given: Mapping[str, Any]) -> None:
     queue = open_queue_of(given)
     if given.get("quarantine_queue"):
         settings = _with_environment(given)
-        resolve_other(given["quarantine_queue"], queue, _connect, [settings[option] for option in REACH])
+        resolve_other(given["quarantine_queue"], queue, _connect, [settings[option] for option in CONNECTION_OPTIONS])
 
 
 def _with_environment(given: Mapping[str, Any]) -> dict[str, Any]:

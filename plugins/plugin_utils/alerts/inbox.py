@@ -25,8 +25,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     Message,
     Queue,
     depth,
-    give_back,
     receive,
+    release,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
 
@@ -173,7 +173,7 @@ class Inbox:
     def release_others(self) -> None:
         """Release the messages of other runs."""
         handles = {handle: message_id for message_id, handle in self.hidden.items()}
-        failed = {each.receipt_handle for each in give_back(self.queue, handles)}
+        failed = {each.receipt_handle for each in release(self.queue, handles)}
         for handle, message_id in handles.items():
             if handle not in failed:
                 del self.hidden[message_id]
@@ -189,7 +189,7 @@ class Inbox:
     def release_all(self) -> None:
         """Release every message; those that SQS refuses become visible after the visibility timeout."""
         own = [message.receipt_handle for messages in self.own.values() for message in messages.held]
-        give_back(self.queue, dict.fromkeys([*own, *self.hidden.values()]))
+        release(self.queue, dict.fromkeys([*own, *self.hidden.values()]))
 
     @property
     def open_alerts(self) -> int:

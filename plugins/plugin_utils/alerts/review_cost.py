@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import LEAST_RECEIVES
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import MIN_RECEIVES
 
 
 class ReviewError(LeastprivError):
@@ -37,11 +37,11 @@ def review_cost(max_receive_count: int | None, is_accepted: bool) -> ReviewCost:
             f"This review counts as a receive of every alert that it gets, and may send alerts to the dead-letter "
             f"queue (maxReceiveCount is {max_receive_count}): remediate_review_despite_redrive is true."
         )
-    if max_receive_count < LEAST_RECEIVES:
+    if max_receive_count < MIN_RECEIVES:
         raise ReviewError(
             f"The review was refused before anything was received: the queue's redrive policy moves a message to the "
             f"dead-letter queue after {max_receive_count} receives (maxReceiveCount), and a review counts as one. Set "
-            f"maxReceiveCount to 10 or more ({LEAST_RECEIVES} at least), or run without --check; "
+            f"maxReceiveCount to 10 or more ({MIN_RECEIVES} at least), or run without --check; "
             "remediate_review_despite_redrive: true reviews all the same."
         )
     return ReviewCost(

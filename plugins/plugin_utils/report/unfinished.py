@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
     DELETE,
-    GIVE_BACK,
+    RELEASE,
     fate,
     most_careful,
 )
@@ -68,8 +68,8 @@ class Unfinished:
         return next((one["api_endpoint"] for one in self.settings if one.get("api_endpoint")), "") or api_endpoint()
 
     def wanted(self) -> dict[str, list[str]]:
-        """The receipt handles that are still to be told to the queue, for DELETE and for GIVE_BACK."""
-        wanted: dict[str, list[str]] = {DELETE: [], GIVE_BACK: []}
+        """The receipt handles that are still to be told to the queue, for DELETE and for RELEASE."""
+        wanted: dict[str, list[str]] = {DELETE: [], RELEASE: []}
         own = for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone)
         for handle, act in most_careful(own).items():
             wanted[act].append(handle)
@@ -106,7 +106,7 @@ class Unfinished:
 
 
 def _left_alone(alert: Mapping[str, Any], reason: str) -> tuple[str, list[str]]:
-    return GIVE_BACK, []
+    return RELEASE, []
 
 
 def _by_message(alerts: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:

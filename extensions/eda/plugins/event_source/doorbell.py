@@ -102,8 +102,8 @@ sys.modules.setdefault(_COLLECTION.__name__, _COLLECTION)
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
+    CONNECTION_OPTIONS,
     QUEUE_ARGUMENTS,
-    REACH,
     Depth,
     Queue,
     depth,
@@ -200,8 +200,8 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
     that fails is told and repeated.
     """
     settings = checked(args)
-    reach = [settings[name] for name in REACH]
-    watched = await asyncio.to_thread(open_queue, connect, settings["queue_name"], reach)
+    options = [settings[name] for name in CONNECTION_OPTIONS]
+    watched = await asyncio.to_thread(open_queue, connect, settings["queue_name"], options)
     bell = Bell(settings["gap"], settings["first_pause"], settings["longest_pause"])
     while True:
         seen = await look(watched)

@@ -9,8 +9,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     BY_WORD,
     DELETE,
     DISPOSITIONS,
-    GIVE_BACK,
     QUARANTINE,
+    RELEASE,
     fate,
 )
 
@@ -24,9 +24,9 @@ def test_thirteen_words_of_a_run_and_three_of_an_undo():
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: disposition.word)
 def test_what_follows_from_each(disposition):
-    assert fate(disposition.word, check_mode=False) == (DELETE if disposition.word in DELETED else GIVE_BACK)
-    assert fate(disposition.word, check_mode=True) == GIVE_BACK
-    assert fate(disposition.word, check_mode=True, has_quarantine=True) == GIVE_BACK
+    assert fate(disposition.word, check_mode=False) == (DELETE if disposition.word in DELETED else RELEASE)
+    assert fate(disposition.word, check_mode=True) == RELEASE
+    assert fate(disposition.word, check_mode=True, has_quarantine=True) == RELEASE
     is_quarantined = disposition.word in ("invalid", "unsupported", "refused")
     assert (fate(disposition.word, False, has_quarantine=True) == QUARANTINE) is is_quarantined
     assert disposition.needs_person is (disposition.word in NEEDS_A_PERSON)

@@ -20,10 +20,10 @@ NOTHING = {
     "changed": False,
     "deleted": 0,
     "quarantined": [],
-    "given_back": 0,
+    "released": 0,
     "held": 0,
     "settled": [],
-    "undone": [],
+    "failed_receipts": [],
 }
 
 
@@ -60,7 +60,7 @@ def test_the_disposition_alone_decides(stack, queue):
     alerts = received(stack, queue, *BY_WORD)
     result = acknowledge(queue, sort_receipts(alerts, check_mode=False))
     result["settled"].sort()
-    assert result == {**NOTHING, "changed": True, "deleted": 3, "given_back": 13, "settled": ids(alerts)}
+    assert result == {**NOTHING, "changed": True, "deleted": 3, "released": 13, "settled": ids(alerts)}
     kept = set(BY_WORD) - {"remediated", "already_remediated", "acknowledged"}
     assert bodies(stack) == dict.fromkeys(kept, True)
 
@@ -69,7 +69,7 @@ def test_check_mode_gives_everything_back(stack, queue):
     alerts = received(stack, queue, "remediated", "acknowledged", "failed")
     result = acknowledge(queue, sort_receipts(alerts, check_mode=True))
     result["settled"].sort()
-    assert result == {**NOTHING, "given_back": 3, "settled": ids(alerts)}
+    assert result == {**NOTHING, "released": 3, "settled": ids(alerts)}
     assert stack.depth() == (3, 0)
 
 
@@ -84,17 +84,17 @@ def test_message_that_cannot_be_deleted_is_told(stack, queue):
     alert["receipts"].append({"message_id": "gone", "receipt_handle": "unknown"})
     result = acknowledge(queue, sort_receipts([alert], check_mode=False))
     assert (result["deleted"], result["changed"]) == (1, True)
-    [undone] = result["undone"]
+    [failed] = result["failed_receipts"]
     assert result["settled"] == [alert["receipts"][0]["message_id"]]
-    assert (undone["alert_id"], undone["message_id"], undone["wanted"]) == ("I-remediated", "gone", DELETE)
-    assert "ReceiptHandleIsInvalid" in undone["reason"]
+    assert (failed["alert_id"], failed["message_id"], failed["wanted"]) == ("I-remediated", "gone", DELETE)
+    assert "ReceiptHandleIsInvalid" in failed["reason"]
 
 
 def test_message_that_is_back_already_is_no_failure(queue):
     receipt = {"message_id": "gone", "receipt_handle": "unknown"}
     wanted = sort_receipts([{"alert_id": "I-1", "disposition": "failed", "receipts": [receipt]}], check_mode=False)
     result = acknowledge(queue, wanted)
-    assert (result["given_back"], result["settled"], result["undone"]) == (1, ["gone"], [])
+    assert (result["released"], result["settled"], result["failed_receipts"]) == (1, ["gone"], [])
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_module_deletes_and_gives_back_with_the_queue_s_profile(stack, queue):
     alerts = received(stack, queue, "remediated", "failed")
     env = {"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "nothing"}
     result = run_module(stack, env=env, alerts=alerts, queue_profile=QUEUE_PROFILE)
-    assert (result["changed"], result["deleted"], result["given_back"], result["undone"]) == (True, 1, 1, [])
+    assert (result["changed"], result["deleted"], result["released"], result["failed_receipts"]) == (True, 1, 1, [])
     assert bodies(stack) == {"failed": True}
 
 
 def test_module_in_check_mode(stack, queue):
     alerts = received(stack, queue, "remediated", "failed")
     result = run_module(stack, "--check", alerts=alerts)
-    assert (result["changed"], result["deleted"], result["given_back"]) == (False, 0, 2)
+    assert (result["changed"], result["deleted"], result["released"]) == (False, 0, 2)
     assert stack.depth() == (2, 0)
 
 
@@ -185,10 +185,10 @@ def test_what_another_try_does_not_change_is_moved(stack, queue, quarantine, tmp
     wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
     result = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
     assert {entry["alert_id"] for entry in result["quarantined"]} == {f"I-{word}" for word in QUARANTINED}
-    assert (result["changed"], result["deleted"], result["given_back"], result["undone"]) == (True, 3, 10, [])
+    assert (result["changed"], result["deleted"], result["released"], result["failed_receipts"]) == (True, 3, 10, [])
     assert sorted(result["settled"]) == ids(alerts)
     assert not {*QUARANTINED} & {*bodies(stack)}
-    moved = {message.body: message.told for message in receive(quarantine, 10, 0, 60)}
+    moved = {message.body: message.attributes for message in receive(quarantine, 10, 0, 60)}
     assert moved == {
         word: {"leastpriv.disposition": word, "leastpriv.reason": "because", "leastpriv.alert_id": f"I-{word}"}
         for word in QUARANTINED
@@ -225,16 +225,16 @@ def test_a_message_with_several_alerts_is_deleted_only_when_all_are_done(
     alerts = sharing(stack, queue, tmp_path, *words)
     wanted = sort_receipts(alerts, check_mode=False, has_quarantine=has_quarantine)
     done = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
-    assert (done["undone"], stack.depth()[0], len(done["quarantined"])) == ([], left, moved)
+    assert (done["failed_receipts"], stack.depth()[0], len(done["quarantined"])) == ([], left, moved)
 
 
 def test_what_is_told_of_a_message_names_all_its_alerts(stack, queue, quarantine, tmp_path):
     alerts = sharing(stack, queue, tmp_path, "refused", "unsupported")
     acknowledge(queue, sort_receipts(alerts, False, has_quarantine=True), open_quarantine=lambda: quarantine)
     [message] = receive(quarantine, 1, 1, 300)
-    assert message.told["leastpriv.alert_id"] == "I-0,I-1"
-    assert message.told["leastpriv.disposition"] == "refused,unsupported"
-    assert message.told["leastpriv.account_id"] == "111122223333"
+    assert message.attributes["leastpriv.alert_id"] == "I-0,I-1"
+    assert message.attributes["leastpriv.disposition"] == "refused,unsupported"
+    assert message.attributes["leastpriv.account_id"] == "111122223333"
     assert chooser(["I-1"], ["refused"])(message)
     assert not chooser(["I-2"], [])(message)
     assert not chooser([], ["invalid"])(message)
@@ -248,7 +248,7 @@ def test_a_message_with_several_alerts_is_held_once(stack, queue, tmp_path):
 def test_review_moves_nothing(stack, queue):
     alerts = received(stack, queue, *QUARANTINED)
     wanted = sort_receipts(alerts, check_mode=True, has_quarantine=True)
-    assert acknowledge(queue, wanted)["given_back"] == len(QUARANTINED)
+    assert acknowledge(queue, wanted)["released"] == len(QUARANTINED)
     assert stack.depth() == (len(QUARANTINED), 0)
 
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_moved_is_given_back_and_told(stack, queue, quarantine, t
     wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
     result = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
     assert (result["changed"], result["quarantined"]) == (False, [])
-    told = {entry["alert_id"]: (entry["wanted"], entry["reason"]) for entry in result["undone"]}
+    told = {entry["alert_id"]: (entry["wanted"], entry["reason"]) for entry in result["failed_receipts"]}
     assert told["I-refused"] == (QUARANTINE, told["I-refused"][1])
     assert "its body was not kept" in told["I-refused"][1]
     assert "Could not send messages to the queue" in told["I-invalid"][1]
@@ -281,5 +281,7 @@ def test_quarantine_queue_that_is_gone_costs_no_deletion(stack, queue, tmp_path)
     wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
     result = acknowledge(queue, wanted, open_quarantine=open_quarantine)
     assert (result["deleted"], result["quarantined"]) == (1, [])
-    assert [(entry["alert_id"], entry["reason"]) for entry in result["undone"]] == [("I-refused", "no such queue")]
+    assert [(entry["alert_id"], entry["reason"]) for entry in result["failed_receipts"]] == [
+        ("I-refused", "no such queue")
+    ]
     assert bodies(stack) == {"refused": True}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
-    Parcel,
+    OutgoingMessage,
     QueueError,
     depth,
     move,
@@ -38,11 +38,11 @@ def put_away(stack, queue, quarantine, alerts, group_id=None):
     """Send a message per alert (id: disposition), and quarantine it."""
     for alert_id, disposition in alerts.items():
         stack.send(f"body of {alert_id}")
-        told = {"alert_id": alert_id, "disposition": disposition, "reason": "because", "group_id": group_id}
-        told = {f"leastpriv.{name}": text for name, text in told.items()}
+        attributes = {"alert_id": alert_id, "disposition": disposition, "reason": "because", "group_id": group_id}
+        attributes = {f"leastpriv.{name}": text for name, text in attributes.items()}
         [message] = receive(queue, 1, 0, 60)
-        parcel = Parcel(message.message_id, message.receipt_handle, message.body, told)
-        assert move(queue, quarantine, [parcel]) == ((), ())
+        outgoing = OutgoingMessage(message.message_id, message.receipt_handle, message.body, attributes)
+        assert move(queue, quarantine, [outgoing]) == ((), ())
 
 
 def bodies(stack):
@@ -53,10 +53,10 @@ def test_everything_goes_back_as_it_was(stack, queue, create):
     quarantine = create("quarantine")
     put_away(stack, queue, quarantine, {f"I-{number}": "refused" for number in range(12)})
     result = redrive(quarantine, queue, EVERYTHING, 100, 0, check_mode=False)
-    assert (result["changed"], len(result["moved"]), result["left"], result["undone"]) == (True, 12, 0, [])
+    assert (result["changed"], len(result["moved"]), result["left"], result["failed_receipts"]) == (True, 12, 0, [])
     assert bodies(stack) == sorted(f"body of I-{number}" for number in range(12))
     assert depth(quarantine).visible + depth(quarantine).in_flight == 0
-    assert {frozenset(message.told) for message in receive(queue, 10, 0, 60)} == {frozenset()}
+    assert {frozenset(message.attributes) for message in receive(queue, 10, 0, 60)} == {frozenset()}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_cannot_be_sent_stays(stack, queue, create):
     stack.client("sqs").delete_queue(QueueUrl=gone.url)
     result = redrive(quarantine, gone, EVERYTHING, 100, 0, check_mode=False)
     assert (result["changed"], result["moved"], result["left"]) == (False, [], 0)
-    assert "Could not send messages to the queue" in result["undone"][0]["reason"]
+    assert "Could not send messages to the queue" in result["failed_receipts"][0]["reason"]
     assert depth(quarantine).visible == 1
 
 

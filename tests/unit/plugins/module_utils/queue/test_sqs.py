@@ -11,7 +11,7 @@ import time
 import boto3
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue import sqs
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Parcel, QueueError, Undone
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import FailedReceipt, OutgoingMessage, QueueError
 from botocore.config import Config
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_NAME, QUEUE_REGION
 
@@ -114,7 +114,7 @@ def test_delete_and_give_back_in_batches_of_ten(stack, queue):
         stack.send(str(number))
     messages = [message for _call in range(3) for message in receive(queue)]
     stack.clear_calls()
-    assert sqs.give_back(queue, handles(messages)) == ()
+    assert sqs.release(queue, handles(messages)) == ()
     assert stack.depth() == (23, 0)
     assert len(stack.calls(action="ChangeMessageVisibilityBatch")) == 3
     messages = [message for _call in range(3) for message in receive(queue)]
@@ -132,18 +132,18 @@ def test_extend(stack, queue):
 
 def test_nothing_to_do_is_no_call(stack, queue):
     stack.clear_calls()
-    assert sqs.delete(queue, []) == sqs.give_back(queue, []) == ()
+    assert sqs.delete(queue, []) == sqs.release(queue, []) == ()
     assert stack.calls() == []
 
 
 def test_unknown_receipt_is_told_for_delete_and_no_failure_for_give_back(stack, queue):
     stack.send("x")
     [message] = receive(queue)
-    [undone] = sqs.delete(queue, ["unknown", message.receipt_handle])
-    assert (undone.receipt_handle, undone.code) == ("unknown", "ReceiptHandleIsInvalid")
-    assert "not a valid receipt handle" in undone.reason
+    [failed] = sqs.delete(queue, ["unknown", message.receipt_handle])
+    assert (failed.receipt_handle, failed.code) == ("unknown", "ReceiptHandleIsInvalid")
+    assert "not a valid receipt handle" in failed.reason
     assert stack.depth() == (0, 0)
-    assert sqs.give_back(queue, ["unknown"]) == ()
+    assert sqs.release(queue, ["unknown"]) == ()
 
 
 @pytest.mark.parametrize(
@@ -157,12 +157,12 @@ def test_unknown_receipt_is_told_for_delete_and_no_failure_for_give_back(stack, 
         ("InvalidParameterValue", "Reason: Message does not exist or is not available for visibility timeout change."),
     ],
 )
-def test_answers_of_aws_that_mean_already_back(code, reason):
-    assert sqs._already_back(Undone("handle", code, reason))
+def test_answers_of_aws_that_mean_is_released(code, reason):
+    assert sqs._is_released(FailedReceipt("handle", code, reason))
 
 
 def test_other_answers_do_not():
-    assert not sqs._already_back(Undone("handle", "InternalError", "InternalError: try again"))
+    assert not sqs._is_released(FailedReceipt("handle", "InternalError", "InternalError: try again"))
 
 
 def test_failed_batch_is_tried_once_more(stack, queue):
@@ -170,7 +170,7 @@ def test_failed_batch_is_tried_once_more(stack, queue):
         stack.send(str(number))
     messages = [*receive(queue), *receive(queue)]
     stack.fault(action="ChangeMessageVisibilityBatch", code="InternalError", status=500)
-    assert sqs.give_back(queue, handles(messages)) == ()
+    assert sqs.release(queue, handles(messages)) == ()
     assert stack.depth() == (12, 0)
 
 
@@ -180,10 +180,10 @@ def test_batch_that_stays_broken_costs_no_other(stack, queue):
     messages = [*receive(queue), *receive(queue)]
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403)
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, skip=1)
-    undone = sqs.delete(queue, handles(messages))
-    assert [each.receipt_handle for each in undone] == handles(messages[:10])
-    assert {each.code for each in undone} == {"AccessDenied"}
-    assert "Could not delete messages from the queue" in undone[0].reason
+    failed = sqs.delete(queue, handles(messages))
+    assert [each.receipt_handle for each in failed] == handles(messages[:10])
+    assert {each.code for each in failed} == {"AccessDenied"}
+    assert "Could not delete messages from the queue" in failed[0].reason
     assert stack.depth() == (0, 10)
 
 
@@ -202,23 +202,25 @@ def fifo(stack):
     return create
 
 
-def parcels(messages, **told):
-    return [Parcel(message.message_id, message.receipt_handle, message.body, told) for message in messages]
+def outgoing(messages, **attributes):
+    return [
+        OutgoingMessage(message.message_id, message.receipt_handle, message.body, attributes) for message in messages
+    ]
 
 
 def test_move_keeps_the_body_and_tells_why(stack, queue, other):
     body = '{"a": "ü\\u0000 {{ 1 }}",\t"b":  1}'
     stack.send(body)
     reason = "no\x00 such \x1b[31mthing\ud800 " + "x" * 9_000
-    told = {"leastpriv.disposition": "refused", "leastpriv.reason": reason, "leastpriv.alert_id": None}
-    assert sqs.move(queue, other, parcels(receive(queue), **told)) == ((), ())
+    attributes = {"leastpriv.disposition": "refused", "leastpriv.reason": reason, "leastpriv.alert_id": None}
+    assert sqs.move(queue, other, outgoing(receive(queue), **attributes)) == ((), ())
     assert stack.depth() == (0, 0)
     [moved] = receive(other)
     assert moved.body == body
-    assert moved.told["leastpriv.disposition"] == "refused"
-    assert moved.told["leastpriv.reason"].startswith("no\ufffd such \ufffd[31mthing\ufffd xxx")
-    assert len(moved.told["leastpriv.reason"]) == 4_000
-    assert "leastpriv.alert_id" not in moved.told, "SQS refuses empty attributes"
+    assert moved.attributes["leastpriv.disposition"] == "refused"
+    assert moved.attributes["leastpriv.reason"].startswith("no\ufffd such \ufffd[31mthing\ufffd xxx")
+    assert len(moved.attributes["leastpriv.reason"]) == 4_000
+    assert "leastpriv.alert_id" not in moved.attributes, "SQS refuses empty attributes"
 
 
 def test_only_what_was_sent_is_deleted(stack, queue, other):
@@ -227,8 +229,8 @@ def test_only_what_was_sent_is_deleted(stack, queue, other):
     messages = [*receive(queue), *receive(queue)]
     for skip in (0, 1):
         stack.fault(action="SendMessageBatch", code="KMS.DisabledException", status=400, skip=skip)
-    unsent, undeleted = sqs.move(queue, other, parcels(messages))
-    assert ([undone.receipt_handle for undone in unsent], undeleted) == (handles(messages[:10]), ())
+    unsent, undeleted = sqs.move(queue, other, outgoing(messages))
+    assert ([failed.receipt_handle for failed in unsent], undeleted) == (handles(messages[:10]), ())
     assert "Could not send messages to the queue" in unsent[0].reason
     assert "enable the queue's KMS key" in unsent[0].reason
     assert (len(receive(other)), stack.depth()) == (2, (0, 10))
@@ -237,7 +239,7 @@ def test_only_what_was_sent_is_deleted(stack, queue, other):
 def test_what_is_not_deleted_is_in_both_queues_and_told(stack, queue, other):
     stack.send("x")
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, count=2)
-    unsent, [undeleted] = sqs.move(queue, other, parcels(receive(queue)))
+    unsent, [undeleted] = sqs.move(queue, other, outgoing(receive(queue)))
     assert (unsent, undeleted.code) == ((), "AccessDenied")
     assert (len(receive(other)), stack.depth()) == (1, (0, 1))
 
@@ -247,11 +249,11 @@ def test_large_messages_are_sent_in_several_calls_and_told_about_where_there_is_
     for size in (200_000, 200_000, 1_048_500):
         client.send_message(QueueUrl=queue.url, MessageBody="x" * min(size, 262_000))
     messages = [*receive(queue), *receive(queue)]
-    assert sqs.move(queue, other, parcels(messages, **{"leastpriv.reason": "y" * 100})) == ((), ())
+    assert sqs.move(queue, other, outgoing(messages, **{"leastpriv.reason": "y" * 100})) == ((), ())
     assert [len(message.body) for message in receive(other)] == [200_000, 200_000, 262_000]
-    full = Parcel("id", "handle", "ü" * 524_200, {"leastpriv.reason": "y" * 300})
+    full = OutgoingMessage("id", "handle", "ü" * 524_200, {"leastpriv.reason": "y" * 300})
     assert sqs._entry(full, other)["MessageAttributes"] == {}
-    assert sqs._entry(Parcel("id", "handle", "x", full.told), other)["MessageAttributes"] != {}
+    assert sqs._entry(OutgoingMessage("id", "handle", "x", full.attributes), other)["MessageAttributes"] != {}
 
 
 def test_fifo_queue_gets_two_equal_messages_and_one_that_is_sent_twice_once(stack, queue, fifo):
@@ -261,7 +263,7 @@ def test_fifo_queue_gets_two_equal_messages_and_one_that_is_sent_twice_once(stac
     messages = receive(queue)
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, count=2)
     for _attempt in range(2):
-        assert sqs.move(queue, target, parcels(messages))[0] == ()
+        assert sqs.move(queue, target, outgoing(messages))[0] == ()
     arrived = receive(target)
     assert [message.body for message in arrived] == ["same", "same"]
     assert [message.group_id for message in arrived] == [message.message_id for message in messages]
@@ -274,7 +276,7 @@ def test_fifo_queue_hides_a_group_while_one_of_it_is_in_flight(fifo):
     [first] = receive(queue, 1)
     assert (first.body, first.group_id) == ("0", "a")
     assert [message.body for message in receive(queue)] == ["2", "3"]
-    assert sqs.give_back(queue, [first.receipt_handle]) == ()
+    assert sqs.release(queue, [first.receipt_handle]) == ()
     assert [message.body for message in receive(queue)] == ["0", "1", "4"]
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, GIVE_BACK
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, RELEASE
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 
 
@@ -36,19 +36,19 @@ def run():
 
 
 def test_finished_alerts_are_deleted_and_the_others_given_back(run):
-    assert run.wanted() == {DELETE: ["handle-b"], GIVE_BACK: ["handle-a", "handle-c"]}
+    assert run.wanted() == {DELETE: ["handle-b"], RELEASE: ["handle-a", "handle-c"]}
 
 
 def test_a_message_with_an_unfinished_alert_is_given_back(run):
     for alert_ in run.received.values():
         alert_["receipts"] = [{"message_id": "shared", "receipt_handle": "shared"}]
     run.finished = {"b": {**run.received["b"], "disposition": "remediated"}}
-    assert run.wanted() == {DELETE: [], GIVE_BACK: ["shared"]}
+    assert run.wanted() == {DELETE: [], RELEASE: ["shared"]}
 
 
 def test_a_review_gives_everything_back(run):
     run.run["check_mode"] = True
-    assert run.wanted() == {DELETE: [], GIVE_BACK: ["handle-a", "handle-b", "handle-c"]}
+    assert run.wanted() == {DELETE: [], RELEASE: ["handle-a", "handle-b", "handle-c"]}
 
 
 def test_the_report_keeps_what_was_finished_and_says_what_was_not(run):
