@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check, see M(leastpriv.iam.preflight)."""
+        """Check, see `leastpriv.iam.preflight`."""
         end_worker_with_controller()
         unset_empty_variables()
         result = super().run(tmp, task_vars)

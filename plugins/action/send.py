@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send the text. Never raises because of the network, see M(leastpriv.iam.send)."""
+        """Send the text. Never raises because of the network, see `leastpriv.iam.send`."""
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(
             argument_spec={

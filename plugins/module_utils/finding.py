@@ -12,8 +12,8 @@ STATUSES = ("missing", "unknown", "advice", "ok")
 def finding(subject, status, tried, found, advice=""):
     """One finding as a dict.
 
-    :param subject: what it is about: C(queue), C(API), or a host of the inventory.
-    :param status: one of C(STATUSES); C(unknown) is what could not be found out.
+    :param subject: what it is about: `queue`, `API`, or a host of the inventory.
+    :param status: one of `STATUSES`; `unknown` is what could not be found out.
     :param tried: what was done to find out.
     :param found: what came of it.
     :param advice: what to do next, where there is something to do.

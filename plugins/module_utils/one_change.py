@@ -20,7 +20,7 @@ class Change:
     """One call to IAM and what it changes.
 
     :ivar act: what the call does, in words that follow "Failed to ".
-    :ivar call: boto3's name of the operation, e.g. C(detach_user_policy).
+    :ivar call: boto3's name of the operation, e.g. `detach_user_policy`.
     :ivar before: the part of the account that it is about, as it is.
     :ivar after: the same as it will be; equal to before when there is nothing to do.
     :ivar parameters: the API parameters of the call.
@@ -38,8 +38,8 @@ class Change:
 def make_change(module, change_of, follow_up=None):
     """Run a module: work out the change, make it unless in check mode, exit with what became of it.
 
-    :param module: an C(AnsibleAWSModule).
-    :param change_of: function of (module parameters, C(IamAccount)) that gives the C(Change); it reads only.
+    :param module: an `AnsibleAWSModule`.
+    :param change_of: function of (module parameters, `IamAccount`) that gives the `Change`; it reads only.
     :param follow_up: function of (module, client, answer) that waits for what the call started.
     """
     client = module.client("iam")

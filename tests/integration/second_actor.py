@@ -19,7 +19,7 @@ DENY_MORE = a_document("Deny", "iam:*", Resource="*")
 
 
 def principals(parameters):
-    """The (kind, name) of the users, roles and groups that a step names: C(("User", "bob"))."""
+    """The (kind, name) of the users, roles and groups that a step names: `("User", "bob")`."""
     return [(kind, parameters[f"{kind}Name"]) for kind in KINDS if parameters.get(f"{kind}Name")]
 
 

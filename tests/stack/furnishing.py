@@ -37,7 +37,7 @@ def furnish(iam: Any, account_id: str, operation: str | None = None) -> dict[str
     """Make it all.
 
     :param operation: the one that is to change something, where the account cannot have both.
-    :returns: the id that IAM gave for each of C(WRITTEN).
+    :returns: the id that IAM gave for each of `WRITTEN`.
     """
     _policies(iam)
     _principals(iam, f"arn:aws:iam::{account_id}:policy/")
@@ -95,7 +95,7 @@ def furnish_providers(iam: Any) -> None:
 
 
 def furnish_credentials(iam: Any, account_id: str) -> dict[str, str]:
-    """Give bob one of each credential, and make an MFA device that nobody has; the ids for C(WRITTEN)."""
+    """Give bob one of each credential, and make an MFA device that nobody has; the ids for `WRITTEN`."""
     certificate, public_key = _key_material()
     iam.upload_server_certificate(ServerCertificateName="web", CertificateBody=certificate, PrivateKey="emulated")
     iam.tag_server_certificate(ServerCertificateName="web", Tags=TAGS)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read-only view of one account's IAM as facts, each read at most once.
 
-A fact is asked for by its key, e.g. C(("user", "bob")) or C(("attached", "role", "ci")); what does not exist
-is None. C(preload) fetches the facts of all principals in a few pages, for batches that touch many of them.
+A fact is asked for by its key, e.g. `("user", "bob")` or `("attached", "role", "ci")`; what does not exist
+is None. `preload` fetches the facts of all principals in a few pages, for batches that touch many of them.
 Source: the IAM API Reference; every call here is a Get or a List.
 """
 
@@ -221,7 +221,7 @@ def _mfa_devices(client, user):
 
 
 def _virtual_mfa_devices(client):
-    """Serial number -> the name of the user who holds the device, C(ROOT), or None."""
+    """Serial number -> the name of the user who holds the device, `ROOT`, or None."""
     devices = _pages(client, "list_virtual_mfa_devices", "VirtualMFADevices")
     return {one["SerialNumber"]: one["User"].get("UserName", ROOT) if one.get("User") else None for one in devices}
 

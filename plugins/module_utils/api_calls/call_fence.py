@@ -5,7 +5,7 @@
 
 The modules of amazon.aws are declarative: asked to attach a policy, they also create a missing principal or write back
 a trust policy. The fence keeps them exact. It stands on two public events of botocore, which see every call of every
-session before it is sent: C(before-parameter-build) checks the call, and C(creating-client-class.iam) gives the methods
+session before it is sent: `before-parameter-build` checks the call, and `creating-client-class.iam` gives the methods
 of a client a second look at what IAM cannot make conditional. See boto3's "Extensibility guide".
 
 A declaration names the calls of a step; it is handed over as JSON in the environment of the module.
@@ -78,8 +78,8 @@ API_DEFAULTS = {
 def declared_calls(step):
     """The calls of a step that may reach AWS.
 
-    :param step: a step with C(operation), C(parameters), and C(observed) where something is to be read again.
-    :returns: list of dicts of C(operation), C(parameters) and C(observed), in the order of the operation's row.
+    :param step: a step with `operation`, `parameters`, and `observed` where something is to be read again.
+    :returns: list of dicts of `operation`, `parameters` and `observed`, in the order of the operation's row.
     """
     row = OPERATIONS[step["operation"]]
     calls = [(row.name, step["parameters"])] if row.calls is None else row.calls(step)
@@ -93,7 +93,7 @@ def declared_calls(step):
 def declaration(calls, required=True):
     """What is handed over to the process of a module, as JSON.
 
-    :param calls: list as C(declared_calls) gives it; an empty one lets reads pass and nothing else.
+    :param calls: list as `declared_calls` gives it; an empty one lets reads pass and nothing else.
     :param required: whether the module must not run where the fence cannot stand.
     """
     return {"calls": calls, "required": required}
@@ -145,7 +145,7 @@ class Fence:
     def check(self, service, operation, parameters):
         """Let a call pass, or raise.
 
-        :raises botocore.exceptions.ClientError: C(NotInScript), before anything is sent.
+        :raises botocore.exceptions.ClientError: `NotInScript`, before anything is sent.
         """
         if operation.startswith(READS) or service in LOGIN_SERVICES:
             return
@@ -162,7 +162,7 @@ class Fence:
         """Stop a declared call where what it is about is not as it was observed.
 
         :param client: the boto3 client that is about to make the call.
-        :raises botocore.exceptions.ClientError: C(NotInScript).
+        :raises botocore.exceptions.ClientError: `NotInScript`.
         """
         declared = self._declared(operation, parameters)
         if declared is None or not declared[3] or self.violation:
@@ -239,7 +239,7 @@ SUBJECTS = {
 
 
 def _subject(parameters):
-    """What a call is about, with a capital letter: C("Role app")."""
+    """What a call is about, with a capital letter: `"Role app"`."""
     named = next(((kind, parameters[name]) for name, kind in SUBJECTS.items() if parameters.get(name)), None)
     return f"{named[0].capitalize()} {named[1]}" if named else "The account"
 
@@ -256,7 +256,7 @@ def enclose(text):
     """Raise the fence of this process. There is one for each module run.
 
     :param text: a declaration.
-    :returns: the C(Fence).
+    :returns: the `Fence`.
     :raises ValueError: the declaration cannot be read.
     """
     calls, _required = read_declaration(text)

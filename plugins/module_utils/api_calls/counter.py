@@ -52,7 +52,7 @@ def note_aws_calls(file):
 
     Each request has a deadline from then on, too.
 
-    Every try is a call, as AWS counts it: botocore's event C(needs-retry) comes after each one, with its answer.
+    Every try is a call, as AWS counts it: botocore's event `needs-retry` comes after each one, with its answer.
     """
     import botocore.handlers
 
@@ -71,7 +71,7 @@ def _note_try(file, operation, response=None, **_more):
 def count_calls(file):
     """The calls noted so far.
 
-    :returns: one dict of C(service), C(operation), C(calls) and C(throttled) for each operation, sorted.
+    :returns: one dict of `service`, `operation`, `calls` and `throttled` for each operation, sorted.
     """
     calls, throttled = Counter(), Counter()
     with suppress(FileNotFoundError), open(file, encoding="utf-8") as lines:

@@ -19,10 +19,10 @@ VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
     """The region to use.
 
-    :param given: what the inventory or an option names (C(aws_region)); it comes first.
+    :param given: what the inventory or an option names (`aws_region`); it comes first.
     :param of_profile: the region of the profile, which comes after the environment.
     :param partition: the partition whose own region is used where nothing names one.
-    :returns: a region's name, such as C(us-east-1).
+    :returns: a region's name, such as `us-east-1`.
     """
     environment = os.environ if environment is None else environment
     named = [given, *(environment.get(name) for name in VARIABLES), of_profile]
@@ -30,7 +30,7 @@ def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
 
 
 def partition_region(partition):
-    """The region in which a partition's global services are, such as IAM; an unknown partition has that of C(aws)."""
+    """The region in which a partition's global services are, such as IAM; an unknown partition has that of `aws`."""
     regions = _partition_regions()
     return regions.get(partition) or regions[AWS]
 

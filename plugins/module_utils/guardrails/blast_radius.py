@@ -53,7 +53,7 @@ class BlastRadiusRefusal(Refusal):
 def changes_of(step, principals, writes):
     """What one step changes, as the limit counts it.
 
-    :param principals: what C(observation.touched) returned for it.
+    :param principals: what `observation.touched` returned for it.
     :param writes: the key of what it writes, which counts where no principal is concerned.
     :returns: set of keys.
     """

@@ -26,7 +26,7 @@ EXAMPLES = (
 
 
 class ProtectionError(LeastprivError):
-    """C(remediate_protected_principals) cannot be read; the message names the entry and what is wrong."""
+    """`remediate_protected_principals` cannot be read; the message names the entry and what is wrong."""
 
 
 class Protection:
@@ -34,8 +34,8 @@ class Protection:
 
     Letter case does not count: IAM takes names that differ in it alone for the same.
 
-    :param entries: dicts with C(arn) (a pattern, C(*) matches any text), C(owner), C(reason) and optionally
-        C(expires) (ISO 8601 date or time; from then on the entry protects no more).
+    :param entries: dicts with `arn` (a pattern, `*` matches any text), `owner`, `reason` and optionally
+        `expires` (ISO 8601 date or time; from then on the entry protects no more).
     :param caller_arn: what STS says of the identity that runs the playbook.
     :param now: the present time, aware.
     :param runners: ARNs of further identities that the run depends on, of whatever account: those that assume its
@@ -90,7 +90,7 @@ def _may_match(entry, account_id, kind, name):
 
 
 def in_force(entries, now):
-    """The entries of C(remediate_protected_principals) that have not expired.
+    """The entries of `remediate_protected_principals` that have not expired.
 
     :raises ProtectionError: naming the first entry that cannot be read.
     """
@@ -98,9 +98,9 @@ def in_force(entries, now):
 
 
 def example_entries(account_ids, partition="aws"):
-    """C(remediate_protected_principals) to paste, as YAML, for accounts that protect nobody.
+    """`remediate_protected_principals` to paste, as YAML, for accounts that protect nobody.
 
-    :param account_ids: 12 digits each; of several accounts C(*) stands for all.
+    :param account_ids: 12 digits each; of several accounts `*` stands for all.
     """
     account_id = account_ids[0] if len(account_ids) == 1 else "*"
     lines = [
@@ -116,7 +116,7 @@ def example_entries(account_ids, partition="aws"):
 
 
 def _matches(arn, pattern):
-    """C(*) is any text and C(?) any character; everything else, brackets too, stands for itself."""
+    """`*` is any text and `?` any character; everything else, brackets too, stands for itself."""
     meant = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(meant, arn, re.IGNORECASE | re.DOTALL) is not None
 
@@ -151,7 +151,7 @@ def _expiry(number, text):
 
 
 def _identity(arn):
-    """C(arn:aws:sts::123456789012:assumed-role/Runner/i-0) -> C(("123456789012", "role", "runner")), else None."""
+    """`arn:aws:sts::123456789012:assumed-role/Runner/i-0` -> `("123456789012", "role", "runner")`, else None."""
     match = CALLER.fullmatch(arn)
     if not match:
         return None
@@ -161,6 +161,6 @@ def _identity(arn):
 
 
 def principal_of_arn(arn):
-    """C(arn:aws:iam::123456789012:user/path/bob) -> C(("user", "bob"))."""
+    """`arn:aws:iam::123456789012:user/path/bob` -> `("user", "bob")`."""
     kind, _path, name = resource_of(arn)
     return kind, name

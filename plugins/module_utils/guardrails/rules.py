@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guardrails by id: what each forbids, and whether C(remediate_allow) can open it.
+"""The guardrails by id: what each forbids, and whether `remediate_allow` can open it.
 
 The static ones are checked while a script is translated (plugin_utils/script/static_guardrails.py), the live ones
 while the account is observed (module_utils/observation/observe.py). All fail closed.
@@ -68,7 +68,7 @@ ACCOUNT_WIDE = (
 class Refusal(LeastprivError):
     """A guardrail forbids a step.
 
-    :ivar rule: the guardrail's id, a key of C(RULES).
+    :ivar rule: the guardrail's id, a key of `RULES`.
     :ivar detail: what the step would have done, as a clause.
     """
 
@@ -79,9 +79,9 @@ class Refusal(LeastprivError):
 
 
 def is_open(rule, operation, allow):
-    """True when the user's C(remediate_allow) opens a rule for an operation.
+    """True when the user's `remediate_allow` opens a rule for an operation.
 
-    :param operation: the API name, e.g. C(AttachUserPolicy).
+    :param operation: the API name, e.g. `AttachUserPolicy`.
     :param allow: rule ids and operations, the latter in the API's or the CLI's spelling.
     """
     return rule not in NEVER_OPEN and bool({rule, operation, cli_name(operation)} & set(allow))
@@ -97,7 +97,7 @@ def how_to_open(rule, operation):
 
 
 def cli_name(operation):
-    """The AWS CLI's spelling of an operation: C(AttachUserPolicy) -> C(attach-user-policy)."""
+    """The AWS CLI's spelling of an operation: `AttachUserPolicy` -> `attach-user-policy`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", operation).lower()
 
 

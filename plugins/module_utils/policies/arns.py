@@ -25,7 +25,7 @@ WHAT_IT_DENIES = {"Condition", "NotResource", "Resource"}
 
 
 def arns_in(value):
-    """The beginnings of the ARNs in a parameter's value, as matches with C(partition) and C(account)."""
+    """The beginnings of the ARNs in a parameter's value, as matches with `partition` and `account`."""
     return ARN.finditer(_searchable(value))
 
 
@@ -38,7 +38,7 @@ def denied_elsewhere(parameters, account_id, partition=None):
     """The places outside an account that the Deny statements of policy documents are about.
 
     :param partition: the account's, None where it is not known.
-    :returns: sorted list as C(["account 210987654321", "partition aws-cn"]); wildcards and variables name no place.
+    :returns: sorted list as `["account 210987654321", "partition aws-cn"]`; wildcards and variables name no place.
     """
     found = [
         match
@@ -88,7 +88,7 @@ def _is_deny(statement):
 
 
 def resource_of(arn):
-    """C(arn:aws:iam::123456789012:user/path/bob) -> C(("user", "/path/", "bob"))."""
+    """`arn:aws:iam::123456789012:user/path/bob` -> `("user", "/path/", "bob")`."""
     kind, _slash, rest = arn.split(":", 5)[5].partition("/")
     path, _last_slash, name = rest.rpartition("/")
     return kind, f"/{path}/" if path else "/", name

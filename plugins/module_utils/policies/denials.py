@@ -108,7 +108,7 @@ def _is_among(pattern, patterns):
 
 
 def _contains(wide, narrow):
-    """Whether a pattern with C(*) and C(?) matches whatever another one matches."""
+    """Whether a pattern with `*` and `?` matches whatever another one matches."""
     if wide == narrow:
         return True
     if not isinstance(wide, str) or not isinstance(narrow, str) or "${" in wide:

@@ -64,9 +64,9 @@ class Unreadable(dict):
 def stored_document(text, name):
     """Read a document that is stored in IAM.
 
-    :param text: as C(read_document) takes it.
-    :param name: which document it is, for people: C("the inline policy p of user bob").
-    :returns: the document, or C(Unreadable).
+    :param text: as `read_document` takes it.
+    :param name: which document it is, for people: `"the inline policy p of user bob"`.
+    :returns: the document, or `Unreadable`.
     """
     try:
         return read_document(text)
@@ -85,7 +85,7 @@ def read_document(text):
     """Read a policy document.
 
     :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
-    :returns: the document as a dict; its numbers are C(Exact), so that 1.5 is never taken for 2.5 or "1.5".
+    :returns: the document as a dict; its numbers are `Exact`, so that 1.5 is never taken for 2.5 or "1.5".
     :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones), half of a
         character (nothing can pass it on).
     """
@@ -290,7 +290,7 @@ def allows_everything(document):
 def denies(document):
     """The canonical texts of the statements that deny (letter case aside: a doubtful one counts).
 
-    The version of the language is part of each: in 2008-10-17, the default, C(${aws:username}) is no variable, so that
+    The version of the language is part of each: in 2008-10-17, the default, `${aws:username}` is no variable, so that
     the same words deny something else.
     """
     version = document.get("Version", VERSIONS[1])
@@ -302,7 +302,7 @@ def denies(document):
 
 
 def _actions(statement, key):
-    """The actions as IAM reads them: whatever their letter case, and C(*:*) is C(*)."""
+    """The actions as IAM reads them: whatever their letter case, and `*:*` is `*`."""
     found = [one.lower() if _is_text(one) else one for one in _as_list(statement.get(key))]
     return ["*" if one == "*:*" else one for one in found]
 

@@ -14,7 +14,7 @@ INVISIBLE = r"\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 
 
 def name_character(char):
-    """A character for people: C(U+201C (left double quotation mark))."""
+    """A character for people: `U+201C (left double quotation mark)`."""
     return f"U+{ord(char):04X} ({unicodedata.name(char, 'without a name').lower()})"
 
 

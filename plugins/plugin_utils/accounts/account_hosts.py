@@ -29,7 +29,7 @@ def add_accounts_group(inventory: Any) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A name with everything replaced by C(_) that means something in a host pattern or a variable's name."""
+    """A name with everything replaced by `_` that means something in a host pattern or a variable's name."""
     return to_safe_group_name(name, force=True, silent=True)
 
 

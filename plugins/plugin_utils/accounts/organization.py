@@ -60,7 +60,7 @@ def known_as(account: Mapping[str, Any]) -> list[str]:
 
 
 def role_arn(account: Mapping[str, Any], template: str) -> str:
-    """The role to assume in an account; C({account_id}) and C({account_name}) in the template are put in.
+    """The role to assume in an account; `{account_id}` and `{account_name}` in the template are put in.
 
     Raises RoleNameError when that is no role's name.
     """

@@ -38,8 +38,8 @@ COLLECTIONS = ("amazon.aws",)
 class Host:
     """A host of the play as the role found it.
 
-    :ivar settings: what P(leastpriv.iam.settings#lookup) gave.
-    :ivar base: how its account is reached, see P(leastpriv.iam.identities#lookup).
+    :ivar settings: what `leastpriv.iam.settings` gave.
+    :ivar base: how its account is reached, see `leastpriv.iam.identities`.
     """
 
     name: str

@@ -27,7 +27,7 @@ def profile_problems(
 ) -> list[str]:
     """What keeps a run from using the profiles, and what to do, a sentence each.
 
-    :param configuration: botocore's ``full_config``: C(profiles) and C(sso_sessions) by their names.
+    :param configuration: botocore's ``full_config``: `profiles` and `sso_sessions` by their names.
     :param sso_cache: the folder in which ``aws sso login`` keeps its tokens.
     """
     profiles = configuration.get("profiles", {})

@@ -131,7 +131,7 @@ CAUSES = (
 def advice_for(alert, is_undo=False):
     """Say in a sentence or two what to do about an alert of a report.
 
-    :param alert: dict of C(disposition) and C(reason).
+    :param alert: dict of `disposition` and `reason`.
     :param is_undo: whether the run is an undo, which is repeated as one.
     """
     word, reason = alert["disposition"], alert["reason"] or ""

@@ -25,7 +25,7 @@ NOT_TO_COPY = (
 def story(found):
     """Tell what a run reported of an alert.
 
-    :param found: what C(reported) of plugin_utils/run/past_runs.py returned.
+    :param found: what `reported` of plugin_utils/run/past_runs.py returned.
     :returns: text of several lines; nothing of it can steer a terminal.
     """
     alert = found["alert"]

@@ -28,7 +28,7 @@ def stacked_bars(name, counts, words, group_of):
     """One bar for each row, widths in per cent of the longest bar.
 
     :param name: what the rows are, a word.
-    :param counts: C(collections.Counter) of alerts by disposition, by row, in the order of the bars.
+    :param counts: `collections.Counter` of alerts by disposition, by row, in the order of the bars.
     :param words: all dispositions that occur, in the order of a bar's parts.
     :param group_of: by disposition the group that decides how a part is drawn.
     :returns: dict of what the template needs: bars, a sentence that tells the same, and a table of all rows.

@@ -39,7 +39,7 @@ def difference(before, after):
 
     :param before: JSON value; None or empty when nothing is there.
     :param after: the same after the step.
-    :returns: list of C(Line); two equal values are all SAME.
+    :returns: list of `Line`; two equal values are all SAME.
     """
     old, new = _lines(before), _lines(after)
     if old == new:

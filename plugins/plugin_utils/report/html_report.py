@@ -79,7 +79,7 @@ CAPTIONS = {
 def html_report(report, api_endpoint=""):
     """The page of one run.
 
-    :param report: what C(report) of plugin_utils/report/report.py returned, the content of report.json.
+    :param report: what `report` of plugin_utils/report/report.py returned, the content of report.json.
     :param api_endpoint: address of the vendor's API; the alerts are linked to the console that belongs to it, if any.
     :returns: text of one HTML file that loads nothing and, by its own Content-Security-Policy, may load nothing.
     """

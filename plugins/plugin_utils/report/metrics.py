@@ -149,8 +149,8 @@ FAMILIES = (
 def metrics(report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = ()) -> str:
     """The text of metrics.prom.
 
-    :param report: what C(report) of plugin_utils/report/report.py returned.
-    :param calls: what the lookup C(leastpriv.iam.api_calls) returned.
+    :param report: what `report` of plugin_utils/report/report.py returned.
+    :param calls: what the lookup `leastpriv.iam.api_calls` returned.
     :returns: OpenMetrics text. It holds no word of an alert, no name of an account and no secret.
     """
     run = Run(report, calls)

@@ -21,7 +21,7 @@ class NextCommand(NamedTuple):
 def next_command(report: Mapping[str, Any]) -> NextCommand | None:
     """Find the command that applies what a review has planned; None where nothing was planned.
 
-    :param report: what C(report) of plugin_utils/report/report.py returned. Text of alerts is untrusted in the command.
+    :param report: what `report` of plugin_utils/report/report.py returned. Text of alerts is untrusted in the command.
     """
     if report["mode"] == "apply" or "planned" not in report["totals"]:
         return None

@@ -22,10 +22,10 @@ MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "
 def notification(report_data, report_file, report_url=""):
     """Tell a run in a few lines.
 
-    :param report_data: what C(report) of plugin_utils/report/report.py returned.
+    :param report_data: what `report` of plugin_utils/report/report.py returned.
     :param report_file: where the run's page is.
     :param report_url: address under which the folder of all runs can be read by people, or empty.
-    :returns: dict of C(text) and C(blocks), the body of the request; holds no secret.
+    :returns: dict of `text` and `blocks`, the body of the request; holds no secret.
     """
     told, run_id = verdict(report_data), report_data["run_id"]
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"

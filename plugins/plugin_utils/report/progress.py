@@ -26,7 +26,7 @@ SETTLING = "Deleting or giving back the messages, writing the report"
 
 @dataclass(frozen=True)
 class Line:
-    """A line for the terminal. `mood` is C(going), C(done) or C(failed), for its colour."""
+    """A line for the terminal. `mood` is `going`, `done` or `failed`, for its colour."""
 
     text: str
     mood: str

@@ -241,7 +241,7 @@ def alert_name(alert):
 
 
 def protection_example(report_data):
-    """C(remediate_protected_principals) to paste, for the accounts of a report."""
+    """`remediate_protected_principals` to paste, for the accounts of a report."""
     account_ids = {str(alert["account_id"]) for alert in report_data["alerts"] if alert["account"]}
     known = sorted(one for one in account_ids if re.fullmatch("[0-9]{12}", one))
     arns = (re.match(r"arn:(aws(-[a-z]+)*):iam:", alert["resource_id"] or "") for alert in report_data["alerts"])

@@ -24,9 +24,9 @@ def run_files(
 ) -> dict[str, File]:
     """Make the files of a run.
 
-    :param report: what C(report) of plugin_utils/report/report.py returned.
-    :param calls: what the lookup C(leastpriv.iam.api_calls) returned.
-    :param planning: C(alerts), C(lifetime), C(who) and C(key) of C(make_plan); None where there is no plan to make.
+    :param report: what `report` of plugin_utils/report/report.py returned.
+    :param calls: what the lookup `leastpriv.iam.api_calls` returned.
+    :param planning: `alerts`, `lifetime`, `who` and `key` of `make_plan`; None where there is no plan to make.
     :param api_endpoint: address of the vendor's API, from which the page derives links to the console; or empty.
     """
     files = {

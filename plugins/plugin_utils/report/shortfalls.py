@@ -18,8 +18,8 @@ TOLD = {
 def missing(written: Sequence[Mapping[str, Any]], copied: Mapping[str, Any] | None = None) -> list[str]:
     """What is not there although the run was to leave it.
 
-    :param written: results of M(leastpriv.iam.artifact).
-    :param copied: result of the loop of C(amazon.aws.s3_object).
+    :param written: results of `leastpriv.iam.artifact`.
+    :param copied: result of the loop of `amazon.aws.s3_object`.
     """
     files = [problem for result in written for problem in _problems(result)]
     failed = [one for one in (copied or {}).get("results") or [] if "url" not in one and not one.get("skipped")]
@@ -37,7 +37,7 @@ def _problems(result: Mapping[str, Any]) -> list[str]:
 def untold(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Whom the run could not tell, which changes nothing about its result.
 
-    :param results: by key of C(TOLD) the result of M(leastpriv.iam.send); empty where it was not asked to.
+    :param results: by key of `TOLD` the result of `leastpriv.iam.send`; empty where it was not asked to.
     """
     failed = {what: result for what, result in results.items() if result and not _is_told(result)}
     return [_untold(*TOLD[what], result.get("problem") or "was not asked") for what, result in failed.items()]

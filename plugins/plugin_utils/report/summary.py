@@ -27,7 +27,7 @@ MAX_IN_ROW = 3
 
 
 def summary_of(report_data, verbose=False):
-    """The same as C(summary), and a line or two of a run whose report cannot be shown."""
+    """The same as `summary`, and a line or two of a run whose report cannot be shown."""
     bare = f"Run {report_data['run_id']}: {report_data['totals']}. The report has every alert."
     return attempt("showing it", lambda: summary(report_data, verbose), lambda reason: f"{bare} {reason}")
 
@@ -35,7 +35,7 @@ def summary_of(report_data, verbose=False):
 def summary(report_data, verbose=False):
     """The run as text: one line per alert, the totals, and what to do about each kind that is left.
 
-    :param report_data: what C(report) returned.
+    :param report_data: what `report` returned.
     :param verbose: True adds every alert's script and steps.
     :returns: text of several lines; control characters of the alerts are shown escaped.
     """

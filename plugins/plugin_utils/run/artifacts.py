@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# A file's text, or a dict of C(text), None where the file could not be made, and C(problem), why.
+# A file's text, or a dict of `text`, None where the file could not be made, and `problem`, why.
 File = str | Mapping[str, Any]
 OWN = 0o600
 PUBLIC = 0o644

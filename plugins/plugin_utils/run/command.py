@@ -42,11 +42,11 @@ def next_step(
 ) -> str:
     """What to do next, for a person: a command that works when it is copied, or what to launch in AWX.
 
-    :param playbook: one of C(OUR_PLAYBOOKS).
+    :param playbook: one of `OUR_PLAYBOOKS`.
     :param variables: extra variables of that run, by name.
     :param awx: what AWX tells the job about itself, where that is known; empty elsewhere.
     :param argv: the command line of this run.
-    :param keeps: whether the next run has the same task as this one, without C(--check).
+    :param keeps: whether the next run has the same task as this one, without `--check`.
     """
     if awx or all(os.environ.get(name) for name in AWX_JOB):
         return _in_awx(playbook, variables)
@@ -122,7 +122,7 @@ def _beside(options: Any, playbook: str) -> str:
 
 
 def _kept_variables(options: Any, dropped: set[str]) -> tuple[list[str], list[str]]:
-    """The texts for C(-e), and the names of the secret variables that are left out."""
+    """The texts for `-e`, and the names of the secret variables that are left out."""
     kept, withheld = [], []
     for text in _listed(options, "extra_vars"):
         variables = {} if text.startswith("@") else _variables(text)
@@ -137,7 +137,7 @@ def _kept_variables(options: Any, dropped: set[str]) -> tuple[list[str], list[st
 
 
 def _variables(text: str) -> dict[str, Any]:
-    """As ansible.utils.vars.load_extra_vars reads them: JSON or YAML when it looks so, otherwise C(key=value) pairs."""
+    """As ansible.utils.vars.load_extra_vars reads them: JSON or YAML when it looks so, otherwise `key=value` pairs."""
     from ansible.parsing.splitter import parse_kv
     from yaml import safe_load
 

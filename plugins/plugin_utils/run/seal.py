@@ -51,7 +51,7 @@ def _plain(value: Any) -> Any:
 
 
 def sign_report(report: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The report with its C(signature), where there is a key."""
+    """The report with its `signature`, where there is a key."""
     return {**report, "signature": keyed_digest(_signed(report), key)} if key else dict(report)
 
 

@@ -239,7 +239,7 @@ TRUE_ALREADY = [
 
 
 class Ended(Exception):
-    """A module's exit_json or fail_json; its options are in C(result)."""
+    """A module's exit_json or fail_json; its options are in `result`."""
 
     def __init__(self, result):
         super().__init__(result.get("msg"))
@@ -286,7 +286,7 @@ def declared(name, monkeypatch):
 
 
 def run(monkeypatch, name, options, answers, change=None, check_mode=False):
-    """Run a module; C(change) is (call, parameters, answer or error code)."""
+    """Run a module; `change` is (call, parameters, answer or error code)."""
     module, spec = declared(name, monkeypatch)
     client = iam_client()
     filled = {option: options.get(option, about.get("default")) for option, about in spec.items()}
