@@ -25,12 +25,12 @@ def main() -> None:
             rows += [(size, way, count(stack, size, way)) for way in ("--check", "apply")]
     with Stack() as stack:
         rows.append((1, "AWS CLI", count_cli(stack)))
-    table = "\n".join([HEAD, *(told(*row) for row in rows)])
+    table = "\n".join([HEAD, *(shown(*row) for row in rows)])
     print(table)
     write_part("calls", "make calls", table)
 
 
-def told(size: int, way: str, calls: list[dict]) -> str:
+def shown(size: int, way: str, calls: list[dict]) -> str:
     changes = sum(call["mutating"] for call in calls)
     actions = Counter(f"{call['service']}:{call['action']}" for call in calls).most_common()
     which = ", ".join(f"{action} {number}" for action, number in actions)

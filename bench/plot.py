@@ -87,9 +87,9 @@ def panel(races: Races, world: str, row: int, column: int) -> dict[str, Any]:
 
 def described(races: Races) -> str:
     """The plot in words: what each way took for the most alerts."""
-    told = []
+    shown = []
     for world in races.worlds:
         size = max(size for size in races.sizes if races.of(world, size, LEASTPRIV))
         walls = [f"{way} {races.median(world, size, way):.1f} s" for way in WAYS if races.of(world, size, way)]
-        told.append(f"{WORLDS[world].title}, {size:,} alerts: {', '.join(walls)}.")
-    return " ".join(told)
+        shown.append(f"{WORLDS[world].title}, {size:,} alerts: {', '.join(walls)}.")
+    return " ".join(shown)

@@ -78,10 +78,10 @@ class Races:
 
     def growths(self, world: str) -> list[str]:
         """How the time of each way grows from one size to the next ten times as large."""
-        told = []
+        shown = []
         for size in self.sizes:
             pairs = {way: (self.median(world, size, way), self.median(world, 10 * size, way)) for way in WAYS}
             grown = [f"{way} {more / less:.1f}" for way, (less, more) in pairs.items() if less and more]
             if grown and size >= WORTH_COMPARING:
-                told.append(f"Ten times {size:,} alerts take so many times as long: {', '.join(grown)}.")
-        return told
+                shown.append(f"Ten times {size:,} alerts take so many times as long: {', '.join(grown)}.")
+        return shown

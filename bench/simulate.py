@@ -98,7 +98,7 @@ class Day:
 def main() -> None:
     costs = measured()
     rows = [row(scenario, costs, Limits()) for scenario in SCENARIOS]
-    text = "\n".join([told(costs), "", HEAD, *rows, "", HEAD_OF_RATES, *rates(costs)])
+    text = "\n".join([shown(costs), "", HEAD, *rows, "", HEAD_OF_RATES, *rates(costs)])
     print(text)
     write_part("simulation", "make scaling", text, page="scaling.md")
 
@@ -128,7 +128,7 @@ def number(text: str, pattern: str) -> float:
     return float(found.group(1))
 
 
-def told(costs: Costs) -> str:
+def shown(costs: Costs) -> str:
     return (
         f"A run takes {costs.run:.1f} s, {costs.host:.2f} s for each account of its inventory, {costs.account:.2f} s "
         f"for each account with alerts and {costs.alert:.2f} s for each alert; it makes {costs.calls_per_account:.0f} "

@@ -32,13 +32,13 @@ def main() -> int:
     first, *others = [seconds_for(scripts) for _run in range(1 + RUNS)]
     length = statistics.mean(map(len, scripts))
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    told = (
+    shown = (
         f"{COUNT:,} scripts of {length:,.0f} characters on average, in one process on {machine}: {first:.2f} s with "
         f"the service model to load, {statistics.median(others):.2f} s as the median of {RUNS} further times; at most "
         f"{MOST_SECONDS:.0f} s are allowed."
     )
-    print(told)
-    write_part("translating", "make bench", told)
+    print(shown)
+    write_part("translating", "make bench", shown)
     return int(first > MOST_SECONDS)
 
 

@@ -48,12 +48,12 @@ def _line(row):
 
 
 def _limits(need):
-    told = ", ".join(f"`{resource.split(':', 5)[-1]}`" for resource in need.resources)
+    shown = ", ".join(f"`{resource.split(':', 5)[-1]}`" for resource in need.resources)
     if not need.condition:
-        return told
+        return shown
     operator, key, patterns = need.condition
     named = " or ".join(f"`{pattern.split(':', 5)[-1]}`" for pattern in patterns)
-    return f"{told}, `{key}` {'not ' if operator == 'ArnNotLike' else ''}{named}"
+    return f"{shown}, `{key}` {'not ' if operator == 'ArnNotLike' else ''}{named}"
 
 
 if __name__ == "__main__":

@@ -42,21 +42,21 @@ class RealCli:
         """Run one `aws` command (its words after `aws`); gives exit status and standard error."""
         self._process.stdin.write(json.dumps({"words": words, "profile": profile}) + "\n")
         self._process.stdin.flush()
-        status, told = json.loads(self._process.stdout.readline())
-        return status, told
+        status, shown = json.loads(self._process.stdout.readline())
+        return status, shown
 
 
 def run_cli(words: list[str], profile: str) -> tuple[int, str]:
     from awscli import clidriver
 
     os.environ["AWS_PROFILE"] = profile
-    told = io.StringIO()
-    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+    shown = io.StringIO()
+    with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
         try:
             status = clidriver.create_clidriver().main(words)
         except SystemExit as ended:
             status = ended.code
-    return status or 0, told.getvalue()
+    return status or 0, shown.getvalue()
 
 
 def main() -> None:

@@ -183,10 +183,10 @@ def test_an_expired_static_token_says_what_to_use_instead(stack):
     good_alert(stack)
     env = {"AUTH_KEY": "long-gone", "PRISMACLOUD_USERNAME": None, "PRISMACLOUD_PASSWORD": None}
     run = run_playbook(stack, env=env)
-    told = " ".join(run.stdout.split())
+    shown = " ".join(run.stdout.split())
     assert run.rc == 2
-    assert "expired" in told
-    assert "PRISMACLOUD_USERNAME" in told
+    assert "expired" in shown
+    assert "PRISMACLOUD_USERNAME" in shown
     assert [message["receive_count"] for message in stack.messages()] == [0]
     assert "long-gone" not in run.stdout + run.stderr
 
@@ -197,12 +197,12 @@ def test_a_folder_that_becomes_unwritable_takes_no_summary_away(stack, tmp_path)
     moved = json.dumps({"__remediate_run_dir": f"{tmp_path}/file/artifacts"})
     (tmp_path / "file").touch()
     run = run_playbook(stack, "--check", "-e", moved)
-    told = " ".join(run.stdout.split())
+    shown = " ".join(run.stdout.split())
     assert run.rc == 2
-    assert "1 planned" in told
+    assert "1 planned" in shown
     for name in ("report.json", "report.html", "metrics.prom", "plan.json"):
-        assert f"/{name}: Not a directory." in told
-    assert "The run did not leave everything that it was to leave" in told
+        assert f"/{name}: Not a directory." in shown
+    assert "The run did not leave everything that it was to leave" in shown
     assert stack.depth() == (1, 0)
 
 

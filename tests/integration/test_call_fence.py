@@ -62,13 +62,13 @@ def reasons(report):
 
 def test_a_change_of_somebody_else_is_never_undone_and_the_next_run_is_right(stack, race):
     iam = stack.client("iam", "payments")
-    told = reasons(race)
-    assert sorted(told) == ["I-attach-role", "I-attach-user", "I-create", "I-detach", "I-passwords", "I-put"]
-    assert "Role app was changed since it was observed: its trust policy differs. Nothing was" in told["I-attach-role"]
-    assert "User ann does not exist any more. Nothing was sent" in told["I-attach-user"]
-    assert "User bob was changed since it was observed: its inline policy differs." in told["I-put"]
-    assert "the policy's default document differs" in told["I-detach"]
-    assert "The account was changed since it was observed: it differs." in told["I-passwords"]
+    shown = reasons(race)
+    assert sorted(shown) == ["I-attach-role", "I-attach-user", "I-create", "I-detach", "I-passwords", "I-put"]
+    assert "Role app was changed since it was observed: its trust policy differs. Nothing was" in shown["I-attach-role"]
+    assert "User ann does not exist any more. Nothing was sent" in shown["I-attach-user"]
+    assert "User bob was changed since it was observed: its inline policy differs." in shown["I-put"]
+    assert "the policy's default document differs" in shown["I-detach"]
+    assert "The account was changed since it was observed: it differs." in shown["I-passwords"]
     assert race["totals"] == {"failed": 6, "remediated": 2}
     assert trust_of(iam) == json.loads(TIGHT_TRUST)
     assert iam.get_user_policy(UserName="bob", PolicyName="limits")["PolicyDocument"] == json.loads(DENY_MORE)

@@ -30,10 +30,10 @@ def run_at_once(stack, *args, timeout=300):
     """Start all runs at once; gives the reports, and what was told."""
     folders = [new_artifacts_folder(stack) for _run in range(RUNS)]
     runs = [start_playbook(stack, *args, artifacts=folder) for folder in folders]
-    told = [run.communicate(timeout=timeout)[0] for run in runs]
+    shown = [run.communicate(timeout=timeout)[0] for run in runs]
     reports = [read_report(folder) for folder in folders]
-    assert None not in reports, told
-    return [run.returncode for run in runs], reports, told
+    assert None not in reports, shown
+    return [run.returncode for run in runs], reports, shown
 
 
 def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
@@ -44,14 +44,14 @@ def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
     for alert_id, (account, user) in users.items():
         send_alert(stack, alert_id, account, "user", user)
     # Each takes at most its share, so that the others are still receiving while it works.
-    statuses, reports, told = run_at_once(stack, "-e", f"remediate_max_alerts={ALERTS // RUNS}")
-    assert statuses == [0] * RUNS, told
+    statuses, reports, shown = run_at_once(stack, "-e", f"remediate_max_alerts={ALERTS // RUNS}")
+    assert statuses == [0] * RUNS, shown
     dispositions = Counter(alert["disposition"] for report in reports for alert in report["alerts"])
     assert dispositions["remediated"] == ALERTS
     assert set(dispositions) <= DONE
     created = Counter(call["parameters"]["PolicyName"] for call in stack.calls(action="CreatePolicy"))
     assert created == {deny_policy_name(user, alert_id): 1 for alert_id, (_account, user) in users.items()}
-    assert "EntityAlreadyExists" not in "".join(told)
+    assert "EntityAlreadyExists" not in "".join(shown)
     assert stack.depth() == (0, 0)
 
 
@@ -108,8 +108,8 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accou
         "remediate_max_changes": MANY,
         "remediate_severities": ["high"],
     }
-    statuses, reports, told = run_at_once(stack, *ten_accounts, "-e", json.dumps(settings), timeout=240 + 3 * MANY)
-    assert set(statuses) <= {0, 2}, told
+    statuses, reports, shown = run_at_once(stack, *ten_accounts, "-e", json.dumps(settings), timeout=240 + 3 * MANY)
+    assert set(statuses) <= {0, 2}, shown
     found = defaultdict(list)
     for report in reports:
         for alert in report["alerts"]:
@@ -123,5 +123,5 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accou
     assert created == {deny_policy_name(f"user-{alert_id[2:]}", alert_id): 1 for alert_id in good}
     attached = {call["parameters"]["UserName"] for call in stack.calls(action="AttachUserPolicy", status=200)}
     assert attached == {f"user-{alert_id[2:]}" for alert_id in good}
-    assert "EntityAlreadyExists" not in "".join(told)
+    assert "EntityAlreadyExists" not in "".join(shown)
     assert stack.depth() == (len(expected) - len(good), 0)

@@ -72,7 +72,7 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
     env = {"PRISMACLOUD_PASSWORD": "wr0ng-secret"}
     gaps = run_playbook(stack, "-i", str(inventory), "-e", "remediate_queue_profile=looking", playbook=DOCTOR, env=env)
     assert gaps.rc == 2, gaps.stdout
-    for told in (
+    for shown in (
         "queue: missing", "so that no review (--check) is possible",
         "runner: advice", "it may change itself: iam:AttachRolePolicy",
         "API: missing", "the access key was refused",
@@ -83,6 +83,6 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
         "closed: missing", "no-such-base",
         "6 checks found something missing",
     ):  # fmt: skip
-        assert told in gaps.stdout, f"{told} is not in {gaps.stdout}"
+        assert shown in gaps.stdout, f"{shown} is not in {gaps.stdout}"
     assert "wr0ng-secret" not in gaps.stdout + gaps.stderr
     assert only_looked(stack)

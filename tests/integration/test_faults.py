@@ -40,10 +40,10 @@ def run_with(stack, *args, **env):
 
 
 def check_that_nothing_is_told(stack, run):
-    told = run.stdout + run.stderr + json.dumps(run.report)
-    assert stack.env["PRISMACLOUD_PASSWORD"] not in told
-    assert "loopback-only" not in told, "the queue's secret key"
-    assert "Traceback" not in told
+    shown = run.stdout + run.stderr + json.dumps(run.report)
+    assert stack.env["PRISMACLOUD_PASSWORD"] not in shown
+    assert "loopback-only" not in shown, "the queue's secret key"
+    assert "Traceback" not in shown
 
 
 def check_that_nothing_was_received(stack, run, reason):
@@ -132,11 +132,11 @@ def impostor(tmp_path):
 
     def serve(certificate):
         write_certificate(tmp_path, certificate.hosts, certificate.days_left)
-        told = []
+        shown = []
 
         class Listener(http.server.BaseHTTPRequestHandler):
             def handle(self):
-                told.append(self.connection)
+                shown.append(self.connection)
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
@@ -144,7 +144,7 @@ def impostor(tmp_path):
         server.socket = context.wrap_socket(server.socket, server_side=True)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"https://127.0.0.1:{server.server_port}", told
+        return f"https://127.0.0.1:{server.server_port}", shown
 
     yield serve
     for server in servers:
@@ -155,8 +155,8 @@ def impostor(tmp_path):
 @pytest.mark.parametrize("certificate", CERTIFICATES, ids=lambda certificate: certificate.name)
 def test_an_api_that_cannot_prove_who_it_is_is_told_nothing(stack, impostor, tmp_path, certificate):
     fill(stack)
-    address, told = impostor(certificate)
+    address, shown = impostor(certificate)
     trust = {"REQUESTS_CA_BUNDLE": str(tmp_path / "cert.pem")} if certificate.is_trusted else {}
     run = run_with(stack, API_ENDPOINT=address, **trust)
-    assert told == []
+    assert shown == []
     check_that_nothing_was_received(stack, run, "TLS could not be set up")

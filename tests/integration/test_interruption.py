@@ -28,7 +28,7 @@ class Ended:
     """What an interrupted run left."""
 
     rc: int
-    told: str
+    shown: str
     report: dict | None
     seconds: float
     survivors: list[int]
@@ -58,7 +58,7 @@ class Interrupted:
 
     def finish(self, started):
         try:
-            told = "".join(self.process.communicate(timeout=LIMIT + 20))
+            shown = "".join(self.process.communicate(timeout=LIMIT + 20))
         except BaseException:
             kill_run(self.process)
             raise
@@ -66,7 +66,7 @@ class Interrupted:
         # The loaded Python ends when it sees that the controller has.
         while (survivors := self.process.processes()) and time.monotonic() - started < seconds + 5:
             time.sleep(0.05)
-        return Ended(self.process.returncode, told, read_report(self.artifacts), seconds, survivors)
+        return Ended(self.process.returncode, shown, read_report(self.artifacts), seconds, survivors)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     ended = run.end_by(*signals, whole_group=whole_group)
     assert ended.seconds < LIMIT
     assert ended.survivors == []
-    assert ended.rc == rc, ended.told
+    assert ended.rc == rc, ended.shown
     assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
     assert ended.report["interrupted"] == f"Interrupted by {name}"
     (page,) = run.artifacts.glob("*/report.html")
@@ -121,10 +121,10 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
         f"Interrupted by {name} before it was finished. What is applied already is found by the next run: run again."
     }
     check_report(ended.report, KEY)
-    assert KEY not in ended.told
-    assert f"Interrupted by {name}" in ended.told
-    assert "Traceback" not in ended.told
-    assert stack.env["PRISMACLOUD_PASSWORD"] not in ended.told + json.dumps(ended.report)
+    assert KEY not in ended.shown
+    assert f"Interrupted by {name}" in ended.shown
+    assert "Traceback" not in ended.shown
+    assert stack.env["PRISMACLOUD_PASSWORD"] not in ended.shown + json.dumps(ended.report)
     assert stack.depth() == (2, 0)
 
 
@@ -136,9 +136,9 @@ def test_a_run_that_is_interrupted_while_it_receives_gives_everything_back(stack
     ended = run.end_by(signal.SIGTERM)
     assert ended.seconds < LIMIT
     assert ended.survivors == []
-    assert ended.rc == 143, ended.told
+    assert ended.rc == 143, ended.shown
     assert ended.report["alerts"] == []
-    assert "No alert was received." in ended.told
+    assert "No alert was received." in ended.shown
     assert stack.depth() == (3, 0)
 
 
@@ -185,7 +185,7 @@ def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path
             if pid != run.process.pid:
                 os.kill(pid, signal.SIGKILL)
     ended = run.finish(started)
-    assert ended.rc not in (0, 2), ended.told
+    assert ended.rc not in (0, 2), ended.shown
     assert ended.report["interrupted"] == "The run broke off"
     assert ended.dispositions == {"I-1": "failed", "I-2": "failed", "T-0": "acknowledged"}
     assert stack.depth() == (2, 0)

@@ -27,7 +27,7 @@ def journal_of(artifacts):
     return read_journal(file)
 
 
-def told(journal, event):
+def shown(journal, event):
     return {(one["alert_id"], one["operation"]): one for one in journal.entries if one["event"] == event}
 
 
@@ -39,7 +39,7 @@ def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
     assert journal.run["started"] == run.report["started"]
     assert journal.run["awx"] == run.report["awx"] == {"awx_job_id": "42"}
     steps = {(f"I-{number}", operation) for number in (1, 2, 3) for operation in (CREATE, ATTACH)}
-    intents, results = told(journal, "intent"), told(journal, "result")
+    intents, results = shown(journal, "intent"), shown(journal, "result")
     assert set(intents) == set(results) == steps
     assert {one["result"] for one in results.values()} == {"changed"}
     attach = intents["I-3", ATTACH]
@@ -58,7 +58,7 @@ def test_a_failed_step_is_written_down_with_awss_words(stack, alerts):
     stack.fault(action="AttachUserPolicy", status=403, code="AccessDenied", message="no attaching today")
     run = run_playbook(stack, "--limit", "sandbox")
     assert run.rc == 2
-    failed = told(journal_of(run.artifacts), "result")["I-3", ATTACH]
+    failed = shown(journal_of(run.artifacts), "result")["I-3", ATTACH]
     assert failed["result"] == "failed"
     assert "no attaching today" in failed["msg"]
     assert failed["request_id"]
@@ -90,8 +90,8 @@ def test_a_killed_run_leaves_what_it_was_about_to_do(stack, alerts):
     finally:
         kill_run(process)
     journal = journal_of(artifacts)
-    assert set(told(journal, "intent")) == {("I-3", CREATE), ("I-3", ATTACH)}
-    assert set(told(journal, "result")) == {("I-3", CREATE)}
+    assert set(shown(journal, "intent")) == {("I-3", CREATE), ("I-3", ATTACH)}
+    assert set(shown(journal, "result")) == {("I-3", CREATE)}
 
 
 def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
@@ -108,7 +108,7 @@ def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
     (file,) = artifacts.glob("*/journal.jsonl")
     assert copied["Key"] == f"leastpriv/{file.parent.name}/journal.jsonl"
     assert s3.get_object(Bucket="journals", Key=copied["Key"])["Body"].read() == file.read_bytes()
-    assert set(told(journal_of(artifacts), "intent")) == {(f"I-{number}", CREATE) for number in (1, 2, 3)}
+    assert set(shown(journal_of(artifacts), "intent")) == {(f"I-{number}", CREATE) for number in (1, 2, 3)}
 
 
 def test_what_cannot_be_copied_is_not_done(stack, alerts):

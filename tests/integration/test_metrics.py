@@ -85,8 +85,8 @@ def test_modules_of_the_local_connection_are_not_counted_and_a_gateway_that_fail
     settings = {"ansible_connection": "local", "remediate_metrics_push_url": "http://127.0.0.1:9/metrics/job/a"}
     run = run_playbook(stack, "--check", "-e", json.dumps(settings))
     assert run.rc == 0, run.stdout
-    told = " ".join(run.stdout.split())
-    assert "the metrics were not pushed (the gateway could not be reached (Connection refused))" in told
+    shown = " ".join(run.stdout.split())
+    assert "the metrics were not pushed (the gateway could not be reached (Connection refused))" in shown
     called = samples(metrics_of(run), "api_calls")
     assert {service for service, _operation in called} == {"sqs", "sts", "vendor"}
     assert called["sts", "GetCallerIdentity"] == 1, "the controller's own, of the identity that the run begins with"

@@ -105,7 +105,7 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "shown"),
     [
         (answer_error, "the webhook answered with status 500"),
         (answer_elsewhere, "the webhook answered with status 302"),
@@ -115,7 +115,7 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
         (None, "the webhook could not be reached (Connection refused)"),
     ],
 )
-def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, told):
+def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, shown):
     stack.send(integration_test())
     with listener(answer or answer_ok) as (url, received):
         # Nobody listens on the discard port.
@@ -123,7 +123,7 @@ def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, told)
         assert finished.rc == 0, finished.stdout
         assert finished.dispositions == {"T-0": "acknowledged"}
         assert stack.depth() == (0, 0)
-        assert f"({told})" in " ".join(finished.stdout.split())
+        assert f"({shown})" in " ".join(finished.stdout.split())
         assert SECRET not in finished.stdout + finished.stderr
         assert len(received) == (1 if answer else 0), "neither followed nor tried again"
 

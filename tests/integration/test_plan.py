@@ -147,7 +147,7 @@ def the_calls_of_the_plan(plan, arn):
     ]
 
 
-def assert_reasons_say_what_has_changed(told):
+def assert_reasons_say_what_has_changed(shown):
     for alert_id, words in {
         "I-halfway": "step 1, create-policy halfway-prisma-restrictions-I-halfway-1: there was nothing, there is",
         "I-drifts": f'there is {{"attached_policies": ["{READ_ONLY}"]}}',
@@ -155,8 +155,8 @@ def assert_reasons_say_what_has_changed(told):
         "I-resent": "its message. None of it was applied",
         "I-undone": 'step 2, attach-user-policy undone: there was {"attached_policies": [',
     }.items():
-        assert told[alert_id].startswith("Changed since it was reviewed: ")
-        assert words in told[alert_id]
+        assert shown[alert_id].startswith("Changed since it was reviewed: ")
+        assert words in shown[alert_id]
 
 
 def assert_each_step_is_shown(output, arn):
@@ -200,6 +200,6 @@ def test_a_plan_that_must_not_be_applied_stops_the_run_before_anything_is_receiv
     file.write_text(json.dumps(change(json.loads(plan_file(reviewed).read_text()))))
     run = run_playbook(stack, "-e", f"remediate_plan={file}")
     assert run.rc == 2
-    told = " ".join(run.stdout.split() + run.stderr.split())
-    assert f"{file} cannot be applied; nothing was received. {says}" in told
+    shown = " ".join(run.stdout.split() + run.stderr.split())
+    assert f"{file} cannot be applied; nothing was received. {says}" in shown
     assert stack.calls(action="ReceiveMessage") == changes(stack) == []

@@ -84,7 +84,7 @@ def test_messages_of_several_alerts_and_in_envelopes(stack, create):
     assert {message["body"] for message in stack.messages()} == {unfinished, mixed}
     again = run_playbook(stack, *TOLERANT, *QUARANTINE)
     assert again.dispositions["I-4"] == "already_remediated"
-    assert [(body, told["leastpriv.alert_id"]) for body, told in peek()] == [(unfinished, "I-3,I-4")]
+    assert [(body, shown["leastpriv.alert_id"]) for body, shown in peek()] == [(unfinished, "I-3,I-4")]
     assert {message["body"] for message in stack.messages()} == {mixed}
     back = run_playbook(stack, "-e", "alert_id=I-3", *QUARANTINE, playbook="playbooks/redrive.yml")
     assert back.rc == 0, back.stdout
@@ -106,11 +106,11 @@ def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
     run = run_playbook(stack, "-vvv", *QUARANTINE)
     assert run.rc == 2, run.stdout
     assert stack.depth() == (0, 0)
-    told = {body: attributes for body, attributes in peek()}
-    assert set(told) == {sent["I-2"], sent["I-3"], '{"secret": "hunter2"'}, "byte for byte"
-    assert told[sent["I-2"]]["leastpriv.disposition"] == "refused"
-    assert "guardrail no_tags" in told[sent["I-2"]]["leastpriv.reason"]
-    assert told[sent["I-3"]]["leastpriv.alert_id"] == "I-3"
+    shown = {body: attributes for body, attributes in peek()}
+    assert set(shown) == {sent["I-2"], sent["I-3"], '{"secret": "hunter2"'}, "byte for byte"
+    assert shown[sent["I-2"]]["leastpriv.disposition"] == "refused"
+    assert "guardrail no_tags" in shown[sent["I-2"]]["leastpriv.reason"]
+    assert shown[sent["I-3"]]["leastpriv.alert_id"] == "I-3"
     assert "hunter2" not in run.stdout + run.stderr + json.dumps(run.report)
     assert run.report["quarantine"] == {"queue": "quarantine", "alerts": 3}
     assert "playbooks/redrive.yml -e alert_id=I-2" in run.alerts["I-2"]["reason"]
@@ -196,8 +196,8 @@ def test_three_slices_at_once_each_get_their_own_and_leave_the_rest(stack):
         inventory = stack.write_inventory(stack.folder / f"{account}.yml", **hosts)
         parts.append(("-i", str(inventory), "-e", '{"remediate_slice": true}'))
     runs = [start_playbook(stack, *part, artifacts=folders[name]) for name, part in zip(accounts, parts, strict=True)]
-    told = [run.communicate(timeout=180)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], told
+    shown = [run.communicate(timeout=180)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], shown
     for place, account in enumerate(accounts):
         alerts = read_report(folders[account])["alerts"]
         mine = {alert["alert_id"] for alert in alerts if alert["disposition"] == "remediated"}

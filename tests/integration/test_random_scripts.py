@@ -148,16 +148,16 @@ def play(real_cli, side, commands, review):
     for words, step in zip(commands, review["steps"], strict=True):
         if step["status"] == "unchanged" and step["operation"] in MADE_AGAIN:
             continue
-        status, told = real_cli.run(shlex.split(side.command(words))[1:], side.profile)
-        code = CODE.search(told)
+        status, shown = real_cli.run(shlex.split(side.command(words))[1:], side.profile)
+        code = CODE.search(shown)
         if step["status"] == "needed":
-            assert status == 0, (step["operation"], told)
+            assert status == 0, (step["operation"], shown)
         elif step["status"] == "unchanged":
-            assert status == 0 or (code and code[1] in ALREADY_SO), (step["operation"], told)
+            assert status == 0 or (code and code[1] in ALREADY_SO), (step["operation"], shown)
         elif step["status"] == "failed":
             said = CODE.search(review["reason"])
             assert status != 0, f"we say {review['reason']}, the CLI succeeds"
-            assert said is None or said[1] == code[1], (review["reason"], told)
+            assert said is None or said[1] == code[1], (review["reason"], shown)
             return
 
 

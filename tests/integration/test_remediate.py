@@ -274,11 +274,11 @@ def test_no_secret_is_shown_at_any_verbosity(stack):
     assert set(run.dispositions.values()) <= {"refused", "unsupported"}
     assert len(run.dispositions) == len(SCRIPTS_WITH_SECRETS)
     assert stack.changes() == []
-    told = run.stdout + run.stderr + "".join(file.read_text() for file in run.artifacts.glob("*/*"))
-    assert "hunter2" not in told
-    assert "by hand: aws iam delete-user --user-name alice" in told
-    assert stack.env["PRISMACLOUD_PASSWORD"] not in told
-    assert settings.BASE_SECRET_KEY not in told
+    shown = run.stdout + run.stderr + "".join(file.read_text() for file in run.artifacts.glob("*/*"))
+    assert "hunter2" not in shown
+    assert "by hand: aws iam delete-user --user-name alice" in shown
+    assert stack.env["PRISMACLOUD_PASSWORD"] not in shown
+    assert settings.BASE_SECRET_KEY not in shown
 
 
 def test_the_eleventh_policy_fails_or_is_consolidated_as_the_user_wants(stack):

@@ -46,7 +46,7 @@ class Rulebook(Playbook):
             start_new_session=True,
         )
 
-    def told(self):
+    def shown(self):
         self.log.seek(0)
         return self.log.read()
 
@@ -72,7 +72,7 @@ def rulebook(stack, *args, **variables):
     process = Rulebook(stack, *args, **variables)
     try:
         assert wait_until(lambda: process.poll() is not None or stack.calls(action="GetQueueAttributes"), IN_THE_END)
-        assert process.poll() is None, process.told()
+        assert process.poll() is None, process.shown()
         yield process
     finally:
         kill_run(process)
@@ -99,9 +99,9 @@ def test_an_alert_is_remediated_within_ten_seconds(stack):
             send_alert(stack, f"I-{user}", "payments", "user", user)
             if wait_until(lambda: stack.depth() == (0, 0), limit):
                 break
-            assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.told()
+            assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.shown()
         else:
-            pytest.fail(f"It took more than {limit} seconds each time:\n{running.told()}")
+            pytest.fail(f"It took more than {limit} seconds each time:\n{running.shown()}")
     assert attached(stack, "payments", "user", user) == [deny_policy_name(user, f"I-{user}")]
 
 
@@ -113,7 +113,7 @@ def test_a_storm_starts_no_overlapping_runs(stack):
         for alert_id, (account, user) in users.items():
             send_alert(stack, alert_id, account, "user", user)
             time.sleep(0.2)
-        assert wait_until(lambda: sum(map(len, running.dispositions())) >= STORM, IN_THE_END), running.told()
+        assert wait_until(lambda: sum(map(len, running.dispositions())) >= STORM, IN_THE_END), running.shown()
     assert stack.depth() == (0, 0)
     for alert_id, (account, user) in users.items():
         assert attached(stack, account, "user", user) == [deny_policy_name(user, alert_id)]
@@ -128,11 +128,11 @@ def test_a_failing_playbook_loses_nothing_and_is_tried_again(stack, tmp_path):
     stack.fault(action="CreatePolicy", code="AccessDenied", status=403, count=99)
     send_alert(stack, "I-1", "payments", "user", "alice")
     with rulebook(stack, impatient("remediate.yml", tmp_path), "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
-        assert wait_until(lambda: len(running.reports()) >= 2, IN_THE_END), running.told()
+        assert wait_until(lambda: len(running.reports()) >= 2, IN_THE_END), running.shown()
         assert running.dispositions()[:2] == [{"I-1": "failed"}] * 2
         assert sum(stack.depth()) == 1, "kept"
         stack.clear_faults()
-        assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.told()
+        assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.shown()
         assert running.poll() is None
     assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
 
@@ -145,8 +145,8 @@ def test_stopping_the_service_ends_the_run_and_gives_its_messages_back(stack):
     with rulebook(stack, *arguments, JAVA_TOOL_OPTIONS="-Xrs") as running:
         stack.wait_for_call(action="AttachUserPolicy")
         assert stack.depth() == (0, 1)
-        assert running.stop_as_systemd_does() == 0, running.told()
-        assert wait_until(lambda: stack.depth() == (1, 0), IN_THE_END), running.told()
+        assert running.stop_as_systemd_does() == 0, running.shown()
+        assert wait_until(lambda: stack.depth() == (1, 0), IN_THE_END), running.shown()
         assert running.dispositions() == [{"I-1": "failed"}]
         assert wait_until(lambda: not running.processes(), IN_THE_END)
 
@@ -222,11 +222,11 @@ def test_a_job_template_is_launched_again_only_when_its_job_has_ended(stack, con
     with rulebook(stack, *arguments, **environment) as running:
         for number in range(5):
             send_alert(stack, f"I-{number}", "payments", "user", f"user-{number}")
-        assert wait_until(lambda: controller.jobs, IN_THE_END), running.told()
+        assert wait_until(lambda: controller.jobs, IN_THE_END), running.shown()
         send_alert(stack, "I-5", "payments", "user", "user-5")
         time.sleep(5)
         (first,) = controller.jobs.values()
         assert (first["limit"], first["extra_vars"], first["status"]) == ("all", {}, "running")
         first["status"] = "failed"
-        assert wait_until(lambda: len(controller.jobs) == 2, IN_THE_END), running.told()
+        assert wait_until(lambda: len(controller.jobs) == 2, IN_THE_END), running.shown()
         assert stack.depth() == (6, 0), "not even a failing job loses anything"

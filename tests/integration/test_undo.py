@@ -199,14 +199,14 @@ def test_a_killed_run_is_undone(stack, is_applied):
 
 
 def test_nothing_is_undone_that_cannot_be_trusted(stack, applied):
-    for args, told in (
+    for args, output in (
         ((), "Say what to undo"),
         (("-e", "alert_id=I-9"), "No run changed anything for the alert 'I-9'"),
         (("-e", "run_id=20200101T000000Z-0000"), "has no such folder"),
     ):
         run = undo(stack, applied.run.artifacts, *args)
         assert run.rc == 2
-        assert told in run.stdout.replace("\n", " ").replace("  ", " ")
+        assert output in run.stdout.replace("\n", " ").replace("  ", " ")
     applied.journal.write_text(applied.journal.read_text().replace("alice", "mallory", 1))
     run = applied.undo()
     assert run.rc == 2

@@ -136,8 +136,8 @@ def test(python: Path, title: str) -> str:
     )
     print(ran.stdout[-4_000:] if ran.returncode else ran.stdout.splitlines()[-1], flush=True)
     counted = re.findall(r"(\d+) (passed|failed|errors?|skipped)", ran.stdout.splitlines()[-1])
-    told = ", ".join(f"{number} {what}" for number, what in counted)
-    return told if ran.returncode == 0 else f"failed: {told or 'pytest did not finish'}"
+    shown = ", ".join(f"{number} {what}" for number, what in counted)
+    return shown if ran.returncode == 0 else f"failed: {shown or 'pytest did not finish'}"
 
 
 if __name__ == "__main__":

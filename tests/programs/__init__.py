@@ -15,6 +15,6 @@ def path_of(*names: str) -> str:
     """Where the first of these programs is. Without any a developer's test is skipped, and CI's fails."""
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        told = f"there is no {' and no '.join(names)}: run tests/programs/install as root"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+        shown = f"there is no {' and no '.join(names)}: run tests/programs/install as root"
+        pytest.fail(shown) if os.environ.get("CI") else pytest.skip(shown)
     return found

@@ -122,10 +122,10 @@ def requests_of(call: Mapping[str, Any]) -> Iterator[Request]:
         return
     context = {key: call["parameters"][name] for key, name in CONTEXT.items() if name in call["parameters"]}
     kinds = reference()["iam"][call["action"]]["resource_types"]
-    for kind, told in kinds.items():
+    for kind, shown in kinds.items():
         if kind in (*NAMED, *GIVEN) or len(kinds) == 1:
             yield Request(f"iam:{call['action']}", _iam_arn(kind, call), context)
-        for depending in told["dependent_actions"]:
+        for depending in shown["dependent_actions"]:
             yield Request(depending, _iam_arn("role", call), {})
 
 

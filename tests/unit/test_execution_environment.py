@@ -56,9 +56,9 @@ def test_nothing_runs_as_root(context):
 
 
 def test_it_holds_what_is_tested_here(context):
-    told = DEFINITION["dependencies"]
-    assert told["ansible_core"]["package_pip"] == pinned("requirements.txt", "ansible-core")
-    assert told["ansible_runner"]["package_pip"] == pinned("requirements/dev.txt", "ansible-runner")
+    shown = DEFINITION["dependencies"]
+    assert shown["ansible_core"]["package_pip"] == pinned("requirements.txt", "ansible-core")
+    assert shown["ansible_runner"]["package_pip"] == pinned("requirements/dev.txt", "ansible-runner")
     assert (context / "_build" / "requirements.txt").read_text() == (ROOT / "requirements.txt").read_text()
     assert (context / "_build" / "bindep.txt").read_text() == (ROOT / "bindep.txt").read_text()
     [amazon] = yaml.safe_load((context / "_build" / "requirements.yml").read_text())["collections"]
@@ -68,8 +68,8 @@ def test_it_holds_what_is_tested_here(context):
 
 
 def test_an_image_of_somebody_else_gets_ranges_and_not_pins(context):
-    told = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())["dependencies"]
-    wanted = (ROOT / told["python"]).read_text().splitlines()
+    shown = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())["dependencies"]
+    wanted = (ROOT / shown["python"]).read_text().splitlines()
     assert wanted
     assert not [line for line in wanted if "==" in line]
 

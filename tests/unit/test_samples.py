@@ -59,8 +59,8 @@ def test_settings_where_ansible_does_not_read_them_are_found(tmp_path: Path, pla
     file = tmp_path / place
     file.parent.mkdir(parents=True)
     file.write_text("remediate_allow: []\n")
-    (told,) = unread_variable_files([tmp_path], [tmp_path / "inventory"])
-    assert told.startswith(f"{file} is not read")
+    (output,) = unread_variable_files([tmp_path], [tmp_path / "inventory"])
+    assert output.startswith(f"{file} is not read")
     assert unread_variable_files([tmp_path], [tmp_path]) == []
     file.write_text("ntp_servers: []\n")
     assert unread_variable_files([tmp_path], []) == []

@@ -53,7 +53,7 @@ def ours(text: str) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     return [(call.operation, dict(call.parameters)) for call in calls], [problem.message for problem in problems]
 
 
-def told(kinds: dict[str, str], messages: list[str]) -> list[str]:
+def shown(kinds: dict[str, str], messages: list[str]) -> list[str]:
     return [message for message in messages if any(re.match(pattern, message) for pattern in kinds)]
 
 
@@ -64,9 +64,9 @@ def check(aws_cli: Any, text: str, words: list[str], reuse: bool = False) -> str
     if expected is None:
         assert messages, text
         return "refused by both"
-    if not told(NOT_READ, messages):
+    if not shown(NOT_READ, messages):
         assert calls == [expected], text
-    assert told(STRICTER | NOT_READ, messages) == messages, f"{text}\nthe AWS CLI sends {expected}"
+    assert shown(STRICTER | NOT_READ, messages) == messages, f"{text}\nthe AWS CLI sends {expected}"
     return "stricter" if messages else "equal"
 
 
@@ -317,7 +317,7 @@ def test_what_is_refused_beyond_the_cli_is_of_a_known_kind(aws_cli: Any, text: s
 
 def test_an_address_is_not_fetched() -> None:
     """Not asked of the CLI: version 1 would fetch it, version 2 would send it as it is."""
-    assert told(NOT_READ, ours(f"{POLICY} https://example.com/policy.json")[1])
+    assert shown(NOT_READ, ours(f"{POLICY} https://example.com/policy.json")[1])
 
 
 @pytest.mark.parametrize("text", READ_ONLY)

@@ -19,7 +19,7 @@ CHILD = "import subprocess, conftest; subprocess.run(['grep', '-E', '^Sig(Blk|Ig
 def test_a_run_inherits_no_signal_that_is_ignored_or_blocked():
     names = " ".join(signum.name.removeprefix("SIG") for signum in ENDING)
     command = ["bash", "-c", f"trap '' {names}; exec \"$@\"", "bash", sys.executable, "-c", CHILD]
-    told = subprocess.run(command, cwd=ROOT / "tests", check=True, capture_output=True, text=True, timeout=60).stdout
-    masks = {name: int(mask, 16) for name, _colon, mask in (line.partition(":") for line in told.splitlines())}
+    shown = subprocess.run(command, cwd=ROOT / "tests", check=True, capture_output=True, text=True, timeout=60).stdout
+    masks = {name: int(mask, 16) for name, _colon, mask in (line.partition(":") for line in shown.splitlines())}
     assert masks["SigBlk"] == 0
     assert [signum.name for signum in ENDING if masks["SigIgn"] >> (signum - 1) & 1] == []

@@ -208,8 +208,8 @@ def test_resources_that_name_no_other_account_pass(resource):
 def test_all_problems_are_told_at_once_and_the_worst_decides():
     result = steps("aws iam delete-user --user-nam bob | cat; aws iam create-access-key; aws s3 ls")
     assert result["disposition"] == "refused"
-    for told in ("--user-nam", "the pipe", "create-access-key", "s3"):
-        assert told in result["reason"]
+    for printed in ("--user-nam", "the pipe", "create-access-key", "s3"):
+        assert printed in result["reason"]
 
 
 def test_a_script_that_only_reads_has_nothing_to_apply():

@@ -54,9 +54,9 @@ def run(env):
 def warnings(monkeypatch):
     from ansible.utils.display import Display
 
-    told = []
-    monkeypatch.setattr(Display, "warning", lambda _display, message, *_args, **_kwargs: told.append(message))
-    return told
+    shown = []
+    monkeypatch.setattr(Display, "warning", lambda _display, message, *_args, **_kwargs: shown.append(message))
+    return shown
 
 
 def dispositions(alerts):
@@ -130,16 +130,16 @@ def test_api_is_neither_asked_nor_needed_without_an_alert_for_it(stack, run, env
 
 
 @pytest.mark.parametrize(
-    ("unset", "told"),
+    ("unset", "shown"),
     [
         ("API_ENDPOINT", "API_ENDPOINT .* is not set"),
         ("PRISMACLOUD_PASSWORD", "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD"),
     ],
 )
-def test_missing_api_setting_gives_everything_back(stack, run, env, unset, told):
+def test_missing_api_setting_gives_everything_back(stack, run, env, unset, shown):
     env.delenv(unset)
     stack.send(nested_alert("I-1", PAYMENTS))
-    with pytest.raises(AnsibleLookupError, match=told):
+    with pytest.raises(AnsibleLookupError, match=shown):
         run(max_alerts=1)
     assert stack.depth() == (1, 0)
 
@@ -202,7 +202,7 @@ def test_user_s_filters(stack, run):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "shown"),
     [
         ({"max_alerts": 0}, "max_alerts is 0: give a number from 1"),
         ({"wait_seconds": 21}, "wait_seconds is 21: give a number from 1 to 20"),
@@ -220,10 +220,10 @@ def test_user_s_filters(stack, run):
         ({"max_alerts": "many"}, "max_alerts"),
     ],
 )
-def test_settings_that_mean_nothing_end_before_anything_else(stack, run, options, told):
+def test_settings_that_mean_nothing_end_before_anything_else(stack, run, options, shown):
     stack.send(nested_alert("I-1", PAYMENTS))
     stack.clear_calls()
-    with pytest.raises(AnsibleError, match=told):
+    with pytest.raises(AnsibleError, match=shown):
         run(**options)
     assert stack.calls(action="ReceiveMessage") == []
     assert stack.depth() == (1, 0)
@@ -400,8 +400,8 @@ def test_bodies_are_kept_for_a_quarantine_queue_and_in_no_result(stack, run, mon
 
 def test_quarantine_queue_that_cannot_be_used_ends_before_anything_else(stack, run):
     stack.send("x")
-    for named, told in (("nope", "Could not find the queue nope"), (stack.queue_url, "cannot be moved into itself")):
-        with pytest.raises(AnsibleLookupError, match=told):
+    for named, shown in (("nope", "Could not find the queue nope"), (stack.queue_url, "cannot be moved into itself")):
+        with pytest.raises(AnsibleLookupError, match=shown):
             run(quarantine_queue=named)
     assert [message["receive_count"] for message in stack.messages()] == [0]
 

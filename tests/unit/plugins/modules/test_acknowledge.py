@@ -98,7 +98,7 @@ def test_message_that_is_back_already_is_no_failure(queue):
 
 
 @pytest.mark.parametrize(
-    ("alert", "told"),
+    ("alert", "shown"),
     [
         ({"alert_id": "I-1", "disposition": "done", "receipts": []}, "disposition 'done'.*give one of remediated"),
         ({"alert_id": "I-1", "receipts": []}, "disposition None"),
@@ -107,8 +107,8 @@ def test_message_that_is_back_already_is_no_failure(queue):
         ({"alert_id": "I-1", "disposition": "failed", "receipts": ["x"]}, "has no receipts"),
     ],
 )
-def test_alert_that_does_not_say_enough(alert, told):
-    with pytest.raises(AlertError, match=f"Alert I-1 .*{told}"):
+def test_alert_that_does_not_say_enough(alert, shown):
+    with pytest.raises(AlertError, match=f"Alert I-1 .*{shown}"):
         sort_receipts([alert], check_mode=False)
 
 
@@ -259,10 +259,10 @@ def test_what_cannot_be_moved_is_given_back_and_told(stack, queue, quarantine, t
     wanted = sort_receipts(alerts, check_mode=False, has_quarantine=True)
     result = acknowledge(queue, wanted, open_quarantine=lambda: quarantine)
     assert (result["changed"], result["quarantined"]) == (False, [])
-    told = {entry["alert_id"]: (entry["wanted"], entry["reason"]) for entry in result["failed_receipts"]}
-    assert told["I-refused"] == (QUARANTINE, told["I-refused"][1])
-    assert "its body was not kept" in told["I-refused"][1]
-    assert "Could not send messages to the queue" in told["I-invalid"][1]
+    shown = {entry["alert_id"]: (entry["wanted"], entry["reason"]) for entry in result["failed_receipts"]}
+    assert shown["I-refused"] == (QUARANTINE, shown["I-refused"][1])
+    assert "its body was not kept" in shown["I-refused"][1]
+    assert "Could not send messages to the queue" in shown["I-invalid"][1]
     assert stack.depth() == (2, 0)
 
 

@@ -28,15 +28,15 @@ DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
 )
 def test_each_side_of_a_difference_is_text_that_compares_line_by_line(part, shown):
     needed = {"label": "I-1 do", "status": "needed", "before": {}, "after": part}
-    (told,) = differences([{"steps": [needed, {"status": "unchanged"}]}])
-    assert told == {"before_header": "I-1 do", "after_header": "I-1 do", "before": "", "after": shown}
+    (output,) = differences([{"steps": [needed, {"status": "unchanged"}]}])
+    assert output == {"before_header": "I-1 do", "after_header": "I-1 do", "before": "", "after": shown}
 
 
 def added(before, after):
     """The lines that are taken away, and those that come, as diff mode shows a step."""
     needed = {"label": "I-1 do", "status": "needed", "before": before, "after": after}
-    (told,) = differences([{"steps": [needed]}])
-    lines = list(difflib.ndiff(told["before"].splitlines(), told["after"].splitlines()))
+    (output,) = differences([{"steps": [needed]}])
+    lines = list(difflib.ndiff(output["before"].splitlines(), output["after"].splitlines()))
     return tuple([line[2:].strip() for line in lines if line.startswith(sign)] for sign in ("- ", "+ "))
 
 
@@ -53,7 +53,7 @@ def test_what_comes_to_a_list_changes_no_entry_that_is_there():
 def test_differences_that_cannot_be_shown_cost_one_alert_alone():
     odd = {"label": "I-1 do", "status": "needed", "before": {}, "after": {"document": "no document"}}
     fine = {"label": "I-2 do", "status": "needed", "before": {}, "after": {"trust": "{}"}}
-    assert [told["after_header"] for told in differences([{"steps": [odd]}, {"steps": [fine]}])] == ["I-2 do"]
+    assert [output["after_header"] for output in differences([{"steps": [odd]}, {"steps": [fine]}])] == ["I-2 do"]
 
 
 POLICY = "arn:aws:iam::123456789012:policy/p"
@@ -148,8 +148,8 @@ def test_no_command_about_a_protected_principal_is_told_to_be_run_by_hand(place)
     (seen,) = observed(of_both(*users), root="break glass")
     assert seen["disposition"] == "refused"
     assert [step["by_hand"] for step in seen["steps"]] == [user == "ann" for user in users]
-    told = seen["reason"].split("\n")[1:]
-    assert told == ["1 of 2 commands shown; the rest must not be run by hand either", "by hand: aws iam ann"]
+    output = seen["reason"].split("\n")[1:]
+    assert output == ["1 of 2 commands shown; the rest must not be run by hand either", "by hand: aws iam ann"]
 
 
 def test_the_runner_itself_is_protected_from_what_is_told_too():

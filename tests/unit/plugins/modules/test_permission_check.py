@@ -38,7 +38,7 @@ def decision(action, word, **more):
 
 
 @pytest.mark.parametrize(
-    ("more", "status", "told"),
+    ("more", "status", "shown"),
     [
         ({}, "missing", "not allowed with iam:PolicyARN arn:x: iam:AttachUserPolicy (implicitDeny)"),
         ({"MissingContextValues": ["aws:SourceIp"]}, "unknown", "it depends on aws:SourceIp"),
@@ -54,12 +54,12 @@ def decision(action, word, **more):
         ),
     ],
 )
-def test_what_is_not_allowed_is_told_with_whoever_does_not_allow_it(asked, more, status, told):
+def test_what_is_not_allowed_is_told_with_whoever_does_not_allow_it(asked, more, status, shown):
     allowed, refused = decision("iam:GetUser", "allowed"), decision("iam:AttachUserPolicy", "implicitDeny", **more)
     actions = ["iam:AttachUserPolicy", "iam:GetUser"]
     found = check(asked(ROLE, allowed, refused), "payments", actions, USER, {"iam:PolicyARN": "arn:x"})
     assert (found["subject"], found["status"]) == ("payments", status)
-    assert told in found["found"]
+    assert shown in found["found"]
     assert "iam:GetUser" not in found["found"]
     assert "playbooks/policies.yml" in found["next"]
 

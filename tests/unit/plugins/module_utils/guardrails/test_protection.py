@@ -94,8 +94,8 @@ def test_the_identity_that_runs_the_playbook_is_never_touched(caller, kind, name
     ],
 )
 def test_the_identities_that_a_run_depends_on_are_never_touched_in_their_own_account(runner, kind, name, is_protected):
-    told = protected(None, runners=[runner], kind=kind, name=name, arn=None)
-    assert (told is not None and f"{runner}, on which this run depends" in told) is is_protected
+    shown = protected(None, runners=[runner], kind=kind, name=name, arn=None)
+    assert (shown is not None and f"{runner}, on which this run depends" in shown) is is_protected
     assert "runs this playbook" in protected(None, runners=[runner], kind="role", name="runner", arn=None)
 
 

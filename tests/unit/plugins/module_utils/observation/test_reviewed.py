@@ -65,8 +65,8 @@ def golden(operation, account_id, made):
     for kind, written in WRITTEN.items():
         script = script.replace(written, made[kind])
     steps = translate(script, account_id, fixture["allow"])["steps"]
-    told = {"alert_id": operation, "message_id": operation, "account_id": account_id}
-    return {**told, "steps": steps, "allow": fixture["allow"]}
+    shown = {"alert_id": operation, "message_id": operation, "account_id": account_id}
+    return {**shown, "steps": steps, "allow": fixture["allow"]}
 
 
 def observed(account, alert):
@@ -81,7 +81,7 @@ def step(**changes):
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "shown"),
     [
         ([step()], []),
         ([step(), step()], ["it had 1 steps and has 2"]),
@@ -93,15 +93,15 @@ def step(**changes):
         ),
     ],
 )
-def test_what_has_changed_is_told_to_a_person(now, told):
-    assert changes_since([step()], now) == told
+def test_what_has_changed_is_told_to_a_person(now, shown):
+    assert changes_since([step()], now) == shown
 
 
 def test_what_else_has_changed_is_at_least_not_passed_over():
-    (told,) = changes_since([step()], [step(fingerprint="g")])
-    assert told == "step 1, attach-user-policy a: something else that it depends on is not what it was"
+    (shown,) = changes_since([step()], [step(fingerprint="g")])
+    assert shown == "step 1, attach-user-policy a: something else that it depends on is not what it was"
 
 
 def test_what_was_true_and_is_not_any_more_is_told():
-    (told,) = changes_since([step(status="unchanged")], [step(fingerprint="g")])
-    assert told.endswith("it was true, and is not any more")
+    (shown,) = changes_since([step(status="unchanged")], [step(fingerprint="g")])
+    assert shown.endswith("it was true, and is not any more")

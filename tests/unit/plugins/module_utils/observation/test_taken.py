@@ -321,15 +321,15 @@ MORE_POWERFUL = {
 }
 
 
-@pytest.mark.parametrize(("step", "change", "told"), MORE_POWERFUL.values(), ids=MORE_POWERFUL)
-def test_what_has_become_more_powerful_is_refused(case, step, change, told):
+@pytest.mark.parametrize(("step", "change", "shown"), MORE_POWERFUL.values(), ids=MORE_POWERFUL)
+def test_what_has_become_more_powerful_is_refused(case, step, change, shown):
     script, apply = step
     lines = case.journaled("aws iam " + script(case))
     apply(case)
     change(case)
     seen = case.undo(lines)
     assert seen["disposition"] == "refused", seen
-    assert told in seen["reason"]
+    assert shown in seen["reason"]
     assert "could give more access than there was before the run" in seen["reason"]
 
 

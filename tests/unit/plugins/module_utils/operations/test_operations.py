@@ -104,8 +104,8 @@ def test_our_own_modules_get_the_account_through_the_action_group():
 
 
 def test_every_rule_is_documented():
-    told = (ROOT / "docs" / "guardrails.md").read_text()
-    assert [rule for rule in RULES if f"| `{rule}` |" not in told] == []
+    shown = (ROOT / "docs" / "guardrails.md").read_text()
+    assert [rule for rule in RULES if f"| `{rule}` |" not in shown] == []
 
 
 def test_the_page_of_operations_is_not_stale(generator):

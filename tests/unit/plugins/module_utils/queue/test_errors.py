@@ -35,10 +35,10 @@ CLIENT = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="x", aws
 def test_every_error_says_what_to_do_next(code, advice):
     with pytest.raises(QueueError) as raised, attempting("receive messages from", CLIENT, "alerts"):
         raise ClientError({"Error": {"Code": code, "Message": "AWS says no"}}, "ReceiveMessage")
-    told = str(raised.value)
-    assert told.startswith("Could not receive messages from the queue alerts in region eu-west-1: ")
-    assert "AWS says no" in told
-    assert advice in told.split("Next: ")[1]
+    shown = str(raised.value)
+    assert shown.startswith("Could not receive messages from the queue alerts in region eu-west-1: ")
+    assert "AWS says no" in shown
+    assert advice in shown.split("Next: ")[1]
     assert raised.value.code == code
 
 

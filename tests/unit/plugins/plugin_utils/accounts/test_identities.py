@@ -64,7 +64,7 @@ CHAINS = {
 }
 
 
-@pytest.mark.parametrize(("profile", "arns", "calls"), [(name, *told) for name, told in CHAINS.items()])
+@pytest.mark.parametrize(("profile", "arns", "calls"), [(name, *shown) for name, shown in CHAINS.items()])
 def test_an_identity_is_followed_to_where_its_credentials_come_from(stack, learn, profile, arns, calls):
     assert learn([Identity(profile)]) == (arns, [])
     assert len(stack.calls(action="GetCallerIdentity")) == calls

@@ -22,9 +22,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.no_accounts
     ],
 )
 def test_the_likely_cause_is_named(around, says):
-    told = why_no_accounts(around)
-    assert told.startswith("Nothing was done: ")
-    assert says in told
+    shown = why_no_accounts(around)
+    assert shown.startswith("Nothing was done: ")
+    assert says in shown
 
 
 def look_up(**variables):

@@ -20,9 +20,9 @@ PAST, AHEAD = "2025-12-31T00:00:00Z", "2026-01-02T00:00:00Z"
 @pytest.mark.parametrize("count", [1, 4, 5, 40])
 def test_a_message_has_at_most_five_lines_and_names_everything(count):
     problems = [f"Problem {number}." for number in range(count)]
-    told = preflight.in_short(problems)
-    assert len(told.splitlines()) <= preflight.MAX_LINES
-    assert all(problem in told for problem in problems)
+    shown = preflight.in_short(problems)
+    assert len(shown.splitlines()) <= preflight.MAX_LINES
+    assert all(problem in shown for problem in problems)
 
 
 def test_hosts_are_named_where_a_problem_is_not_that_of_all():
@@ -56,12 +56,12 @@ def test_a_login_works_while_its_token_is_valid_or_can_be_renewed(tmp_path, toke
         (tmp_path / f"{hashlib.sha1(b'corp').hexdigest()}.json").write_text(json.dumps(token))
     configuration = {"profiles": {"base": {"sso_session": "corp"}, "top": {"role_arn": "r", "source_profile": "base"}}}
     problems = profile_problems(["top"], configuration, NOW, tmp_path)
-    assert [("aws sso login --profile base" in told, "Profile top" in told) for told in problems] == (
+    assert [("aws sso login --profile base" in shown, "Profile top" in shown) for shown in problems] == (
         [] if works else [(True, True)]
     )
 
 
 def test_a_byte_order_mark_is_named(tmp_path):
     (tmp_path / "config").write_bytes(b"\xef\xbb\xbf[default]\n")
-    (told,) = file_problems([tmp_path / "config", tmp_path / "absent"])
-    assert "byte order mark" in told
+    (shown,) = file_problems([tmp_path / "config", tmp_path / "absent"])
+    assert "byte order mark" in shown

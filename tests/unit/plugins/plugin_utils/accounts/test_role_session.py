@@ -88,16 +88,16 @@ def test_what_cannot_be_renewed_is_used_on_with_a_warning(stack, open_at):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "shown"),
     [
         ({"role_arn": "arn:aws:iam::1111:role/x\n[default]"}, "is not like arn:aws:iam::123456789012:role/name"),
         ({"profile": "nobody"}, "profile (nobody) could not be found. aws_profile beside role_arn"),
         ({"external_id": ""}, "sts:AssumeRole"),
     ],
 )
-def test_why_a_role_cannot_be_assumed(stack, open_at, change, told):
+def test_why_a_role_cannot_be_assumed(stack, open_at, change, shown):
     stack.fault(action="AssumeRole", code="AccessDenied", status=403)
     with pytest.raises(SessionError) as raised:
         open_at(wanted=replace(WANTED, **change))
-    assert told in str(raised.value)
+    assert shown in str(raised.value)
     assert not [*role_session.sessions_folder().glob("*")]

@@ -171,7 +171,7 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "shown"),
     [
         ({"operations": ["create-access-key"]}, "never run, and needs no permission"),
         ({"operations": ["attach-usr-policy"]}, "did you mean attach-user-policy?"),
@@ -186,8 +186,8 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
         ({"operatoins": "all"}, "There is no setting operatoins"),
     ],
 )
-def test_a_setting_that_means_nothing_is_told(settings, told):
-    with pytest.raises(AnsibleFilterError, match=re.escape(told)):
+def test_a_setting_that_means_nothing_is_told(settings, shown):
+    with pytest.raises(AnsibleFilterError, match=re.escape(shown)):
         made(**settings)
 
 

@@ -12,7 +12,7 @@ STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name"
         "command": SCRIPT, "by_hand": True}  # fmt: skip
 
 
-def told(disposition="failed", **more):
+def output(disposition="failed", **more):
     alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "account_id": "111122223333",
              "reason": "AWS said no", "script": SCRIPT, "steps": [STEP], **more}  # fmt: skip
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
@@ -22,7 +22,7 @@ def told(disposition="failed", **more):
 
 def test_script_translation_reason_and_what_is_left_are_told():
     assert (
-        told(policy="Least privilege", notes=["a note"])
+        output(policy="Least privilege", notes=["a note"])
         == """\
 I-1: failed, a step failed
   run         run-1, a review, nothing was changed
@@ -54,7 +54,7 @@ Commands to run manually, in this order, if the script is correct:
 def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_copying():
     hostile = "\x1b[2J\x1b]0;title\x07\u202e\r"
     step = {**STEP, "module": hostile, "args": {hostile: hostile}, "command": hostile}
-    text = told(script=f"aws iam x{hostile}", reason=hostile, policy=hostile, alert_id=hostile, steps=[step])
+    text = output(script=f"aws iam x{hostile}", reason=hostile, policy=hostile, alert_id=hostile, steps=[step])
     assert all(line.isprintable() for line in text.split("\n"))
     assert "NOT to copy" in text
     assert "to copy (never run" not in text
@@ -62,6 +62,6 @@ def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_c
 
 
 def test_an_alert_without_a_script_says_so():
-    text = told("unmapped_account", script=None, steps=[])
+    text = output("unmapped_account", script=None, steps=[])
     assert text.endswith("The run had no script from the vendor.")
     assert "Our translation" not in text

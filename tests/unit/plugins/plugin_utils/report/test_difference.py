@@ -11,19 +11,19 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference im
 DOCUMENT = {"Statement": [{"Resource": "*", "Action": "s3:*", "Effect": "Deny"}], "Version": "2012-10-17"}
 
 
-def told(before, after):
+def shown(before, after):
     return [f"{line.sign} {line.text}" for line in difference(before, after)]
 
 
 def test_what_is_new_is_added_and_what_goes_is_removed():
-    assert told({}, {"a": 1}) == ["+ {", '+   "a": 1', "+ }"]
-    assert told({"a": 1}, None) == ["- {", '-   "a": 1', "- }"]
-    assert told({"a": 1}, {"a": 2}) == ["  {", '-   "a": 1', '+   "a": 2', "  }"]
+    assert shown({}, {"a": 1}) == ["+ {", '+   "a": 1', "+ }"]
+    assert shown({"a": 1}, None) == ["- {", '-   "a": 1', "- }"]
+    assert shown({"a": 1}, {"a": 2}) == ["  {", '-   "a": 1', '+   "a": 2', "  }"]
 
 
 def test_equal_parts_are_shown_as_they_are():
-    assert told({"a": []}, {"a": []}) == ["  {", '    "a": []', "  }"]
-    assert told({}, None) == []
+    assert shown({"a": []}, {"a": []}) == ["  {", '    "a": []', "  }"]
+    assert shown({}, None) == []
 
 
 def test_a_policy_document_is_unfolded_in_the_order_that_people_write():

@@ -21,7 +21,7 @@ def alert(disposition, first_seen=None, steps=(), **more):
     return {**named, "disposition": disposition, "first_seen": first_seen, "steps": steps, **more}
 
 
-def told(*alerts, calls=(), check_mode=False, **more):
+def shown(*alerts, calls=(), check_mode=False, **more):
     run = report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:40Z", check_mode, **more))
     return metrics(run, calls)
 
@@ -38,7 +38,7 @@ def values(text):
 
 
 def test_openmetrics_and_prometheus_read_the_same():
-    text = told(alert("remediated", "2025-12-31T00:00:00Z", ["changed"]), calls=CALLS)
+    text = shown(alert("remediated", "2025-12-31T00:00:00Z", ["changed"]), calls=CALLS)
     families = list(openmetrics.text_string_to_metric_families(text))
     older = list(prometheus.text_string_to_metric_families(text))
     assert [(one.name, one.documentation) for one in families] == [(one.name, one.documentation) for one in older]
@@ -48,26 +48,26 @@ def test_openmetrics_and_prometheus_read_the_same():
 
 
 def test_alerts_are_counted_by_every_disposition():
-    found = values(told(alert("remediated"), alert("refused"), alert("refused"), tolerate=["refused"]))
+    found = values(shown(alert("remediated"), alert("refused"), alert("refused"), tolerate=["refused"]))
     assert found["leastpriv_alerts"] == {(word,): {"remediated": 1, "refused": 2}.get(word, 0) for word in BY_WORD}
     assert set(found["leastpriv_alerts_need_person"].values()) == {0}
-    assert values(told(alert("failed")))["leastpriv_alerts_need_person"][("failed",)] == 1
+    assert values(shown(alert("failed")))["leastpriv_alerts_need_person"][("failed",)] == 1
 
 
 def test_ages_are_those_at_the_end_of_the_run():
     seen = ("2026-01-01T00:00:00Z", "2025-12-31T00:01:40Z", "2026-01-01T00:01:30Z", "2027-01-01T00:00:00Z")
-    found = values(told(*(alert("failed", first_seen) for first_seen in seen), alert("invalid")))
+    found = values(shown(*(alert("failed", first_seen) for first_seen in seen), alert("invalid")))
     assert found["leastpriv_alert_oldest_age_seconds"] == {("failed",): 86_400}
     assert found["leastpriv_alert_median_age_seconds"] == {("failed",): 10}
 
 
 @pytest.mark.parametrize("first_seen", ["", "yesterday", 7, "9999-99-99"])
 def test_a_time_that_means_nothing_has_no_age(first_seen):
-    assert values(told(alert("failed", first_seen)))["leastpriv_alert_oldest_age_seconds"] == {}
+    assert values(shown(alert("failed", first_seen)))["leastpriv_alert_oldest_age_seconds"] == {}
 
 
 def test_the_run_is_told():
-    text = told(alert("planned", steps=["needed", "unchanged", "needed"]), check_mode=True, interrupted="SIGTERM")
+    text = shown(alert("planned", steps=["needed", "unchanged", "needed"]), check_mode=True, interrupted="SIGTERM")
     found = values(text)
     assert found["leastpriv_run_info"] == {("run-1", "1.0.0"): 1}
     assert found["leastpriv_run_finished_timestamp_seconds"] == {(): 1_767_225_700}
@@ -78,14 +78,14 @@ def test_the_run_is_told():
 
 
 def test_calls_and_throttles_are_told_by_operation():
-    found = values(told(calls=CALLS))
+    found = values(shown(calls=CALLS))
     assert found["leastpriv_api_calls"] == {("iam", "GetUser"): 7}
     assert found["leastpriv_api_throttles"] == {("iam", "GetUser"): 2}
 
 
 def test_no_text_of_an_alert_gets_in():
     fields = ("alert_id", "account", "account_name", "policy", "severity", "resource", "reason", "script")
-    text = told(alert("failed", **dict.fromkeys(fields, HOSTILE)), unsettled=[HOSTILE])
+    text = shown(alert("failed", **dict.fromkeys(fields, HOSTILE)), unsettled=[HOSTILE])
     assert "evil" not in text
     assert values(text)["leastpriv_run_unsettled"] == {(): 1}
 

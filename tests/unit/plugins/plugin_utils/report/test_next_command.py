@@ -11,7 +11,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 RUN = "20260101T000000Z-0000"
 
 
-def told(disposition, check_mode, undoes=()):
+def shown(disposition, check_mode, undoes=()):
     alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": disposition}
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
     return report(Run([alert], RUN, *times, check_mode, undoes=undoes))
@@ -20,13 +20,13 @@ def told(disposition, check_mode, undoes=()):
 @pytest.mark.parametrize(
     ("run", "following", "undoing"),
     [
-        (told("planned", True), f"remediate.yml -e remediate_plan={RUN}", None),
-        (told("planned", True, ["run-1"]), "playbooks/undo.yml -e run_id=run-1", None),
-        (told("planned", True, ["run-1", "run-2"]), "playbooks/undo.yml -e alert_id=I-1", None),
-        (told("refused", True), None, None),
-        (told("remediated", False), None, f"playbooks/undo.yml -e run_id={RUN}"),
-        (told("already_remediated", False), None, None),
-        (told("undone", False, ["run-1"]), None, None),
+        (shown("planned", True), f"remediate.yml -e remediate_plan={RUN}", None),
+        (shown("planned", True, ["run-1"]), "playbooks/undo.yml -e run_id=run-1", None),
+        (shown("planned", True, ["run-1", "run-2"]), "playbooks/undo.yml -e alert_id=I-1", None),
+        (shown("refused", True), None, None),
+        (shown("remediated", False), None, f"playbooks/undo.yml -e run_id={RUN}"),
+        (shown("already_remediated", False), None, None),
+        (shown("undone", False, ["run-1"]), None, None),
     ],
 )
 def test_what_follows_a_run_and_what_undoes_it(run, following, undoing):

@@ -15,7 +15,7 @@ def alert(number, disposition="refused", **more):
     return {**given, "disposition": disposition, **more}
 
 
-def told(*alerts, check_mode=False, url="", **more):
+def output(*alerts, check_mode=False, url="", **more):
     run = report(Run(alerts, "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", check_mode, **more))
     return notification(run, "/a/run-1/report.html", url)
 
@@ -26,7 +26,7 @@ def texts(message):
 
 
 def test_totals_mode_run_whom_it_needs_and_where_the_report_is():
-    message = told(alert(1), alert(2, "remediated"))
+    message = output(alert(1), alert(2, "remediated"))
     assert message["text"] == ("Leastpriv: 1 of 2 alerts needs attention. Applied. 1 remediated, 1 refused. Run run-1.")
     assert texts(message) == [
         "1 of 2 alerts needs attention",
@@ -37,7 +37,7 @@ def test_totals_mode_run_whom_it_needs_and_where_the_report_is():
 
 
 def test_a_review_a_link_and_messages_left_in_flight():
-    message = told(check_mode=True, url="https://reports.example/runs/", unsettled=["no <answer>"])
+    message = output(check_mode=True, url="https://reports.example/runs/", unsettled=["no <answer>"])
     assert texts(message)[1:] == [
         "Review: nothing was changed. no alerts.",
         "• Messages were left in flight: no &lt;answer&gt;",
@@ -47,7 +47,7 @@ def test_a_review_a_link_and_messages_left_in_flight():
 
 def test_an_alert_mentions_nobody_links_nowhere_and_hides_nothing():
     hostile = "<!channel> <https://evil.example|click> & \u202e"
-    message = told(alert(1, alert_id=hostile, account=hostile, reason=hostile))
+    message = output(alert(1, alert_id=hostile, account=hostile, reason=hostile))
     line = texts(message)[2]
     assert "<" not in line
     assert line.count("&lt;!channel&gt; &lt;https://evil.example|click&gt; &amp; \\u202e") == 3
@@ -56,7 +56,7 @@ def test_an_alert_mentions_nobody_links_nowhere_and_hides_nothing():
 
 
 def test_what_does_not_fit_into_a_block_is_counted():
-    message = told(*(alert(number, reason="&" * 5000) for number in range(1000)))
+    message = output(*(alert(number, reason="&" * 5000) for number in range(1000)))
     assert all(len(text) <= 3000 for text in texts(message))
     assert "2 more, see the report" not in texts(message)[2]
     shown = texts(message)[2].count("• ")

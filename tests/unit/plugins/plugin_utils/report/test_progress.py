@@ -61,8 +61,8 @@ def test_a_run_receives_looks_applies_and_settles():
     progress = Progress()
     assert progress.learn("payments", facts(run={"check_mode": False}), 0) == [RECEIVING]
     assert shown(progress, 0) == [RECEIVING]
-    told = progress.learn("payments", facts(translated={"payments": {"count": 2}, "dev": {"count": 1}}), 1)
-    assert told == ["payments: looking at 2 alerts", "dev: looking at 1 alert"]
+    output = progress.learn("payments", facts(translated={"payments": {"count": 2}, "dev": {"count": 1}}), 1)
+    assert output == ["payments: looking at 2 alerts", "dev: looking at 1 alert"]
     assert progress.learn("payments", observed("m1", "m1", "m2", "m2"), 2) == ["payments: 4 steps to apply"]
     assert progress.learn("dev", observed(), 2) == ["dev: nothing to apply"]
     assert progress.learn("payments", step("m1"), 3) == []
@@ -129,9 +129,9 @@ def test_more_accounts_than_rows_show_those_that_work():
     progress = begun(**{f"account{n}": 1 for n in range(10)})
     for finished in ("account0", "account1"):
         progress.learn(finished, observed(), 1)
-    told = shown(progress, 1, rows=4)
-    assert [line.split(" ")[0] for line in told[:3]] == ["account2", "account3", "account4"]
-    assert told[3] == "and 7 accounts more, 2 finished"
+    output = shown(progress, 1, rows=4)
+    assert [line.split(" ")[0] for line in output[:3]] == ["account2", "account3", "account4"]
+    assert output[3] == "and 7 accounts more, 2 finished"
 
 
 @pytest.mark.parametrize("columns", [1, 2, 10, 40, 80])

@@ -34,8 +34,8 @@ def test_a_failed_copy_is_said_once():
     ],
 )
 def test_whom_the_run_could_not_tell_is_said(result, says):
-    told = untold({"notification": result})
-    assert len(told) == len(says)
+    shown = untold({"notification": result})
+    assert len(shown) == len(says)
     for text in says:
-        assert text in told[0]
-        assert told[0].endswith("Check remediate_webhook_url. The run's result is not affected.")
+        assert text in shown[0]
+        assert shown[0].endswith("Check remediate_webhook_url. The run's result is not affected.")

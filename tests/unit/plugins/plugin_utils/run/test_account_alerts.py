@@ -38,5 +38,5 @@ def test_filters_gather_what_is_still_to_be_decided():
     assert alerts_of(entry) == [alerts[0]]
     translated = filter_loader.get("leastpriv.iam.translated").j2_function
     assert translated(to_text(alerts)) == translated(alerts)
-    (told,) = alerts_of(translated(alerts)["prod"])
-    assert (told["message_id"], told["disposition"]) == ("1", "refused")
+    (shown,) = alerts_of(translated(alerts)["prod"])
+    assert (shown["message_id"], shown["disposition"]) == ("1", "refused")

@@ -110,14 +110,14 @@ def test_without_a_command_line_of_ansible_the_documented_one(argv):
 
 def test_in_awx_the_template_and_its_questions():
     awx = {"awx_job_id": "7"}
-    told = next_step("remediate", PLAN, awx)
+    shown = next_step("remediate", PLAN, awx)
     assert (
-        told
+        shown
         == 'in AWX, launch the template "Leastpriv: apply a plan" as a run, and answer "Run id of the review" with r-1'
     )
-    told = next_step("undo", {"run_id": "r-0", "alert_id": "I-1,I-2"}, awx)
-    assert 'launch the template "Leastpriv: undo"' in told
-    assert '"Run id" with r-0 and "Only these alerts" with I-1,I-2' in told
+    shown = next_step("undo", {"run_id": "r-0", "alert_id": "I-1,I-2"}, awx)
+    assert 'launch the template "Leastpriv: undo"' in shown
+    assert '"Run id" with r-0 and "Only these alerts" with I-1,I-2' in shown
     assert "playbooks/redrive.yml (extra variables: alert_id: I-1)" in next_step("redrive", {"alert_id": "I-1"}, awx)
 
 

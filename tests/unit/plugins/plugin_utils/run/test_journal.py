@@ -125,13 +125,13 @@ def test_of_a_failure_the_message_is_kept_without_secrets():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [("", "no complete line"), ("{", "no complete line"), ("{}\n", "Line 1"), ('{"event": "run"}\n', "Line 1")],
 )
-def test_what_is_no_journal_is_told(path, text, told):
+def test_what_is_no_journal_is_told(path, text, shown):
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(JournalError, match=told):
+    with pytest.raises(JournalError, match=shown):
         read_journal(path)
 
 

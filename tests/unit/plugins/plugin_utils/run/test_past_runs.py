@@ -36,14 +36,14 @@ def artifacts(tmp_path):
     ("alert_id", "run_id", "found"), [("I-1", "", NEW), ("I-2", "", OLD), ("I-1", OLD, OLD), ("I-3", "", NEWEST)]
 )
 def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, run_id, found):
-    told = reported(alert_id, artifacts, run_id)
-    assert told == {
+    shown = reported(alert_id, artifacts, run_id)
+    assert shown == {
         "run_id": found, "mode": "apply", "finished": "2026", "alert": {"alert_id": alert_id, "reason": found}
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("alert_id", "run_id", "told"),
+    ("alert_id", "run_id", "shown"),
     [
         ("I-9", "", f"searched under .*: 3, the newest is {NEWEST}"),
         ("I-2", NEWEST, f"searched under .*: 1, the newest is {NEWEST}"),
@@ -52,8 +52,8 @@ def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, ru
         ("I-1", "*", "is not a run id"),
     ],
 )
-def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, told):
-    with pytest.raises(NotReported, match=told):
+def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, shown):
+    with pytest.raises(NotReported, match=shown):
         reported(alert_id, artifacts, run_id)
 
 
@@ -78,9 +78,9 @@ def test_a_plan_is_found_by_the_id_of_its_run_or_by_its_path(artifacts):
     assert plan_of(NEW, artifacts) == plan_of(str(file), "elsewhere") == {"run_id": "x"}
 
 
-@pytest.mark.parametrize(("named", "told"), [(OLD, f"no file .*{OLD}/plan.json"), ("*", r"no file \*")])
-def test_a_plan_that_is_not_there_is_told_with_where_it_was_looked_for(artifacts, named, told):
-    with pytest.raises(NotReported, match=told):
+@pytest.mark.parametrize(("named", "shown"), [(OLD, f"no file .*{OLD}/plan.json"), ("*", r"no file \*")])
+def test_a_plan_that_is_not_there_is_told_with_where_it_was_looked_for(artifacts, named, shown):
+    with pytest.raises(NotReported, match=shown):
         plan_of(named, artifacts)
 
 
@@ -126,7 +126,7 @@ def test_the_newest_run_that_changed_something_is_undone(journals, run_id, alert
 
 
 @pytest.mark.parametrize(
-    ("run_id", "alert_ids", "told"),
+    ("run_id", "alert_ids", "shown"),
     [
         ("", [], "Say what to undo"),
         ("", ["I-9"], "No run changed anything for the alert 'I-9'"),
@@ -135,8 +135,8 @@ def test_the_newest_run_that_changed_something_is_undone(journals, run_id, alert
         ("../..", [], "is not a run id"),
     ],
 )
-def test_what_cannot_be_undone_says_why(journals, run_id, alert_ids, told):
-    with pytest.raises(NotReported, match=re.escape(told)):
+def test_what_cannot_be_undone_says_why(journals, run_id, alert_ids, shown):
+    with pytest.raises(NotReported, match=re.escape(shown)):
         journaled(journals, run_id, alert_ids)
 
 

@@ -90,8 +90,8 @@ def test_what_an_account_may_not_have_is_named(given, says):
 
 
 def test_everything_that_is_wrong_is_named_at_once():
-    told = problems_of(max_changes=-1, min_age="soon", allow=["x"], api_version="v3")
-    assert [name in told for name in ("max_changes", "min_age", "allow", "api_version")] == [True] * 4
+    shown = problems_of(max_changes=-1, min_age="soon", allow=["x"], api_version="v3")
+    assert [name in shown for name in ("max_changes", "min_age", "allow", "api_version")] == [True] * 4
 
 
 def test_values_may_come_as_text_from_the_command_line():
@@ -114,8 +114,8 @@ def test_values_may_come_as_text_from_the_command_line():
     ],
 )
 def test_a_name_that_is_not_a_setting_is_named(name, says):
-    (told,) = unknown_names([name, "remediate_allow"])
-    assert says in told
+    (shown,) = unknown_names([name, "remediate_allow"])
+    assert says in shown
 
 
 def test_variables_of_others_are_left_alone():

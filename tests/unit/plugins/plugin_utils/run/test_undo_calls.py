@@ -68,5 +68,5 @@ def test_without_what_was_there_the_table_tells():
 
 
 def test_a_command_can_be_copied():
-    told = command("TagUser", {"UserName": "o'neil $HOME", "Tags": [{"Key": "a b", "Value": ""}], "Force": True})
-    assert told == """aws iam tag-user --user-name 'o'"'"'neil $HOME' --tags '{"Key": "a b", "Value": ""}' --force"""
+    output = command("TagUser", {"UserName": "o'neil $HOME", "Tags": [{"Key": "a b", "Value": ""}], "Force": True})
+    assert output == """aws iam tag-user --user-name 'o'"'"'neil $HOME' --tags '{"Key": "a b", "Value": ""}' --force"""

@@ -107,9 +107,9 @@ def test_odd_scripts(text):
     script = parse(text)
     names, messages = ODD[text]
     assert [command.words[1].value for command in script.commands] == names
-    told = [problem.message for problem in script.problems]
-    assert len(told) == len(messages), told
-    assert all(part in message for part, message in zip(messages, told, strict=True)), told
+    shown = [problem.message for problem in script.problems]
+    assert len(shown) == len(messages), shown
+    assert all(part in message for part, message in zip(messages, shown, strict=True)), shown
 
 
 def test_problems_inside_a_command_belong_to_it():

@@ -34,8 +34,8 @@ def test_line_and_column(text, offset, place):
 
 def test_a_problem_shows_its_place_and_what_to_do():
     text = "aws iam create-user\naws iam get-user || true"
-    told = describe(text, [Problem("unsupported", "`||` is not", 37, 2, "Use &&.")])
-    assert told.splitlines() == [
+    output = describe(text, [Problem("unsupported", "`||` is not", 37, 2, "Use &&.")])
+    assert output.splitlines() == [
         "line 2, column 18: `||` is not",
         "  | aws iam get-user || true",
         "  |                  ^^",
@@ -85,11 +85,11 @@ def test_a_place_at_or_after_the_end_is_no_error(offset):
 
 def test_problems_are_told_in_the_order_of_the_text_and_not_all_of_many():
     text = "x" * 100
-    told = describe(text, [unsupported(f"problem {at}", at, at + 1) for at in reversed(range(MAX_SHOWN + 3))])
-    assert [line.split(": ")[1] for line in told.splitlines() if line.startswith("line ")] == [
+    output = describe(text, [unsupported(f"problem {at}", at, at + 1) for at in reversed(range(MAX_SHOWN + 3))])
+    assert [line.split(": ")[1] for line in output.splitlines() if line.startswith("line ")] == [
         f"problem {at}" for at in range(MAX_SHOWN)
     ]
-    assert told.splitlines()[-1] == "and 3 more problems after these"
+    assert output.splitlines()[-1] == "and 3 more problems after these"
 
 
 def test_no_problems_are_no_text():
@@ -98,6 +98,6 @@ def test_no_problems_are_no_text():
 
 def test_secrets_are_masked():
     text = "aws iam create-login-profile --password hunter2 | cat"
-    told = describe(text, [unsupported("the pipe", text.index("|"), text.index("|") + 1)])
-    assert "hunter2" not in told
-    assert "--password ******* | cat" in told
+    output = describe(text, [unsupported("the pipe", text.index("|"), text.index("|") + 1)])
+    assert "hunter2" not in output
+    assert "--password ******* | cat" in output

@@ -165,8 +165,8 @@ def test_all_problems_are_told_at_once():
         "aws --profile x iam create-policy --policy-nam 'a b' --polic y --path x --zzz 1 --description "
         "&& aws iam creat-user; aws ec2 x and aws iam delete-user --user-name <x>"
     )
-    told = [problem.message for call in resolved(text) for problem in call.problems]
-    assert [" ".join(message.split()[:4]) for message in told] == [
+    shown = [problem.message for call in resolved(text) for problem in call.problems]
+    assert [" ".join(message.split()[:4]) for message in shown] == [
         "create-policy lacks --policy-document",
         "--profile redirects the change",
         "--policy-name must match [\\w+=,.@-]+",
@@ -351,8 +351,8 @@ def test_no_text_is_an_error():
         script = parse(text)
         calls = [resolve(command) for command in script.commands]
         problems = [*script.problems, *(problem for call in calls for problem in call.problems)]
-        told = describe(text, problems)
-        assert bool(told) == bool(problems)
+        shown = describe(text, problems)
+        assert bool(shown) == bool(problems)
         assert all(0 <= problem.offset <= len(text) and problem.length > 0 for problem in problems)
         assert all(problem.kind in ("unsupported", "refused", "not_aws") for problem in problems)
-        assert all(line.isprintable() for line in told.split("\n")), told
+        assert all(line.isprintable() for line in shown.split("\n")), shown

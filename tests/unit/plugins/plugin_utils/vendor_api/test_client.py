@@ -165,7 +165,7 @@ STATUS = '[{"i18nKey":"invalid_alert_id","severity":"error","subject":"alerts"}]
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "shown"),
     [
         (STATUS, '("invalid_alert_id (alerts)")'),
         ('[{"i18nKey":"a","severity":"error","subject":null},{"i18nKey":"b"}]', '("a, b")'),
@@ -178,10 +178,10 @@ STATUS = '[{"i18nKey":"invalid_alert_id","severity":"error","subject":"alerts"}]
         (f'[{{"i18nKey":"bad_password","subject":"{VENDOR_PASSWORD}"}}]', '("bad_password (********)")'),
     ],
 )
-def test_the_header_s_reason_is_in_the_message(stack, connect, header, told):
+def test_the_header_s_reason_is_in_the_message(stack, connect, header, shown):
     stack.api_fault(endpoint="remediation", status=409, headers={"x-redlock-status": header})
     reason = connect().scripts(["I-1"])["I-1"].reason
-    assert told in reason
+    assert shown in reason
     assert VENDOR_PASSWORD not in reason
 
 

@@ -75,10 +75,10 @@ def test_without_proc_ps_is_asked(monkeypatch, started, tmp_path):
     assert processes.alive_of([process.pid]) == expected == {process.pid}
 
 
-def start_without_end(told, moment):
+def start_without_end(shown, moment):
     while True:
-        told.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
-        told.flush()
+        shown.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
+        shown.flush()
 
 
 @pytest.mark.parametrize("_time", range(5))
@@ -88,8 +88,8 @@ def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path
     path = tmp_path / "pids"
     # Other tests have sleepers, too.
     moment = f"60.{os.getpid():08}{_time}"
-    with path.open("w") as told:
-        worker = context.Process(target=start_without_end, args=[told, moment])
+    with path.open("w") as shown:
+        worker = context.Process(target=start_without_end, args=[shown, moment])
         worker.start()
     while path.read_text().count("\n") < 20:
         time.sleep(0.01)
