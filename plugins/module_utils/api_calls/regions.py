@@ -29,6 +29,23 @@ def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
     return next((region for region in named if region), None) or partition_region(partition)
 
 
+def region_of_profile(profile=None):
+    """The region for calls with a profile (None: that of the environment), by the same rule; its role names the partition.
+
+    A profile that cannot be read has no region of its own: who makes the client says so.
+    """
+    # Only now: most often a region is named.
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        settings = Session(profile=profile or None).get_scoped_config()
+    except (BotoCoreError, UnicodeError):
+        settings = {}
+    partition = settings.get("role_arn", f"arn:{AWS}:").split(":")[1:2] or [AWS]
+    return choose_region(of_profile=settings.get("region"), partition=partition[0])
+
+
 def partition_region(partition):
     """The region in which a partition's global services are, such as IAM; an unknown partition has that of `aws`."""
     regions = _partition_regions()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import region_of_profile
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.address import (
     checked_name,
     checked_url,
@@ -130,12 +131,12 @@ def connection(
 ) -> dict[str, Any]:
     """The extra parameters for `client("sqs", …)` of amazon.aws's base classes.
 
-    The region of an AWS queue URL takes precedence, because a request for that queue must be signed for it. Parameters
-    that are None are left to boto3's usual chain. A named profile takes precedence over access keys in the environment.
+    The region of an AWS queue URL takes precedence, because a request for that queue must be signed for it. A named
+    profile takes precedence over access keys in the environment.
     """
     return {
         "profile_name": profile or None,
-        "region": queue_region(queue_url) or region or None,
+        "region": queue_region(queue_url) or region or region_of_profile(profile),
         "endpoint": endpoint_url or queue_endpoint(queue_url),
         "verify": None,
         "aws_config": CLIENT_CONFIG,

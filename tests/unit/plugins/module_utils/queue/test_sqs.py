@@ -93,6 +93,42 @@ def test_connection_takes_the_url_s_region_first():
     assert sqs.connection(fips, None, None, "http://x")["endpoint"] == "http://x"
 
 
+PROFILES = """
+[profile near]
+region = eu-west-3
+[profile iso]
+role_arn = arn:aws-iso:iam::111122223333:role/x
+[profile odd]
+role_arn = x
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "profile", "given", "environment", "region"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/1/q", "near", "eu-central-1", {"AWS_REGION": "eu-west-2"}, "eu-west-1"),
+        (None, "near", "eu-central-1", {"AWS_REGION": "eu-west-2"}, "eu-central-1"),
+        (None, "near", None, {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-2"),
+        (None, "near", "", {"AWS_DEFAULT_REGION": "eu-north-1"}, "eu-north-1"),
+        (None, "near", None, {}, "eu-west-3"),
+        (None, None, None, {"AWS_PROFILE": "near"}, "eu-west-3"),
+        (None, "iso", None, {}, "us-iso-east-1"),
+        (None, "odd", None, {}, "us-east-1"),
+        (None, "no-such", None, {}, "us-east-1"),
+        ("http://127.0.0.1:9/q", None, None, {}, "us-east-1"),
+    ],
+)
+def test_the_queue_s_region_is_found_by_the_rule_of_all_calls(
+    monkeypatch, tmp_path, url, profile, given, environment, region
+):
+    (tmp_path / "config").write_text(PROFILES)
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert sqs.connection(url, profile, given, None)["region"] == region
+
+
 def test_receive_hides_and_tells_time_and_count(stack, queue):
     message_id = stack.send("hello ü")
     [message] = receive(queue)
