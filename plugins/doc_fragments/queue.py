@@ -69,8 +69,8 @@ options:
   region:
     description:
       - The region of the queue, where O(queue_url) does not say it.
-      - Without it E(AWS_DEFAULT_REGION) counts, then the profile's region, then V(us-east-1) or what it is in the partition
-        of the profile's role.
+      - Without it E(AWS_DEFAULT_REGION) counts, then the profile's region, then V(us-east-1) or its counterpart in the
+        partition of the profile's role.
     type: str
     aliases: [aws_region]
     env:

@@ -30,9 +30,11 @@ def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
 
 
 def region_of_profile(profile=None):
-    """The region for calls with a profile (None: that of the environment), by the same rule; its role names the partition.
+    """The region for calls with a profile, by the same rule; the profile's role names the partition.
 
-    A profile that cannot be read has no region of its own: who makes the client says so.
+    :param profile: its name; None for that of the environment.
+
+    A profile that cannot be read has no region of its own; creating a client with it raises the error.
     """
     # Only now: most often a region is named.
     from botocore.exceptions import BotoCoreError
