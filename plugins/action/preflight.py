@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +26,14 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import
 
 CHECKS = ("accounts", "hosts", "artifacts", "profiles", "queue", "api")
 API_VARIABLES = ("API_ENDPOINT", "PRISMACLOUD_URL", "PRISMACLOUD_USERNAME", "PRISMACLOUD_PASSWORD", "AUTH_KEY")
+# The checks of a run that receives alerts.
+RECEIVING = {"accounts", "queue"}
+INTERRUPTION = "ansible_collections.leastpriv.iam.plugins.callback.interruption"
+WITHOUT_CALLBACK = (
+    "The callback leastpriv.iam.interruption is not enabled: if this run breaks off, its messages stay hidden until "
+    "their visibility timeout has passed. Set ANSIBLE_CALLBACKS_ENABLED=leastpriv.iam.preload,"
+    "leastpriv.iam.interruption, or callbacks_enabled in ansible.cfg."
+)
 ADVICE = "Correct it: nothing is received before."
 
 
@@ -49,7 +58,7 @@ class ActionModule(ActionBase):
         missing = preflight.program_problems()
         problems = missing or list(dict.fromkeys(" ".join(problem.split()) for problem in self._problems()))
         answer = {**result, "changed": False}
-        if warnings := self._expired():
+        if warnings := [*self._expired(), *self._without_callback()]:
             answer["warnings"] = warnings
         if self.is_doctor and not missing:
             return answer | {"findings": findings(problems)}
@@ -161,6 +170,11 @@ class ActionModule(ActionBase):
             for entry in entries
             if entry not in kept
         ]
+
+    def _without_callback(self) -> list[str]:
+        """Only a callback sees a run break off; Ansible loads those that its configuration names."""
+        is_loaded = INTERRUPTION in sys.modules
+        return [WITHOUT_CALLBACK] if RECEIVING.issubset(self.checks) and not is_loaded else []
 
 
 def findings(problems: list[str]) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -152,8 +153,9 @@ def _become_problems(become: Any) -> list[str]:
     return [f"ansible_become is set, but modules run on the controller as they are: {advice}."] if is_set else []
 
 
+@functools.cache
 def interpreter_problems(interpreter: str) -> list[str]:
-    """Why modules cannot run in a Python of the controller."""
+    """Why modules cannot run in a Python of the controller. It is started, once for all hosts."""
     if interpreter == sys.executable or not os.path.isabs(interpreter):
         return []
     advice = BY_PLAY.format('ansible_python_interpreter: "{{ ansible_playbook_python }}"')

@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
@@ -38,6 +39,20 @@ def test_what_is_missing_is_named_with_how_to_install_it(monkeypatch):
     library, collection = preflight.program_problems()
     assert library == f"Not installed: no_such_library. Run {sys.executable} -m pip install no_such_library."
     assert collection == "Not installed: no.such. Run ansible-galaxy collection install no.such."
+
+
+def test_the_interpreter_of_many_accounts_is_started_once(monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        preflight.subprocess, "run", lambda words, **kwargs: started.append(words) or SimpleNamespace(returncode=0)
+    )
+    preflight.interpreter_problems.cache_clear()
+    play = preflight.Play(True, "linear", False, "leastpriv.iam.warm", False, applies=True)
+    settings = {"reached_by": {"interpreter": "/usr/bin/other-python"}}
+    hosts = [preflight.Host(str(number), settings) for number in range(10)]
+    assert preflight.play_problems(play, hosts) == []
+    assert started == [["/usr/bin/other-python", "-c", "import boto3"]]
+    preflight.interpreter_problems.cache_clear()
 
 
 @pytest.mark.parametrize(
