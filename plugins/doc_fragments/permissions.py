@@ -11,7 +11,7 @@ class ModuleDocFragment:
 options:
   _input:
     description:
-      - What decides about the permissions. Whatever is empty or missing has its default.
+      - The settings of the permissions. An empty or missing setting has its default.
       - Lists may be texts with commas, as C(-e) gives them.
     type: dict
     required: true

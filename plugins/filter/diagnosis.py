@@ -11,7 +11,7 @@ short_description: Show what the doctor has found
 description:
   - One line for each subject where everything is as it should be. For everything else what was tried, what came of it
     and what to do next.
-  - Control characters are escaped, so that nothing steers a terminal.
+  - Control characters are escaped, so text cannot control a terminal.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -43,7 +43,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.finding import STATU
 
 
 def diagnosis(findings: list[dict[str, str]], verbose: bool = False) -> str:
-    """See DOCUMENTATION. Subjects stand in their own order, the findings of each with the worst first."""
+    """See DOCUMENTATION. Subjects keep their order; the worst findings of each are first."""
     subjects = dict.fromkeys(one["subject"] for one in findings)
     lines = [
         line for subject in subjects for line in _lines([one for one in findings if one["subject"] == subject], verbose)
@@ -55,14 +55,14 @@ def _lines(findings: list[dict[str, str]], verbose: bool) -> list[str]:
     shown = [one for one in findings if verbose or one["status"] != "ok"]
     if not shown:
         return [f"{findings[0]['subject']}: ok ({len(findings)} checks)"]
-    return [line for one in sorted(shown, key=_rank) for line in _told(one)]
+    return [line for one in sorted(shown, key=_rank) for line in _finding_lines(one)]
 
 
 def _rank(finding: dict[str, str]) -> int:
     return STATUSES.index(finding["status"])
 
 
-def _told(finding: dict[str, str]) -> list[str]:
+def _finding_lines(finding: dict[str, str]) -> list[str]:
     first, *others = finding["next"].split("\n")
     advice = [f"  next:  {first}", *(f"    {line}" for line in others)] if first else []
     return [

@@ -22,7 +22,7 @@ options:
     type: dict
     required: true
   settings:
-    description: What P(leastpriv.iam.settings#lookup) returned for each account, to say where nobody is protected.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account.
     type: list
     elements: dict
     default: []
@@ -90,10 +90,10 @@ def _protection(
     if open_to_all:
         more = f" and {len(open_to_all) - MAX_NAMED} more" if len(open_to_all) > MAX_NAMED else ""
         where = ", ".join(open_to_all[:MAX_NAMED]) + more
-        told = f"no principals are protected in {where}: a script may lock out any user or role there"
+        found = f"no principals are protected in {where}: a script may lock out any user or role there"
         example = example_entries(sorted({str(account_id) for account_id in account_ids}), partition)
         advice = f"List those that others depend on, in the group_vars of aws_accounts, for example:\n{example}"
-        yield finding("guardrails", "advice", tried, told, advice)
+        yield finding("guardrails", "advice", tried, found, advice)
     elif settings:
         yield finding("guardrails", "ok", tried, "every account has protected principals")
 

@@ -10,7 +10,7 @@ version_added: 1.0.0
 short_description: Show a report as a web page
 description:
   - Makes C(report.html), one file that needs nothing else and loads nothing, for a screen of any size and for paper.
-  - Everything that comes from the alerts is escaped; characters that cannot be seen are spelt out.
+  - Everything that comes from the alerts is escaped; invisible characters are escaped, too.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input

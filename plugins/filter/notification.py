@@ -10,7 +10,7 @@ version_added: 1.0.0
 short_description: Tell a run in a few lines, for a chat
 description:
   - Makes the body of a request to a webhook, JSON that Slack accepts, of the report of a run.
-  - Text of the alerts is escaped, so that it can mention nobody and link nowhere.
+  - Text of the alerts is escaped, so it cannot mention people or create links.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input, report_file

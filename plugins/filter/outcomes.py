@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: outcomes
 version_added: 1.0.0
-short_description: Tell what became of each alert
+short_description: Decide the outcome of each alert
 description:
   - Joins translation, observation and the results of the modules into one disposition per alert.
   - Goes by what each account has left, also where it dropped out.

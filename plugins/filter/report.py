@@ -43,7 +43,7 @@ options:
     type: bool
     required: true
   tolerate:
-    description: Dispositions that nobody needs to look at.
+    description: Dispositions that do not need attention.
     type: list
     elements: str
     default: []
@@ -53,7 +53,7 @@ options:
     elements: dict
     default: []
   unsettled:
-    description: What kept messages from being deleted or given back.
+    description: Why messages could not be deleted or released.
     type: list
     elements: str
     default: []
@@ -106,7 +106,7 @@ _value:
       type: dict
       sample: {"remediated": 3}
     needs_person:
-      description: Those of them that somebody has to look at.
+      description: Those of them that need attention.
       type: dict
     verdict:
       description: The result in one sentence.
@@ -116,7 +116,7 @@ _value:
       type: list
       elements: str
     unsettled:
-      description: What kept messages from being deleted or given back.
+      description: Why messages could not be deleted or released.
       type: list
       elements: str
     alerts:

@@ -57,7 +57,7 @@ _value:
       description: V(unsupported), V(refused), V(not_aws), V(not_remediable), or null when the steps can be applied.
       type: str
     reason:
-      description: Why there are no steps, for a person; with line, column and caret where a place is meant.
+      description: Why there are no steps, for people; with line, column and a caret for each problem in the script.
       type: str
     notes:
       description: What was left out because it changes nothing, such as C(--output) or a C(list-) command.
@@ -96,10 +96,10 @@ _value:
           description: The module's options.
           type: dict
         line:
-          description: Where the command stands in the script.
+          description: The line of the command in the script.
           type: int
         column:
-          description: Where the command stands in its line.
+          description: The column of the command in its line.
           type: int
         command:
           description: The command's text.
@@ -114,7 +114,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation i
 def steps(script, account_id, allow=()):
     """See DOCUMENTATION.
 
-    :raises AnsibleFilterError: for an account_id that is none, or without botocore.
+    :raises AnsibleFilterError: for an invalid account_id, or without botocore.
     """
     try:
         return translate(script, account_id, allow)

@@ -10,7 +10,7 @@ version_added: 1.0.0
 short_description: Tell at length what a run reported about an alert
 description:
   - The vendor's script to copy, its translation, and why it was applied or not.
-  - Control characters are escaped, so that they cannot steer a terminal.
+  - Control characters are escaped, so they cannot control a terminal.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -23,7 +23,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what became of an alert
+- name: Show the outcome of an alert
   ansible.builtin.debug:
     msg: "{{ lookup('leastpriv.iam.reported', 'I-1', artifacts_dir='artifacts') | leastpriv.iam.story }}"
 """

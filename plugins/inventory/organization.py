@@ -15,7 +15,7 @@ description:
     have one name, both names end with the account's id.
   - Each organizational unit is a group, named C(ou_) and its path (C(ou_workloads_prod)), which holds the groups of the
     units in it. Each tag of an account is a group C(tag_<key>_<value>).
-  - Names and tags are set by others, so they are never templates. Whoever may tag or move accounts decides what is in a
+  - Names and tags are set by others, so they are never templates. Who may tag or move accounts decides what is in a
     group, and with that which variables in C(group_vars) and which C(--limit) hold for it.
   - Uses a YAML configuration file that ends with C(organization.yml) or C(organization.yaml).
 author:
@@ -28,7 +28,7 @@ options:
   role_name:
     description:
       - The name of the role to assume in each account, with its path where it has one.
-      - C({account_id}) and C({account_name}) are put in. An account of which that makes no role's name is left out,
+      - C({account_id}) and C({account_name}) are replaced. An account without a valid role name is left out,
         with a warning.
     type: str
     required: true
@@ -79,7 +79,7 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/leastpriv
 cache_timeout: 3600
 
-# What holds for all accounts stands in group_vars/aws_accounts.yml, or here:
+# Settings of all accounts are in group_vars/aws_accounts.yml, or here:
 # compose:
 #   external_id: "'4711'"
 """
@@ -187,7 +187,7 @@ class InventoryModule(AWSInventoryBase):
         self._construct(host, self.inventory.get_host(host).get_vars())
 
     def _construct(self, host: str, variables: dict[str, Any]) -> None:
-        """What the user's own configuration makes of it."""
+        """The account by the user's own configuration."""
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)

@@ -131,7 +131,7 @@ class InventoryModule(BaseInventoryPlugin):
             sts = session.client("sts", choose_region(of_profile=session.region_name))
             return sts.get_caller_identity()["Account"]
         except NoCredentialsError:
-            self.display.vvv(f"Profile {profile} has no credentials, so it is no account.")
+            self.display.vvv(f"Profile {profile} has no credentials, so it is not an account.")
         except (BotoCoreError, ClientError) as error:
             self.display.warning(f"Profile {profile} is left out: STS does not tell its account: {error}")
         return None

@@ -12,8 +12,8 @@ description:
   - Tells how often each operation of AWS and of the vendor's API has been called since C(ansible-playbook) was started,
     and how often it was throttled. Every try counts, as it does for who limits the rate.
   - Known are the calls of P(leastpriv.iam.alerts#lookup), and those of all modules that the connection
-    P(leastpriv.iam.warm#connection) runs. With P(ansible.builtin.local#connection) modules start where nobody can
-    count, so that their operations are left out.
+    P(leastpriv.iam.warm#connection) runs. With P(ansible.builtin.local#connection) modules start where calls cannot be
+    counted, so their operations are left out.
 author:
   - The Leastpriv team (!UNKNOWN)
 """

@@ -55,7 +55,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint 
 
 SUBJECT = "API"
 CALLS = Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)
-INSECURE = "validate_certs is false: whoever stands between you and the API can dictate the scripts"
+INSECURE = "validate_certs is false: anyone between you and the API can replace the scripts"
 
 
 class LookupModule(LookupBase):
@@ -79,11 +79,11 @@ class LookupModule(LookupBase):
 
     def _advice(self, endpoint: Any) -> list[dict[str, str]]:
         token = "AUTH_KEY holds a token, which lives ten minutes: no schedule can rely on it"
-        told = {
+        advices = {
             endpoint.warning or "": "Write the API's own address into API_ENDPOINT.",
             "" if self.get_option("api_password") else token: "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD.",
             "" if self.get_option("validate_certs") else INSECURE: "Set REQUESTS_CA_BUNDLE to the CA that is meant.",
         }
         return [
-            finding(SUBJECT, "advice", "read the settings", found, advice) for found, advice in told.items() if found
+            finding(SUBJECT, "advice", "read the settings", found, advice) for found, advice in advices.items() if found
         ]

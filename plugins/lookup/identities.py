@@ -70,8 +70,8 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         wanted = [Identity(str(self.get_option("queue_profile") or ""))]
         for host in self.get_option("hosts"):
-            told = {field: str(host.get(field) or "") for field in FIELDS}
-            wanted.append(Identity(**told, is_base=bool(told["role_arn"])))
+            fields = {field: str(host.get(field) or "") for field in FIELDS}
+            wanted.append(Identity(**fields, is_base=bool(fields["role_arn"])))
         arns, problems = learn_identities(dict.fromkeys(wanted))
         if problems and self.get_option("required"):
             raise AnsibleLookupError(f"The whole run: nothing was received. {' '.join(problems)} {ACCEPT}")

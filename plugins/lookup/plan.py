@@ -19,7 +19,7 @@ options:
     description:
       - One plan, as the id of the run that made it, as the path of a file, or as the plan's own content,
         JSON text or a dictionary.
-      - Nothing, an empty text, is no plan, and gives an empty dictionary.
+      - Without a plan, for an empty text, the result is an empty dictionary.
     type: list
     elements: raw
     required: true

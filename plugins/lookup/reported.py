@@ -36,7 +36,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what became of an alert
+- name: Show the outcome of an alert
   ansible.builtin.debug:
     msg: "{{ lookup('leastpriv.iam.reported', 'I-1', artifacts_dir='artifacts').alert.reason }}"
 """

@@ -10,7 +10,7 @@ version_added: 1.0.0
 short_description: Assume a role once per run, and work as it
 description:
   - Gives the environment in which AWS modules work as a role. The modules are to be given the role's ARN as their
-    C(profile), and C(access_key), C(secret_key) and C(session_token) as empty, so that no other identity gets in.
+    C(profile), and C(access_key), C(secret_key) and C(session_token) as empty, so no other identity is used.
   - The role is assumed when it is first asked for, in check mode too. The temporary keys are kept in a file in
     Ansible's local temporary folder, which only its user can read, until the run ends. Neither the environment nor any
     output holds them.

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words that say what became of an alert, and what follows from each: thirteen of a run, and three of an undo."""
+"""The dispositions of alerts and their consequences: thirteen of a run, and three of an undo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 DELETE = "delete"
 RELEASE = "release"
 QUARANTINE = "quarantine"
-# What another try does not change: with a quarantine queue these wait there for somebody to look at them.
+# A retry does not change these: with a quarantine queue they wait there for a person.
 QUARANTINED = ("invalid", "unsupported", "refused")
 
 

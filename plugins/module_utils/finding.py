@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the doctor finds, one thing at a time, whoever looks: a module or the controller."""
+"""One finding of the doctor, made by a module or on the controller."""
 
 from __future__ import annotations
 

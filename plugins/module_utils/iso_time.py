@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times as they stand in messages, plans, journals and reports: ISO 8601, in UTC with a Z."""
+"""The times of messages, plans, journals and reports: ISO 8601, in UTC with a Z."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Let nobody sign in elsewhere as a principal of this account
+- name: Disable outbound federation of this account's principals
   leastpriv.iam.account_setting:
     outbound_web_identity_federation: false
 """

@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entity:
-  description: Name and path as they are afterwards; null when there is no such entity.
+  description: Name and path as they are afterwards; null if the entity does not exist.
   returned: success
   type: dict
 response_metadata:

@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Remove one user from an IAM group
 description:
   - Removes exactly one user from a group with one call, as C(aws iam remove-user-from-group) does.
-  - M(amazon.aws.iam_group) can only remove by purging every user that is not listed; that would also remove whoever
+  - M(amazon.aws.iam_group) can only remove by purging every user that is not listed; that would also remove users who
     was added since the list was read.
 author:
   - The Leastpriv team (!UNKNOWN)

@@ -87,7 +87,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 provider:
-  description: What the call was about, as it is afterwards; null when there is no such provider.
+  description: What the call was about, as it is afterwards; null if the provider does not exist.
   returned: success
   type: dict
 response_metadata:
@@ -116,7 +116,7 @@ def change(params, account):
 
 
 def _creation(params, account):
-    """Whether there is one cannot be told without its ARN: AWS itself refuses to create it twice."""
+    """Its existence is unknown without its ARN. AWS itself refuses to create it twice."""
     tags = [{"Key": key, "Value": value} for key, value in (params["tags"] or {}).items()] or None
     if params["kind"] == SAML:
         parameters = given(Name=params["name"], SAMLMetadataDocument=params["metadata"], Tags=tags)

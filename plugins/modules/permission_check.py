@@ -151,18 +151,18 @@ def find_principal(module):
 
 
 def check(simulator, subject, actions, resource, context):
-    """The finding about one question: which actions are missing, and whether by a condition that nobody knows."""
+    """The finding about one question: the missing actions, and those that depend on an unknown condition."""
     tried = f"simulate {len(actions)} actions on {resource} as {simulator.arn}"
     refused = simulator.refused(actions, resource, context)
     if not refused:
         return finding(subject, "ok", tried, f"allowed: {', '.join(actions)}")
     unknown = sorted({key for result in refused for key in result.get("MissingContextValues", [])})
-    told = ", ".join(f"{result['EvalActionName']} ({result['EvalDecision']})" for result in refused)
+    refusals = ", ".join(f"{result['EvalActionName']} ({result['EvalDecision']})" for result in refused)
     if unknown:
         advice = f"Check by hand whether the requests of a run meet them. {POLICIES}"
-        return finding(subject, "unknown", tried, f"{told}: it depends on {', '.join(unknown)}", advice)
+        return finding(subject, "unknown", tried, f"{refusals}: it depends on {', '.join(unknown)}", advice)
     given = "".join(f" with {key} {value}" for key, value in sorted(context.items()))
-    return finding(subject, "missing", tried, f"not allowed{given}: {told}{_by_whom(refused)}", POLICIES)
+    return finding(subject, "missing", tried, f"not allowed{given}: {refusals}{_by_whom(refused)}", POLICIES)
 
 
 def _by_whom(refused):
@@ -190,7 +190,7 @@ def check_itself(simulator, subject):
     allowed = [action for action in actions if action not in refused]
     tried = f"simulate changes of {simulator.arn} by itself"
     if allowed:
-        advice = f"Whoever steals it can widen it. {POLICIES}"
+        advice = f"A stolen credential could widen its own access. {POLICIES}"
         return finding(subject, "advice", tried, f"it may change itself: {', '.join(allowed)}", advice)
     return finding(subject, "ok", tried, "it may not change itself")
 

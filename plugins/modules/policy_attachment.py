@@ -12,7 +12,7 @@ short_description: Detach one managed policy from a user, role or group
 description:
   - Detaches exactly one managed policy with one call, as C(aws iam detach-*-policy) does.
   - M(amazon.aws.iam_user), M(amazon.aws.iam_role) and M(amazon.aws.iam_group) can only detach by purging every policy
-    that is not listed; that would also take away what somebody attached since the list was read.
+    that is not listed; that would also detach a policy that was attached since the list was read.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:

@@ -92,7 +92,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.leastpriv.iam.plugins.module_utils.one_change import Change, make_change
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import same_document
 
-# What stands for the id of a version that is still to be created.
+# The placeholder for the id of a version that is still to be created.
 NEW = "new"
 
 

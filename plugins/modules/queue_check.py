@@ -76,9 +76,9 @@ def check_queue(params, connect):
     tried = f"find the queue {named} and read its attributes"
     try:
         queue = open_queue(connect, params["queue_name"], options)
-        found = depth(queue)
-        told = f"{queue.url}: {found.visible} messages visible, {found.in_flight} in flight"
-        findings = [finding(SUBJECT, "ok", tried, told), check_redrive(queue)]
+        counts = depth(queue)
+        found = f"{queue.url}: {counts.visible} messages visible, {counts.in_flight} in flight"
+        findings = [finding(SUBJECT, "ok", tried, found), check_redrive(queue)]
     except LeastprivError as error:
         return [
             finding(SUBJECT, "missing", tried, str(error), "Correct the setting or the permission named there.")
@@ -88,21 +88,21 @@ def check_queue(params, connect):
 
 
 def check_redrive(queue):
-    """Whether alerts that keep failing are put aside, and not before they were worked on."""
+    """Whether alerts that keep failing move to a dead-letter queue, and not too early."""
     receives = max_receive_count(queue)
     tried = f"read the redrive policy of {queue.url}"
     if receives is None:
         advice = f"Give it a dead-letter queue with maxReceiveCount {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
         return finding(
-            SUBJECT, "advice", tried, "it has no dead-letter queue: an alert that fails comes for ever", advice
+            SUBJECT, "advice", tried, "no dead-letter queue: a failing alert is redelivered indefinitely", advice
         )
-    told = f"a message goes to the dead-letter queue after {receives} receives (maxReceiveCount)"
+    found = f"a message moves to the dead-letter queue after {receives} receives (maxReceiveCount)"
     if receives >= RECOMMENDED_RECEIVES:
-        return finding(SUBJECT, "ok", tried, told)
+        return finding(SUBJECT, "ok", tried, found)
     advice = f"Set maxReceiveCount to {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
     if receives < MIN_RECEIVES:
-        return finding(SUBJECT, "missing", tried, f"{told}, so that no review (--check) is possible", advice)
-    return finding(SUBJECT, "advice", tried, f"{told}, which few reviews and failures use up", advice)
+        return finding(SUBJECT, "missing", tried, f"{found}, so a review (--check) is not possible", advice)
+    return finding(SUBJECT, "advice", tried, f"{found}, which a few reviews and failures use up", advice)
 
 
 def check_quarantine(named, queue, connect, options):

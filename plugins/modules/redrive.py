@@ -35,7 +35,7 @@ options:
     default: []
   max_messages:
     description:
-      - The most messages to look at, so that the module ends although a run moves the same alerts again.
+      - The maximum number of messages to examine, so the module ends even if a run moves the same alerts again.
       - Without it as many as the quarantine queue holds in the beginning, and ten at least.
     type: int
   wait_seconds:
@@ -88,7 +88,7 @@ moved:
       description: The message, by its id in the quarantine queue.
       type: str
 missing:
-  description: Those of O(alert_ids) of which no message was found that is to be moved.
+  description: Those of O(alert_ids) without a message to move.
   returned: success
   type: list
   elements: str

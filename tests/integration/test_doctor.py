@@ -73,7 +73,7 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_
     gaps = run_playbook(stack, "-i", str(inventory), "-e", "remediate_queue_profile=looking", playbook=DOCTOR, env=env)
     assert gaps.rc == 2, gaps.stdout
     for shown in (
-        "queue: missing", "so that no review (--check) is possible",
+        "queue: missing", "so a review (--check) is not possible",
         "runner: advice", "it may change itself: iam:AttachRolePolicy",
         "API: missing", "the access key was refused",
         "payments: missing", "iam:AttachRolePolicy (implicitDeny)", "playbooks/policies.yml",

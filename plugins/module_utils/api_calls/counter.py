@@ -1,10 +1,10 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts the calls that a run makes to APIs: whoever makes one notes it as a line of a file, which is read at the end.
+"""Counts a run's calls to APIs: each process appends its calls as lines to a file, which is read at the end.
 
 A line holds a service, an operation and whether the call was throttled, and nothing of what was asked or answered.
-Short lines that are appended do not mix, whichever processes write them; what is killed has noted its calls already.
+Short appended lines of several processes do not mix, and a killed process has already recorded its calls.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TOO_MANY_REQUESTS = 429
 
 
 def note_call(file, service, operation, is_throttled):
-    """Append one call. That it cannot be noted disturbs nobody."""
+    """Append one call. A call that cannot be recorded is ignored."""
     with suppress(OSError):
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

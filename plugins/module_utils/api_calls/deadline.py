@@ -4,7 +4,7 @@
 """A deadline for each HTTP request to AWS, from the connection to the last byte of the answer.
 
 botocore's read_timeout begins anew with each byte. The time counts between two public events of botocore, each try for
-itself. What is late fails as a time-out does, so that botocore's own retries and their limit go on from there.
+itself. A late call fails like a time-out, so botocore's own retries and their limit apply.
 """
 
 from __future__ import annotations

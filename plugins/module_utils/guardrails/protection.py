@@ -12,7 +12,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
 
-# What an entry must look like to mean a principal of IAM at all: a bare name or an ARN of STS would protect nobody.
+# A bare name or an ARN of STS would not protect a principal.
 PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")
 CALLER = re.compile(r"arn:[^:]+:(?:sts|iam)::(?P<account>[0-9]{12}):(?P<kind>assumed-role|role|user)/(?P<rest>.+)")
 
@@ -72,9 +72,9 @@ class Protection:
 
 
 def may_protect(entries, account_id, kind, name):
-    """Whether an entry may protect a principal of which only the name is known, not the path.
+    """Whether an entry may protect a principal whose path is not known.
 
-    Where that cannot be told it may; entries that have expired count too.
+    In doubt it may. Expired entries count, too.
     """
     return any(_may_match(entry, account_id, kind, name) for entry in entries)
 
@@ -98,9 +98,9 @@ def in_force(entries, now):
 
 
 def example_entries(account_ids, partition="aws"):
-    """`remediate_protected_principals` to paste, as YAML, for accounts that protect nobody.
+    """`remediate_protected_principals` to paste, as YAML, for accounts without protected principals.
 
-    :param account_ids: 12 digits each; of several accounts `*` stands for all.
+    :param account_ids: 12 digits each; several accounts become `*`.
     """
     account_id = account_ids[0] if len(account_ids) == 1 else "*"
     lines = [
@@ -116,7 +116,7 @@ def example_entries(account_ids, partition="aws"):
 
 
 def _matches(arn, pattern):
-    """`*` is any text and `?` any character; everything else, brackets too, stands for itself."""
+    """`*` is any text and `?` any character; all other characters, brackets too, are literal."""
     meant = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(meant, arn, re.IGNORECASE | re.DOTALL) is not None
 
@@ -146,7 +146,7 @@ def _expiry(number, text):
         return read_time(text)
     except ValueError as error:
         raise ProtectionError(
-            f"entry {number} of remediate_protected_principals expires at {text!r}, which is no ISO 8601 date"
+            f"entry {number} of remediate_protected_principals expires at {text!r}, which is not an ISO 8601 date"
         ) from error
 
 

@@ -30,7 +30,7 @@ MAX_SHOWN = 60
 
 
 class PolicyDocumentError(LeastprivError):
-    """A text is no IAM policy document; the message says what is wrong with it."""
+    """A text is not an IAM policy document; the message names the error."""
 
 
 class Unreadable(dict):
@@ -85,7 +85,7 @@ def read_document(text):
     """Read a policy document.
 
     :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
-    :returns: the document as a dict; its numbers are `Exact`, so that 1.5 is never taken for 2.5 or "1.5".
+    :returns: the document as a dict; its numbers are `Exact`, so 1.5 never equals 2.5 or "1.5".
     :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones), half of a
         character (nothing can pass it on).
     """
@@ -110,7 +110,7 @@ def read_document(text):
     if text.count("{") + text.count("[") > MAX_DEPTH:
         _check_depth(document)
     if SURROGATE.search(json.dumps(document, ensure_ascii=False)):
-        raise PolicyDocumentError("it holds a lone surrogate, which is no character")
+        raise PolicyDocumentError("it contains a lone surrogate, which is not a character")
     return document
 
 
@@ -122,7 +122,7 @@ def _odd_character(text, error):
         return ""
     before = text[: error.pos if odd == at_place else text.index(odd)]
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"; {name_character(odd)} stands at line {line}, column {column}"
+    return f"; {name_character(odd)} is at line {line}, column {column}"
 
 
 def _as_text(document):
@@ -152,7 +152,7 @@ class Exact(str):
 
 
 def _exact_float(text):
-    # boto3 hands documents over as parsed JSON: 1.50 and 1.5 cannot be told apart there.
+    # boto3 returns documents as parsed JSON, which does not distinguish 1.50 and 1.5.
     value = float(text)
     if not math.isfinite(value):
         raise PolicyDocumentError(f"the number {_shown(Exact(text))} is larger than any that a program can hold")
@@ -169,7 +169,7 @@ def _unique_keys(pairs):
     unique = dict(pairs)
     if len(unique) < len(pairs):
         twice = _first_twice([key for key, _value in pairs])
-        raise PolicyDocumentError(f"the key {_shown(twice)} stands twice in one object")
+        raise PolicyDocumentError(f"the key {_shown(twice)} is twice in one object")
     return unique
 
 
@@ -184,7 +184,7 @@ def _shown(value):
 
 
 def _refuse_constant(name):
-    raise PolicyDocumentError(f"{name} is no JSON")
+    raise PolicyDocumentError(f"{name} is not JSON")
 
 
 def statements(document):
@@ -213,12 +213,12 @@ def check_grammar(document):
             raise PolicyDocumentError(f"statement {number}: {problem}")
     sids = [statement["Sid"] for statement in statements(document) if statement.get("Sid")]
     if len({*sids}) < len(sids):
-        raise PolicyDocumentError(f"the Sid {_shown(_first_twice(sids))} stands twice in it")
+        raise PolicyDocumentError(f"the Sid {_shown(_first_twice(sids))} is used twice")
 
 
 def _statement_problem(statement):
     if not isinstance(statement, dict):
-        return "it is no object"
+        return "it is not an object"
     unknown = sorted(set(statement) - STATEMENT_KEYS)
     if unknown:
         return f"an identity-based policy knows no element {_shown(unknown[0])}"
@@ -246,7 +246,7 @@ def _one_of_problem(statement, one, other):
 def _action_problem(statement):
     actions = _as_list(statement.get("Action", statement.get("NotAction")))
     wrong = [action for action in actions if not ACTION.fullmatch(action)]
-    return f"{_shown(wrong[0])} is no action (service:Name)" if wrong else None
+    return f"{_shown(wrong[0])} is not an action (service:Name)" if wrong else None
 
 
 def _is_text(value):
@@ -290,7 +290,7 @@ def allows_everything(document):
 def denies(document):
     """The canonical texts of the statements that deny (letter case aside: a doubtful one counts).
 
-    The version of the language is part of each: in 2008-10-17, the default, `${aws:username}` is no variable, so that
+    The version of the language is part of each: in 2008-10-17, the default, `${aws:username}` is not a variable, so
     the same words deny something else.
     """
     version = document.get("Version", VERSIONS[1])

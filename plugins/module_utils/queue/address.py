@@ -25,7 +25,7 @@ _AWS_DOMAINS = (
     "csp.hci.ic.gov", "api.aws.hci.ic.gov",
 )  # fmt: skip
 _LEGACY_US_EAST_1 = "queue.amazonaws.com"
-# Whoever names such a host wants it to be asked; of any other the SDK knows the address itself.
+# The user's choice of endpoint for these hosts; the SDK knows all other addresses itself.
 _CHOSEN_HOST = re.compile(r"(?:vpce-|sqs-fips\.)|\.api\.(?:aws|amazonwebservices|cloud-aws)\b")
 
 
@@ -54,7 +54,7 @@ def is_url(text: str) -> bool:
 def checked_url(url: str) -> str:
     """The same URL. Raises QueueError when it is none."""
     if not re.match(r"https?://[^/\s]+/\S+", url):
-        raise QueueError(f"queue_url is {url!r}, which is no URL: use what 'aws sqs get-queue-url' prints.")
+        raise QueueError(f"queue_url is {url!r}, which is not a URL: use what 'aws sqs get-queue-url' prints.")
     return url
 
 
@@ -62,7 +62,7 @@ def checked_name(name: str) -> str:
     """The same name. Raises QueueError when no queue can have it."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo", name):
         raise QueueError(
-            f"queue_name is {name!r}, which is no queue name: use up to 80 letters, digits, '-' and '_' "
+            f"queue_name is {name!r}, which is not a queue name: use up to 80 letters, digits, '-' and '_' "
             "(a URL belongs into queue_url or SQS_QUEUE_URL)."
         )
     return name

@@ -147,14 +147,14 @@ def a_deny(value):
 
 UNREADABLE = {
     "infinite": (a_deny("1e999"), "the number 1e999"),
-    "not a number": (a_deny("NaN"), "NaN is no JSON"),
+    "not a number": (a_deny("NaN"), "NaN is not JSON"),
     "5,000 digits": (a_deny("1" * 5_000), "a number of 5000 digits"),
     "deep": (a_deny("[" * 400 + "]" * 400), "nested too deeply"),
     "very deep": (a_deny("[" * 50_000), "nested too deeply"),
     "half a character": (a_deny(r'"\ud800"'), "lone surrogate"),
     "an empty object": ("{}", "no Statement"),
     "a list": ("[]", "no object"),
-    "a key twice": ('{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}', "stands twice"),
+    "a key twice": ('{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}', "is twice in"),
     "prose": ("no document", "not JSON"),
     "a file": ("./deny.json", "not JSON"),
     "encoded": ("%7B%7D", "URL-encoded"),

@@ -93,7 +93,7 @@ ODD = {
     DETACH.replace("ann", "'a\u2013b'"): "contains U+2013 (en dash)",
     f"{CREATE} '{DENY}'".replace('"', "\u201c"): "contains U+201C (left double quotation mark) as character 2",
     f"{CREATE} '{DENY}'".replace('Deny"', "Deny\u201d"): "U+201D (right double quotation mark) as character 53",
-    f"{CREATE} '{DENY}'".replace(",", ",\u00a0"): "U+00A0 (no-break space) stands at line 1, column 25",
+    f"{CREATE} '{DENY}'".replace(",", ",\u00a0"): "U+00A0 (no-break space) is at line 1, column 25",
 }
 
 

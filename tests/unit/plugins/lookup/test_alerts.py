@@ -214,7 +214,7 @@ def test_user_s_filters(stack, run):
         ({"api_endpoint": "http://api.eu.prismacloud.io"}, "in the clear"),
         ({"ca_bundle": "/nowhere/ca.pem"}, "/nowhere/ca.pem, which does not exist"),
         ({"queue_name": "nope"}, "Could not find the queue nope"),
-        ({"queue_url": "nope"}, "which is no URL"),
+        ({"queue_url": "nope"}, "which is not a URL"),
         ({"queue_profile": "nope"}, r"profile \(nope\) could not be found"),
         ({"api_version": "v3"}, "v3"),
         ({"max_alerts": "many"}, "max_alerts"),

@@ -127,7 +127,7 @@ def test_nobody_else_is_taken_for_the_caller(caller):
         ({**BREAK_GLASS, "arn": "break-glass-1"}, "can match no principal"),
         ({**BREAK_GLASS, "arn": "arn:aws:sts::123456789012:assumed-role/x/y"}, "can match no principal"),
         ({**BREAK_GLASS, "expire": "2026-01-01"}, "unknown key 'expire'"),
-        ({**BREAK_GLASS, "expires": "next week"}, "no ISO 8601 date"),
+        ({**BREAK_GLASS, "expires": "next week"}, "not an ISO 8601 date"),
     ],
 )
 def test_an_unreadable_list_protects_by_stopping(entry, says):

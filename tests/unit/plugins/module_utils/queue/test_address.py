@@ -18,7 +18,7 @@ from botocore.session import get_session
 
 @pytest.mark.parametrize("name", ["https://sqs.eu-west-1.amazonaws.com/1/q", "a b", "x" * 81, "arn:aws:sqs:x:1:q", ""])
 def test_name_that_is_none(name):
-    with pytest.raises(QueueError, match=r"is no queue name.*queue_url"):
+    with pytest.raises(QueueError, match=r"is not a queue name.*queue_url"):
         checked_name(name)
 
 
@@ -30,7 +30,7 @@ def test_name(name):
 
 @pytest.mark.parametrize("url", ["prisma", "ftp://x/y", "https://sqs.eu-west-1.amazonaws.com"])
 def test_url_that_is_none(url):
-    with pytest.raises(QueueError, match="is no URL: use what"):
+    with pytest.raises(QueueError, match="is not a URL: use what"):
         checked_url(url)
 
 
