@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from ansible.plugins.loader import filter_loader
 from axe_playwright_python.sync_playwright import Axe
 from browser import running_browser, watched_page
+from browser.sample import of_size
 from stack import run_playbook, seed
 from stack.alerts import deny_script, nested_alert
 
@@ -67,20 +67,21 @@ def browser():
 def written(tmp_path):
     """Writes the page of some alerts, as the filters make it; gives its path."""
 
-    def write(*alerts, **settings):
+    def write(*alerts, is_review=False, undoes=(), **settings):
         report, page = (filter_loader.get(f"leastpriv.iam.{name}").j2_function for name in ("report", "html_report"))
         account = {"account": "payments", "allow": ["no_tags"], "protected": [PROTECTED], **settings}
         run = report(alerts, "20260101T000000Z-0000", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z",
-                     check_mode=False, settings=[account])  # fmt: skip
+                     check_mode=is_review, undoes=undoes, settings=[account])  # fmt: skip
         file = tmp_path / "report.html"
-        file.write_text(page(run["text"]), encoding="utf-8")
+        file.write_text(page(run["text"], "api.eu"), encoding="utf-8")
         return file
 
     return write
 
 
 def shown(page):
-    return page.locator("details.alert:visible h3").all_inner_texts()
+    # Not inner_text: what is off the screen is not laid out.
+    return page.locator("details.alert:visible h3").all_text_contents()
 
 
 def expect_quiet(watched, file):
@@ -107,7 +108,7 @@ def test_a_run_and_a_review_write_a_page_on_which_hostile_alerts_are_text(stack,
         with watched_page(browser, file) as watched:
             page = watched.page
             page.get_by_role("button", name="Open all").click()
-            text = page.inner_text("main")
+            text = page.text_content("main")
             assert "<script>alert(1)</script>{{ 7 * 7 }}]]></style><img src=x onerror=alert(2)>\\u202egnp.exe" in text
             assert "'Key={{ 7 * 7 }},Value=</script><script>alert(3)'" in text
             assert "49" not in re.findall(r"\b\d+\b", page.inner_text("details.alert >> nth=1"))
@@ -116,29 +117,120 @@ def test_a_run_and_a_review_write_a_page_on_which_hostile_alerts_are_text(stack,
             expect_quiet(watched, file)
 
 
-def test_the_filters_work_by_click_and_by_keyboard(written, browser):
+EVERYTHING = ["I-7", "I-4", "I-5", "I-6", "I-2", "I-1", "I-3", "I-8"]
+
+
+def test_every_number_and_every_bar_filters_by_click(written, browser):
     file = written(*ALERTS)
     with watched_page(browser, file) as watched:
         page = watched.page
-        everything = ["I-7", "I-4", "I-5", "I-6", "I-2", "I-1", "I-3", "I-8"]
-        assert shown(page) == everything
-        page.locator(".tiles a", has_text="need attention").click()
-        assert shown(page) == ["I-7", "I-4", "I-5", "I-6"]
-        page.get_by_role("button", name="Clear").click()
-        page.get_by_text("8 of 8 alerts shown").wait_for()
+        assert shown(page) == EVERYTHING
+        clicked = {
+            ".tiles a:has-text('need attention')": ["I-7", "I-4", "I-5", "I-6"],
+            ".tiles li li a:has-text('1 refused')": ["I-4"],
+            ".bars > li > a[data-account=payments]": ["I-2", "I-1", "I-3"],
+            ".bars svg a[data-account=analytics][data-result=unsupported]": ["I-5"],
+            ".bars svg a[data-severity=low]": ["I-8"],
+            ".tiles > .all > a": EVERYTHING,
+        }
+        for selector, alerts in clicked.items():
+            page.locator(selector).click()
+            assert shown(page) == alerts, selector
+            assert page.locator(selector).get_attribute("aria-current") == "true"
+        page.get_by_text("Show as a table").first.click()
+        page.locator("td a[data-account=analytics][data-result=failed]").press("Enter")
+        assert shown(page) == ["I-6"]
+        page.locator("td a[data-account=analytics][data-result=failed]").press("Enter")
+        assert shown(page) == EVERYTHING, "the same number again takes the filter away"
+        expect_quiet(watched, file)
+
+
+def test_the_filters_work_by_keyboard_and_say_how_many_are_left(written, browser):
+    file = written(*ALERTS)
+    with watched_page(browser, file) as watched:
+        page = watched.page
         page.get_by_label("Account", exact=True).select_option("analytics")
-        page.get_by_label("Disposition").select_option("refused")
+        page.get_by_label("Result", exact=True).select_option("refused")
         assert shown(page) == ["I-4"]
-        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Clear", exact=True).click()
+        page.get_by_label("Severity", exact=True).select_option("medium")
+        assert shown(page) == ["I-2"]
+        page.get_by_role("button", name="Clear", exact=True).click()
         page.get_by_label("Text").focus()
         page.keyboard.type("POLICY 6")
         assert shown(page) == ["I-6"]
         assert page.inner_text("#shown") == "1 of 8 alerts shown"
-        # From the text over two lists and two buttons to the only alert, and open it.
-        for _stop in range(5):
+        # From the text over four lists and two buttons to the only alert, and open it.
+        for _stop in range(7):
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         assert page.locator("details.alert[open] h3").all_inner_texts() == ["I-6"]
+        page.get_by_label("Text").fill("nothing like it")
+        assert shown(page) == []
+        assert page.get_by_text("No alert matches.").is_visible()
+        page.get_by_role("button", name="Clear the filters").click()
+        assert shown(page) == EVERYTHING
+        assert not page.get_by_text("No alert matches.").is_visible()
+        expect_quiet(watched, file)
+
+
+def test_the_worst_stand_first_and_the_order_can_be_chosen(written, browser):
+    severities = ("low", "critical", None, "medium", "<b>odd</b>", "high")
+    alerts = [alert(place, f"a-{place % 2}", "planned", severity=word) for place, word in enumerate(severities)]
+    with watched_page(browser, written(*alerts, alert(9, "a-9", "refused", severity="low"))) as watched:
+        page = watched.page
+        urgent = ["I-9", "I-1", "I-5", "I-3", "I-0", "I-2", "I-4"]
+        orders = {
+            "severity, worst first": ["I-1", "I-5", "I-3", "I-9", "I-0", "I-2", "I-4"],
+            "account": ["I-0", "I-2", "I-4", "I-1", "I-5", "I-3", "I-9"],
+            "urgency": urgent,
+        }
+        assert shown(page) == urgent
+        for order, ids in orders.items():
+            page.get_by_label("Sort by").select_option(order)
+            assert shown(page) == ids, order
+        page.get_by_label("Sort by").select_option("account")
+        page.get_by_label("Severity", exact=True).select_option("low")
+        page.get_by_role("button", name="Clear", exact=True).click()
+        assert shown(page) == orders["account"], "Clear takes filters away and keeps the order"
+
+
+def test_an_address_can_name_an_alert_which_is_then_open(written, browser):
+    file = written(*ALERTS)
+    with watched_page(browser, file) as watched:
+        watched.page.goto(f"{file.as_uri()}#alert-I-6")
+        watched.page.locator("details.alert[open] h3", has_text="I-6").wait_for()
+        watched.page.get_by_label("Account", exact=True).select_option("payments")
+        watched.page.goto(f"{file.as_uri()}#alert-I-4")
+        watched.page.locator("details.alert[open] h3", has_text="I-4").wait_for()
+
+
+def test_a_review_shows_the_command_that_applies_it_and_each_alert_s_page_in_the_console(written, browser):
+    file = written(*ALERTS, is_review=True)
+    with watched_page(browser, file, permissions=["clipboard-read", "clipboard-write"]) as watched:
+        page = watched.page
+        page.locator(".next button.copy").click()
+        page.get_by_role("button", name="Copied").wait_for()
+        command = page.evaluate("navigator.clipboard.readText()")
+        assert command == "ansible-playbook remediate.yml -e remediate_plan=20260101T000000Z-0000"
+        page.locator("details.alert summary", has_text="I-4").first.click()
+        address = page.get_by_role("link", name="Open I-4 in Prisma Cloud").get_attribute("href")
+        assert address.startswith("https://app.eu.prismacloud.io/alerts/overview?")
+        assert "%22I-4%22" in address
+        expect_quiet(watched, file)
+
+
+def test_an_undo_is_amber_and_says_that_access_is_wider(written, browser):
+    file = written(alert(1, "payments", "undone", steps=[STEP]), undoes=["20260101T000000Z-1111"])
+    with watched_page(browser, file) as watched:
+        page = watched.page
+        assert page.inner_text("h1") == "1 alert undone"
+        assert "Access is wider than before" in page.inner_text(".notice.undone")
+        assert "access is wider than before" in page.inner_text(".tiles .undone")
+        red, green, blue = map(
+            int, re.findall(r"\d+", page.locator("h1").evaluate("(it) => getComputedStyle(it).color"))
+        )
+        assert red > green > blue, "amber"
         expect_quiet(watched, file)
 
 
@@ -172,12 +264,23 @@ def test_paper_shows_every_alert_open_and_no_controls(written, browser):
         assert page.pdf().count(b"/Type /Page\n") > 2
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 390, 768, 1440])
+def test_the_numbers_leave_no_hole_at_any_width(written, browser, width):
+    with watched_page(browser, written(*ALERTS), width=width) as watched:
+        boxes = [tile.bounding_box() for tile in watched.page.locator(".tiles > li").all()]
+        rows = {box["y"]: [other for other in boxes if other["y"] == box["y"]] for box in boxes}
+        widths = {round(row[-1]["x"] + row[-1]["width"] - row[0]["x"]) for row in rows.values()}
+        assert len(boxes) == 6
+        assert widths == {round(watched.page.locator(".tiles").bounding_box()["width"])}
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_and_fits_its_screen(written, browser, width, scheme):
     hostile = alert(9, HOSTILE, "failed", alert_id=HOSTILE, policy=HOSTILE, severity=HOSTILE, reason=HOSTILE,
                     resource=HOSTILE, script=HOSTILE, steps=[{**STEP, "args": {HOSTILE: HOSTILE}}])  # fmt: skip
-    file = written(*ALERTS, hostile)
+    undone = alert(10, "sandbox", "undone")
+    file = written(*ALERTS, hostile, undone, undoes=["20260101T000000Z-1111"])
     with watched_page(browser, file, width=width, color_scheme=scheme) as watched:
         page = watched.page
         page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
@@ -188,21 +291,47 @@ def test_it_is_accessible_and_fits_its_screen(written, browser, width, scheme):
         assert "color-contrast" in {rule["id"] for rule in axe.response["passes"]}
 
 
-def test_protections_and_opened_rules_are_told_with_owner_and_expiry(written, browser):
+def test_protections_and_relaxed_guardrails_are_shown_with_owner_and_expiry(written, browser):
     with watched_page(browser, written(*ALERTS)) as watched:
-        text = watched.page.inner_text("section[aria-labelledby=exceptions]")
+        text = watched.page.inner_text("section[aria-labelledby=safeguards]")
         for told in (PROTECTED["arn"], PROTECTED["owner"], PROTECTED["expires"], "no_tags in payments"):
             assert told in text
 
 
-def test_a_thousand_alerts_can_be_used(written, browser):
-    file = written(*(alert(number, f"a-{number % 40}", "remediated", steps=[STEP, STEP]) for number in range(1000)))
-    assert file.stat().st_size < 8_000_000
+def test_a_thousand_alerts_open_in_a_second_and_filter_in_a_tenth_of_it(written, browser):
+    file = written(*of_size(1000))
+    assert file.stat().st_size < 5_000_000
     with watched_page(browser, file) as watched:
         page = watched.page
-        page.get_by_label("Text").fill("policy 77")
-        started = time.monotonic()
-        page.get_by_label("Text").fill("policy 777")
-        assert shown(page) == ["I-777"]
-        assert time.monotonic() - started < 5
-        expect_quiet(watched, file)
+        clock = thread_clock(page)
+        page.reload()
+        assert 0.05 < clock() < 1, "the lower bound is there to see that something is measured"
+        changes = (("Severity", "critical", 91), ("Severity", "", 1000), ("Result", "failed", 91), ("Result", "", 1000),
+                   ("Text", "policy", 1000), ("Text", "i-10777", 1))  # fmt: skip
+        for label, value, count in changes:
+            field = page.get_by_label(label, exact=True).element_handle()
+            before = clock()
+            page.evaluate(CHANGE, [field, value])
+            assert 0 < clock() - before < 0.1, (label, value)
+            assert page.inner_text("#shown") == f"{count} of 1000 alerts shown"
+        assert shown(page) == ["I-10777"]
+        assert watched.complaints == []
+
+
+CHANGE = "([field, value]) => { field.value = value; field.dispatchEvent(new Event('input', {bubbles: true})); }"
+
+
+def thread_clock(page):
+    """The seconds that the page's thread works, and not those in which it waits for other programs.
+
+    Source: Chrome DevTools Protocol, domain Performance.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds():
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    return seconds

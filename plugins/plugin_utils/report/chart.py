@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-# More bars than this tell nothing at a glance: the table has them all.
-MOST_BARS = 12
-MOST_LABEL = 30
-BAR_PIXELS = 40
-FIRST_LINE = 18
+# More bars than this cannot be read at a glance. The table has them all.
+MAX_BARS = 12
+MAX_LABEL = 30
 
 
 def by_urgency(counts, urgent):
@@ -31,32 +29,27 @@ def stacked_bars(name, counts, words, group_of):
     :param counts: `collections.Counter` of alerts by disposition, by row, in the order of the bars.
     :param words: all dispositions that occur, in the order of a bar's parts.
     :param group_of: by disposition the group that decides how a part is drawn.
-    :returns: dict of what the template needs: bars, a sentence that tells the same, and a table of all rows.
+    :returns: dict of what the template needs: bars, and a table of all rows.
     """
-    shown = list(counts)[:MOST_BARS]
+    shown = list(counts)[:MAX_BARS]
     longest = max((sum(counts[label].values()) for label in shown), default=1)
     parts = {label: [(word, counts[label][word]) for word in words if counts[label][word]] for label in shown}
     return {
         "name": name,
-        "height": BAR_PIXELS * len(shown),
-        "bars": [_bar(place, label, parts[label], longest, group_of) for place, label in enumerate(shown)],
-        "told": "; ".join(f"{label}: {_told(parts[label])}" for label in shown),
+        "bars": [_bar(label, parts[label], longest, group_of) for label in shown],
         "left_out": len(counts) - len(shown),
         "words": words,
         "rows": [(label, [row[word] for word in words], sum(row.values())) for label, row in counts.items()],
     }
 
 
-def _bar(place, label, parts, longest, group_of):
+def _bar(label, parts, longest, group_of):
     drawn, at = [], 0
     for word, number in parts:
         x, end = (round(100 * edge / longest, 2) for edge in (at, at + number))
         title = f"{label}: {number} {word}"
-        drawn.append({"group": group_of[word], "x": x, "width": round(end - x, 2), "title": title})
+        drawn.append({"group": group_of[word], "word": word, "x": x, "width": round(end - x, 2), "title": title})
         at += number
-    clipped = label if len(label) <= MOST_LABEL else label[: MOST_LABEL - 1] + "…"
-    return {"label": clipped, "total": at, "y": FIRST_LINE + BAR_PIXELS * place, "parts": drawn}
-
-
-def _told(parts):
-    return ", ".join(f"{number} {word}" for word, number in parts)
+    clipped = label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
+    counts = ", ".join(f"{number} {word}" for word, number in parts)
+    return {"label": label, "clipped": clipped, "total": at, "counts": counts, "parts": drawn}

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
@@ -19,6 +22,11 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference import SKIPPED, Line, difference, readable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import (
+    NextCommand,
+    next_command,
+    undo_command,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     alert_name,
     job_name,
@@ -26,6 +34,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
     verdict,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
@@ -34,46 +43,42 @@ from markupsafe import Markup
 
 PAGE = Path(__file__).parent / "page"
 # A text of the vendor's is shown up to here, a line of it less far; report.json has the rest.
-MOST_TEXT = 20_000
-MOST_LINE = 1_000
-MOST_DIFF_LINES = 400
-PERSON, PLANNED, REMEDIATED, SETTLED, LEFT = "person", "planned", "remediated", "settled", "left"
-# What all the words come to for somebody who looks for two seconds, the most urgent first.
+MAX_TEXT = 20_000
+MAX_LINE = 1_000
+MAX_DIFF_LINES = 400
+PERSON, PLANNED, UNDONE, REMEDIATED, SETTLED, OTHER = "person", "planned", "undone", "remediated", "settled", "other"
+# The dispositions in groups for a first look, the most urgent first.
 GROUPS = {
     PERSON: "need attention",
     PLANNED: "planned",
+    UNDONE: "undone",
     REMEDIATED: "remediated",
-    SETTLED: "nothing to do",
-    LEFT: "left alone",
+    SETTLED: "no action needed",
+    OTHER: "skipped",
 }
 GROUP_OF = {
     "planned": PLANNED,
     "remediated": REMEDIATED,
     "already_remediated": SETTLED,
     "acknowledged": SETTLED,
-    "undone": SETTLED,
+    "undone": UNDONE,
     "already_undone": SETTLED,
 }
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
-SERIOUS = SEVERITIES[:2]
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
 UNKNOWN_CARD = {
-    **dict.fromkeys(
-        ("policy", "resource", "resource_id", "first_seen", "last_seen", "vendor_account", "messages", "link"), ""
-    ),
-    **dict.fromkeys(("messages", "severity", "severity_class", "link"), ""),
-    **dict.fromkeys(("script", "notes", "steps", "by_hand"), ()),
+    **dict.fromkeys(("policy", "resource", "resource_id", "first_seen", "last_seen", "vendor_account"), ""),
+    **dict.fromkeys(("account_id", "messages", "severity", "severity_class", "link", "anchor"), ""),
+    **dict.fromkeys(("script", "notes", "steps", "manual"), ()),
     "can_copy": False,
 }
-MODES = {"check": ("review", "Nothing was changed: this was a review."), "apply": ("run", ""), "undo": ("undo", "")}
-CAPTIONS = {
-    "needed": "Would change",
-    "changed": "Changed",
-    "unchanged": "As it is",
-    "failed": "Was to change",
-    "not_run": "Was to change",
-}
+MODES = {"check": "review", "apply": "run", "undo": "undo"}
+WIDER = "Access is wider than before"
+# Above the change of a step that was not made.
+NOT_MADE = "Planned change, not made:"
+# Part of an address within the page.
+ANCHOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def html_report(report, api_endpoint=""):
@@ -141,42 +146,121 @@ def _endpoint(text):
 
 
 def _head(report):
-    kind, effect = MODES[report["mode"]]
-    wanted = sum(report["needs_person"].values())
-    groups = {_group(word, report) for word in report["totals"]}
+    wanted = sum(report["needs_person"].values()) or report["interrupted"] or report["unsettled"]
     return {
-        "kind": kind,
-        "effect": effect,
-        "wanted": wanted or report["interrupted"] or report["unsettled"],
-        "verdict": verdict(report),
-        "when": _when(report),
+        "kind": " of an ".join(filter(None, [MODES[report["mode"]], _reviewed_undo(report) and "undo"])),
+        "tone": PERSON if wanted else UNDONE if "undone" in report["totals"] else "calm",
+        "verdict": _headline(report),
+        "run_facts": _run_facts(report),
+        "notices": _notices(report),
+        "next_command": _copyable(next_command(report)),
+        "undo_command": _copyable(undo_command(report)),
         "tiles": _tiles(report),
-        "groups": [{"name": name, "label": label} for name, label in GROUPS.items() if name in groups],
+        "groups": _groups_in(report),
         "opened": _opened(report["opened"]),
         "protection_example": protection_example(report),
     }
 
 
-def _when(report):
+def _headline(report):
+    undone = report["totals"].get("undone", 0)
+    if not undone or report["needs_person"]:
+        return verdict(report)
+    return f"{undone} alert{'s' * (undone != 1)} undone"
+
+
+def _reviewed_undo(report):
+    return report["mode"] == "check" and report["undoes"]
+
+
+def _run_facts(report):
     started, finished = (read_time(report[end]) for end in ("started", "finished"))
-    told = [f"{started:%Y-%m-%d %H:%M:%S} UTC", f"{(finished - started).total_seconds():.0f} s", job_name(report)]
-    return ", ".join(filter(None, told))
+    facts = [f"{started:%Y-%m-%d %H:%M:%S} UTC", f"{(finished - started).total_seconds():.0f} s", job_name(report)]
+    return [fact for fact in facts if fact]
+
+
+class Notice(NamedTuple):
+    """What the reader must know before the alerts. The tone is one of the groups, which decides the colour."""
+
+    tone: str
+    title: str
+    text: str = ""
+    items: Sequence[str] = ()
+    command: NextCommand | None = None
+
+
+def _notices(report):
+    """The notices of a run, the most urgent first."""
+    found = (find(report) for find in (_interrupted, _unsettled, _effect, _not_received, _quarantined))
+    return [{**notice._asdict(), "command": _copyable(notice.command)} for notice in found if notice]
+
+
+def _interrupted(report):
+    text = "The run ended early. Its remaining messages were returned to the queue. Run again."
+    return Notice(PERSON, report["interrupted"], text) if report["interrupted"] else None
+
+
+def _unsettled(report):
+    text = "They return to the queue after the visibility timeout."
+    return Notice(PERSON, "Messages were left in flight", text, report["unsettled"]) if report["unsettled"] else None
+
+
+def _effect(report):
+    runs = " and ".join(report["undoes"])
+    if _reviewed_undo(report):
+        return Notice(UNDONE, "Nothing was changed: this was a review", f"To undo {runs} makes access wider.")
+    if report["mode"] == "check":
+        return Notice(PLANNED, "Nothing was changed: this was a review")
+    return Notice(UNDONE, WIDER, f"This undo reverted changes of {runs}.") if "undone" in report["totals"] else None
+
+
+def _not_received(report):
+    plan = report["plan"]
+    if not plan or not plan["not_received"]:
+        return None
+    title = f"{len(plan['not_received'])} of the plan's {plan['alerts']} alerts were not in the queue"
+    text = "They are done, deleted, or received by another run:"
+    return Notice(PLANNED, title, text, plan["not_received"])
+
+
+def _quarantined(report):
+    quarantine = report["quarantine"]
+    if not quarantine:
+        return None
+    alerts = f"{quarantine['alerts']} alert{'s' * (quarantine['alerts'] != 1)}"
+    redrive = NextCommand("After a fix, to put them back", next_step("redrive", {}, report["awx"]))
+    return Notice(OTHER, f"{alerts} moved to the quarantine queue {quarantine['queue']}", command=redrive)
+
+
+def _copyable(following):
+    """A command with its purpose. In AWX the text names what to launch, so it is not for copying."""
+    if not following:
+        return None
+    can_copy = following.command.startswith("ansible-playbook ") and can_be_copied(following.command)
+    return {"purpose": following.purpose, "text": following.command, "can_copy": can_copy}
+
+
+def _groups_in(report):
+    groups = {_group(word, report) for word in report["totals"]}
+    return [{"name": name, "label": label} for name, label in GROUPS.items() if name in groups]
 
 
 def _group(word, report):
-    return PERSON if word in report["needs_person"] else GROUP_OF.get(word, LEFT)
+    return PERSON if word in report["needs_person"] else GROUP_OF.get(word, OTHER)
 
 
 def _tiles(report):
     by_group = {name: [word for word in report["totals"] if _group(word, report) == name] for name in GROUPS}
-    # The first two stand there even when they are zero: that is what the reader came to know.
-    tiles = [{"group": "all", "count": len(report["alerts"]), "label": "alerts", "detail": ""}]
+    count = len(report["alerts"])
+    tiles = [{"group": "all", "count": count, "label": "alert" if count == 1 else "alerts", "parts": (), "note": ""}]
     for name, words in by_group.items():
+        # Shown even if it is zero: that is what the reader came to know.
         if words or name == PERSON:
-            detail = ", ".join(f"{report['totals'][word]} {word}" for word in words if words != [name])
             count = sum(report["totals"][word] for word in words)
             label = "needs attention" if name == PERSON and count == 1 else GROUPS[name]
-            tiles.append({"group": name, "count": count, "label": label, "detail": detail})
+            parts = [(report["totals"][word], word) for word in words] if words != [name] else ()
+            note = WIDER.lower() if name == UNDONE else ""
+            tiles.append({"group": name, "count": count, "label": label, "parts": parts, "note": note})
     return tiles
 
 
@@ -201,15 +285,16 @@ def _alerts(report, endpoint):
         "showing it", report["alerts"], partial(_card, report, endpoint), partial(_lost_card, report)
     )
     order = list(GROUPS)
-    by_account = _counts(cards, "account")
+    by_account, by_severity = _counts(cards, "account"), _by_rank(_counts(cards, "severity_row"))
     group_of = {word: _group(word, report) for word in report["totals"]}
     words = sorted(group_of, key=lambda word: order.index(group_of[word]))
     urgent = {word for word in words if group_of[word] == PERSON}
     return {
-        "cards": sorted(cards, key=lambda card: order.index(card["group"])),
-        "accounts": sorted(by_account),
+        "cards": sorted(cards, key=lambda card: (order.index(card["group"]), card["rank"])),
+        "accounts": dict(sorted((card["account"], card["account_id"]) for card in cards)),
+        "severities": list(by_severity),
         "by_account": stacked_bars("account", by_urgency(by_account, urgent), words, group_of),
-        "by_severity": stacked_bars("severity", _by_rank(_counts(cards, "severity_row")), words, group_of),
+        "by_severity": stacked_bars("severity", by_severity, words, group_of),
     }
 
 
@@ -232,20 +317,22 @@ def _card(report, endpoint, alert):
 
 
 def _rendered(card):
+    severity = card["severity"]
+    card = {**card, "rank": SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)}
     return {**card, "html": Markup(_environment().get_template("card.html.j2").render(card=card))}
 
 
 def _lost_card(report, alert, reason):
     """The card of an alert that cannot be shown: which one it is, what became of it, and where the rest is."""
     word = alert["disposition"] if alert["disposition"] in BY_WORD else "failed"
-    told = f"This alert cannot be shown here; report.json has it. {reason}"
+    text = f"This alert cannot be shown here; report.json has it. {reason}"
     known = {
         "name": _line(str(alert["alert_id"] or alert["message_id"])),
         "disposition": word,
         "group": _group(word, report),
         "account": _line(str(alert["account"] or alert["account_id"] or NO_ACCOUNT)),
-        "gist": told,
-        "reason": _paragraphs(told),
+        "gist": text,
+        "reason": _paragraphs(text),
         "advice": BY_WORD[word].advice,
         "severity_row": NOT_GIVEN,
     }
@@ -258,18 +345,20 @@ def _described(report, alert):
     script = _clipped(alert["script"] or "")
     return {
         "name": _line(alert_name(alert)),
+        "anchor": alert["alert_id"] if ANCHOR.fullmatch(alert["alert_id"] or "") else "",
         "disposition": word,
         "group": _group(word, report),
         "account": _line(alert["account"] or alert["account_id"] or NO_ACCOUNT),
+        "account_id": _line(alert["account_id"] if alert["account"] else ""),
         "vendor_account": _line(" · ".join(filter(None, (alert["account_id"], alert["account_name"])))),
         "gist": _line(reason.split("\n")[0]),
         "reason": _paragraphs(_clipped(reason)),
         "advice": advice_for(alert, bool(report["undoes"])),
-        "by_hand": alert["by_hand"],
+        "manual": alert["by_hand"],
         **{field: _line(alert[field]) for field in ("policy", "resource", "resource_id", "first_seen", "last_seen")},
         "severity": severity,
         "severity_row": severity or NOT_GIVEN,
-        "severity_class": "serious" if severity in SERIOUS else "",
+        "severity_class": severity if severity in SEVERITIES else "",
         "messages": _line(alert["message_id"]) + (f" and {more} more" if (more := alert["messages"] - 1) > 0 else ""),
         "script": pieces(script),
         "can_copy": script == alert["script"] and can_be_copied(script),
@@ -280,14 +369,15 @@ def _described(report, alert):
 
 def _step(step):
     lines = difference(step["before"], step["after"]) if step["after"] is not None else []
-    if len(lines) > MOST_DIFF_LINES:
-        left_out = f"{len(lines) - MOST_DIFF_LINES} more lines, which report.json has"
-        lines = [*lines[:MOST_DIFF_LINES], Line(SKIPPED, left_out)]
+    if len(lines) > MAX_DIFF_LINES:
+        left_out = f"{len(lines) - MAX_DIFF_LINES} more lines, which report.json has"
+        lines = [*lines[:MAX_DIFF_LINES], Line(SKIPPED, left_out)]
     return {
         "command": cli_name(step["operation"]),
         "module": step["module"],
         "status": step["status"],
-        "caption": CAPTIONS.get(step["status"], "Compared"),
+        "undo": _line(step["undo"]),
+        "caption": NOT_MADE if step["status"] in ("failed", "not_run") else "",
         "args": [(name, _clipped(readable(value))) for name, value in step["args"].items()],
         "difference": [Line(line.sign, _line(line.text)) for line in lines],
     }
@@ -306,10 +396,10 @@ def _paragraphs(text):
 
 
 def _line(text):
-    return _clipped(text or "", MOST_LINE)
+    return _clipped(text or "", MAX_LINE)
 
 
-def _clipped(text, most=MOST_TEXT):
-    if len(text) <= most:
+def _clipped(text, limit=MAX_TEXT):
+    if len(text) <= limit:
         return text
-    return f"{text[:most]} … and {len(text) - most} more characters, which report.json has"
+    return f"{text[:limit]} … and {len(text) - limit} more characters, which report.json has"

@@ -1,53 +1,93 @@
-// Without this script everything is still there to read: it only filters, opens and copies.
+// Everything can be read without this script: it only filters, sorts, opens and copies.
 (() => {
   "use strict";
   const all = (selector) => [...document.querySelectorAll(selector)];
-  const cards = all("details.alert");
+  const byId = (id) => document.getElementById(id);
   const form = document.querySelector(".filters");
-  const everything = new Map();
 
   if (form) {
-    const [text, account, disposition, shown, expand] =
-      ["text", "account", "disposition", "shown", "expand"].map((id) => document.getElementById(id));
+    const [text, account, severity, result, sort, shown, none, expand, list] =
+      ["text", "account", "severity", "result", "sort", "shown", "none", "expand", "cards"].map(byId);
+    const cards = all("details.alert").map((element, place) => ({ ...element.dataset, element, place }));
+    const links = all("a[data-filter]").map((element) => ({ element, wanted: wantedBy(element.dataset) }));
 
-    const textOf = (card) => {
-      if (!everything.has(card)) everything.set(card, card.textContent.toLowerCase());
-      return everything.get(card);
-    };
+    function wantedBy({ account = "", severity = "", result = "", group = "" }) {
+      return { text: "", account, severity, result: group ? `group ${group}` : result };
+    }
+
+    // Read once and only if somebody searches: it is most of the page.
+    const textOf = (card) => (card.text ??= card.element.textContent.toLowerCase());
 
     const isWanted = (card, words) =>
-      (!account.value || card.dataset.account === account.value) &&
-      (!disposition.value || [card.dataset.disposition, `group ${card.dataset.group}`].includes(disposition.value)) &&
+      (!account.value || card.account === account.value) &&
+      (!severity.value || card.severity === severity.value) &&
+      (!result.value || result.value === card.result || result.value === `group ${card.group}`) &&
       words.every((word) => textOf(card).includes(word));
 
     const filter = () => {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       let count = 0;
       for (const card of cards) {
-        card.hidden = !isWanted(card, words);
-        count += card.hidden ? 0 : 1;
+        const wanted = isWanted(card, words);
+        if (card.element.hidden === wanted) card.element.hidden = !wanted;
+        count += wanted;
       }
       shown.textContent = `${count} of ${cards.length} alerts shown`;
+      none.hidden = count > 0;
+      for (const { element, wanted } of links) {
+        if (isSet(wanted)) element.setAttribute("aria-current", "true");
+        else element.removeAttribute("aria-current");
+      }
+    };
+
+    const isSet = (wanted) =>
+      text.value === wanted.text && account.value === wanted.account &&
+      severity.value === wanted.severity && result.value === wanted.result;
+
+    const set = (wanted) => {
+      [text.value, account.value, severity.value, result.value] =
+        [wanted.text, wanted.account, wanted.severity, wanted.result];
+      filter();
+    };
+    const clear = () => set(wantedBy({}));
+
+    const compare = {
+      place: (one, other) => one.place - other.place,
+      rank: (one, other) => one.rank - other.rank || one.place - other.place,
+      account: (one, other) => one.account.localeCompare(other.account) || one.place - other.place,
     };
 
     form.hidden = false;
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(filter));
+    // The order stays as it is.
+    form.addEventListener("reset", (event) => { event.preventDefault(); clear(); });
+    sort.addEventListener("change", () => {
+      list.append(...[...cards].sort(compare[sort.value]).map((card) => card.element));
+    });
+    byId("clear").addEventListener("click", () => { clear(); text.focus(); });
     expand.addEventListener("click", () => {
       const open = expand.getAttribute("aria-pressed") !== "true";
       expand.setAttribute("aria-pressed", String(open));
       expand.textContent = open ? "Close all" : "Open all";
-      for (const card of cards) if (!card.hidden) card.open = open;
+      for (const { element } of cards) if (!element.hidden) element.open = open;
     });
-    for (const tile of all(".tiles a")) {
-      tile.addEventListener("click", () => {
-        form.reset();
-        disposition.value = tile.dataset.group === "all" ? "" : `group ${tile.dataset.group}`;
-        filter();
-      });
+    // The same link again shows all alerts again.
+    for (const { element, wanted } of links) {
+      element.addEventListener("click", () => (isSet(wanted) ? clear() : set(wanted)));
     }
+
+    // report.html#alert-I-1234567 opens that alert.
+    const openNamed = () => {
+      const named = byId(location.hash.slice(1));
+      if (!named?.matches("details.alert")) return;
+      clear();
+      named.open = true;
+      named.scrollIntoView();
+    };
+    addEventListener("hashchange", openNamed);
     filter();
+    openNamed();
   }
 
   const copy = async (button) => {

@@ -26,9 +26,10 @@ def test_parts_fill_their_bar_without_gap_or_overlap():
     ]
 
 
-def test_a_sentence_and_a_table_tell_what_the_bars_show():
+def test_words_and_a_table_say_what_the_bars_show():
     chart = stacked_bars("account", COUNTS, ["refused", "remediated"], GROUP_OF)
-    assert chart["told"] == "quiet: 8 remediated; loud: 1 refused, 1 remediated; louder: 2 refused"
+    counts = ["8 remediated", "1 refused, 1 remediated", "2 refused"]
+    assert [bar["counts"] for bar in chart["bars"]] == counts
     assert chart["rows"] == [("quiet", [0, 8], 8), ("loud", [1, 1], 2), ("louder", [2, 0], 2)]
 
 

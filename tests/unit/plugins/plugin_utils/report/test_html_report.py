@@ -117,9 +117,9 @@ def test_commands_for_a_person_come_from_the_report_and_not_from_a_text():
 
 
 def test_a_script_with_characters_that_nobody_sees_cannot_be_copied():
-    assert 'class="copy"' in page(alert())
-    assert 'class="copy"' not in page(alert(script=f"{SCRIPT}\u202e"))
-    assert 'class="copy"' not in page(alert(script=SCRIPT + "x" * 50_000)), "it is not all there"
+    assert 'class="copy"' in page(alert("unsupported"))
+    assert 'class="copy"' not in page(alert("unsupported", script=f"{SCRIPT}\u202e"))
+    assert 'class="copy"' not in page(alert("unsupported", script=SCRIPT + "x" * 50_000)), "it is not all there"
 
 
 def test_enormous_texts_are_clipped_and_say_so():
