@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import cycle, islice
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 RUN_ID = "20260301T081500Z-3f2a"
 STARTED, FINISHED = "2026-03-01T08:15:00Z", "2026-03-01T08:15:41Z"
@@ -116,7 +116,7 @@ def settings() -> list[dict[str, Any]]:
 
 
 def _report(alerts: list[dict[str, Any]], is_review: bool = False, **more: Any) -> dict[str, Any]:
-    return report(alerts, RUN_ID, STARTED, FINISHED, is_review, settings=settings(), **more)
+    return report(Run(alerts, RUN_ID, STARTED, FINISHED, is_review, settings=settings(), **more))
 
 
 def review() -> dict[str, Any]:
@@ -153,7 +153,7 @@ def undo() -> dict[str, Any]:
 
 def empty() -> dict[str, Any]:
     """A run that found nothing."""
-    return report([], RUN_ID, STARTED, FINISHED, check_mode=False)
+    return report(Run([], RUN_ID, STARTED, FINISHED, check_mode=False))
 
 
 def of_size(count: int) -> list[dict[str, Any]]:

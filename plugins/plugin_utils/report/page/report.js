@@ -58,7 +58,11 @@
     };
 
     form.hidden = false;
-    form.addEventListener("input", filter);
+    form.addEventListener("input", () => {
+      filter();
+      // What is left may end above the screen.
+      if (list.getBoundingClientRect().top < 0) byId("alerts").scrollIntoView();
+    });
     form.addEventListener("submit", (event) => event.preventDefault());
     // The order stays as it is.
     form.addEventListener("reset", (event) => { event.preventDefault(); clear(); });
