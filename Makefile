@@ -37,7 +37,7 @@ PYTHON ?= python3
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
-.PHONY: matrix scaling docs changelog clean
+.PHONY: matrix scaling docs changelog screens clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -138,6 +138,9 @@ $(DOCS)/ready: requirements/docs.txt
 
 matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md
 	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py $(CORES)
+
+screens: setup ## Write the golden screens of the terminal's summary, into tests/fixtures/screens
+	@PYTHONPATH=tests $(BIN)/python tests/screens/write.py
 
 clean: ## Remove .venv, caches and artifacts
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .ansible artifacts

@@ -58,6 +58,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
@@ -214,7 +215,8 @@ class CallbackModule(CallbackBase):
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
         problems = write_artifacts(folder, {"report.json": to_page(sign_report(report, read_key()))})
-        self._say(self._display.display, summary_of(report))
+        with suppress(OSError):
+            show(self._display, summary_of(report, columns()))
         calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
         files = run_files(report, calls, api_endpoint=run.api_endpoint())
         problems += write_artifacts(folder, files)

@@ -8,15 +8,18 @@ DOCUMENTATION = r"""
 name: progress
 type: stdout
 version_added: 1.0.0
-short_description: Show how far each account is, then the summary
+short_description: Show the progress of each account, then the summary
 description:
   - While the role P(leastpriv.iam.remediate#role) works, a terminal shows one line per account, redrawn in place, with
-    the steps that are done, their rate, and the time left. Where there is no terminal, each account says in plain lines
-    what it begins and how it ended.
-  - The summary follows, as it is, without the quoting of YAML or JSON.
-  - Failures, unreachable hosts, warnings, retries and diffs are shown at once and in full, as
-    P(ansible.builtin.default#callback) does. What it leaves out is the rest of the role's tasks.
-  - With C(-v), and for everything that is not the role, it is P(ansible.builtin.default#callback).
+    the steps that are done, their rate, and the time left. Without a terminal, each account prints a plain line when it
+    starts and when it ends.
+  - The summary follows, fitted to the width of the terminal and in colours. E(COLUMNS) sets another width, and
+    E(NO_COLOR), E(ANSIBLE_NOCOLOR) and E(ANSIBLE_FORCE_COLOR) work as usual.
+  - Failures are shown at once, in a line or two each. Warnings, retries and diffs are shown as
+    P(ansible.builtin.default#callback) does. The rest of the role's tasks is left out, and so is the recap if a
+    playbook has no other tasks.
+  - With C(-v) the summary shows every script and its steps.
+  - With C(-vvv), and for everything outside of the role, it is P(ansible.builtin.default#callback).
 author:
   - The Leastpriv team (!UNKNOWN)
 extends_documentation_fragment:
@@ -44,15 +47,19 @@ from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, printable, wrapped
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of, summary_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import REPORT
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
 DEBUG = add_internal_fqcns(("debug",))
 COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
 
 LABEL = "_ansible_item_label"
-# What somebody must see although the task itself went well.
-REMARKS = ("warnings", "exception")
+# With this many -v everything is shown as the default callback shows it.
+EVERYTHING = 3
 # Seconds between two drawings: more often nobody can read.
 PAUSE = 0.1
 
@@ -121,6 +128,11 @@ class CallbackModule(Default):
         self.has_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self.drawn_at = 0.0
         self.holds_banner = False
+        # The play whose banner waits for a task that is not the role's, and whether there was one.
+        self.play_to_announce: Any = None
+        self.has_other_tasks = False
+        # The report whose summary is still to be shown.
+        self.report: Mapping[str, Any] | None = None
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
@@ -128,8 +140,13 @@ class CallbackModule(Default):
         # The default callback leaves a banner to the first result that is shown when skipped ones are not.
         return False if self.holds_banner and k == "display_skipped_hosts" else super().get_option(k, *args, **kwargs)
 
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._play = self.play_to_announce = play
+
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self.holds_banner = self._is_filtered(task)
+        if not self.holds_banner:
+            self._announce()
         super().v2_playbook_on_task_start(task, is_conditional)
         if self.holds_banner:
             self._draw()
@@ -141,9 +158,25 @@ class CallbackModule(Default):
         if not self._is_filtered(included_file._task):
             super().v2_playbook_on_include(included_file)
 
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._announce()
+        super().v2_playbook_on_no_hosts_matched()
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        if self.has_other_tasks:
+            super().v2_playbook_on_no_hosts_remaining()
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self.footer.clear()
-        super().v2_playbook_on_stats(stats)
+        # Of the role everything is said by now.
+        if self.has_other_tasks or self.get_option("show_custom_stats"):
+            super().v2_playbook_on_stats(stats)
+
+    def _announce(self) -> None:
+        self.has_other_tasks = True
+        if self.play_to_announce:
+            super().v2_playbook_on_play_start(self.play_to_announce)
+            self.play_to_announce = None
 
     # --- results ------------------------------------------------------------------------------------------------------
 
@@ -159,14 +192,28 @@ class CallbackModule(Default):
     def v2_runner_item_on_skipped(self, result: Any) -> None:
         self._show(result, super().v2_runner_item_on_skipped)
 
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not self._is_filtered(result._task):
+            super().v2_runner_on_failed(result, ignore_errors)
+            return
+        self._handle_warnings(result._result)
+        # Of a loop each item was shown; what is ignored is told by the summary.
+        if not ignore_errors and "results" not in _told(result):
+            self._show_failure(result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        if self._is_filtered(result._task):
+            self._show_failure(result)
+        else:
+            super().v2_runner_on_unreachable(result)
+
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        learned: list[str] = []
-        try:
-            self._clean_label(result)
-            # Before it is shown: showing takes parts of a result away.
-            learned = self._learn(result, has_failed=True)
-        finally:
+        if not self._is_filtered(result._task):
             super().v2_runner_item_on_failed(result)
+            return
+        learned = self._learn(result, has_failed=True)
+        self._handle_warnings(result._result)
+        self._show_failure(result)
         self._tell(learned)
 
     def _show(self, result: Any, in_full: Callable[[Any], None]) -> None:
@@ -177,28 +224,46 @@ class CallbackModule(Default):
             self._say(lines)
         else:
             learned = self._learn(result)
-            if _is_remarkable(result):
+            if _has_diff(result):
                 self._clean_label(result)
                 in_full(result)
-            elif C.DEPRECATION_WARNINGS:
-                # Of what else could be shown nothing is left.
+            else:
                 self._handle_warnings(result._result)
             self._tell(learned)
+
+    def _show_failure(self, result: Any) -> None:
+        told = _told(result)
+        is_of_run = result._task.run_once
+        reason = str(told.get("msg") or told.get("censored") or "no reason given")
+        shown = failure("" if is_of_run else result._host.get_name(), told.get(LABEL) or "", reason, columns())
+        self.footer.clear()
+        show(self._display, [EMPTY, *shown] if is_of_run else shown)
 
     def _say(self, lines: list[str]) -> None:
         """Print a message of the role as it is. It is the last thing of a run: nothing is drawn below it."""
         self.progress = Progress()
-        self._display.display("\n" + "\n".join(printable(line) for line in lines))
+        show(self._display, [EMPTY, *self._fitted(lines)])
+
+    def _fitted(self, lines: list[str]) -> list[Line]:
+        """The lines of a message. The summary is made again for this terminal, of which a worker knows nothing."""
+        report, self.report = self.report, None
+        for is_verbose in (False, True) if report else ():
+            made = summary_text(report, is_verbose).split("\n")
+            if lines[: len(made)] == made:
+                return [*summary_of(report, columns(), is_verbose), *map(line, lines[len(made) :])]
+        return [*map(line, lines)]
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
     def _is_filtered(self, task: Any) -> bool:
         role = getattr(task, "_role", None)
-        return self._display.verbosity == 0 and role is not None and role.get_name() == ROLE
+        return self._display.verbosity < EVERYTHING and role is not None and role.get_name() == ROLE
 
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
+        if reported := (_told(result).get("ansible_facts") or {}).get(REPORT):
+            self.report = from_text(reported["text"])
         learn = partial(self.progress.learn, result._host.get_name(), _told(result), time.monotonic(), has_failed)
         # What cannot be drawn is left out; the result itself is shown as ever.
         return attempt("showing the progress", learn, lambda _reason: [])
@@ -212,8 +277,7 @@ class CallbackModule(Default):
         if self.has_terminal:
             self._draw(at_once=bool(learned))
             return
-        for line in learned:
-            self._display.display(line)
+        show(self._display, map(line, learned))
 
     def _draw(self, at_once: bool = False) -> None:
         now = time.monotonic()
@@ -237,8 +301,16 @@ def _said(result: Any) -> list[str] | None:
     return lines if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else None
 
 
-def _is_remarkable(result: Any) -> bool:
-    """Whether a result that is no failure says something that the default callback would show beside its success."""
+def failure(account: str, item: str, reason: str, width: int) -> list[Line]:
+    """What failed, where, and why; the account is empty for what is about the whole run."""
+    where = " ".join(map(printable, filter(None, (account, item))))
+    first, *others = reason.strip().split("\n")
+    lines = wrapped(first, width, hanging=2, lead=(f"ERROR: {where}:" if where else "ERROR:", "bad"))
+    for text in others:
+        lines += wrapped(text.lstrip(), width, indent=len(text) - len(text.lstrip()), hanging=2)
+    return lines
+
+
+def _has_diff(result: Any) -> bool:
     told = _told(result)
-    shows_diff = result._task.diff and told.get("diff") and told.get("changed")
-    return bool(shows_diff or any(told.get(remark) for remark in REMARKS))
+    return bool(result._task.diff and told.get("diff") and told.get("changed"))

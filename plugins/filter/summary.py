@@ -38,13 +38,13 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def summary(report, verbose=False):
     """See DOCUMENTATION."""
-    return summary_of(from_text(report), verbose)
+    return summary_text(from_text(report), verbose)
 
 
 class FilterModule:

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
+
+# What another run may find otherwise; the rest waits for somebody's decision.
+RETRIED = {"failed", "unavailable", "unmapped_account"}
 
 
 class NextCommand(NamedTuple):
@@ -41,3 +45,28 @@ def undo_command(report: Mapping[str, Any]) -> NextCommand | None:
     if report["mode"] != "apply" or "remediated" not in report["totals"]:
         return None
     return NextCommand("To undo this run", next_step("undo", {"run_id": report["run_id"]}, report["awx"]))
+
+
+def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
+    """Find the one command for the end of the summary; None where no action is needed.
+
+    After `next_command` what could succeed without anyone's decision is first: another run.
+    """
+    if following := next_command(report):
+        return following
+    awx = report["awx"]
+    if report["interrupted"] or RETRIED & {*report["needs_person"]}:
+        return NextCommand("After a fix, run again", _same_again(report))
+    if report["quarantine"]:
+        return NextCommand("After a fix", next_step("redrive", {}, awx))
+    wanting = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] in report["needs_person"]]
+    named = [alert_id for alert_id in wanting if re.fullmatch("[A-Za-z0-9_-]+", alert_id or "")]
+    return NextCommand("To see one in full", next_step("show", {"alert_id": named[0]}, awx)) if named else None
+
+
+def _same_again(report: Mapping[str, Any]) -> str:
+    awx, runs = report["awx"], report["undoes"]
+    if runs:
+        return next_step("undo", {"run_id": runs[0]} if len(runs) == 1 else {}, awx, keeps=True)
+    plan = {"remediate_plan": report["plan"]["run_id"]} if report["plan"] else {}
+    return next_step("review" if report["mode"] == "check" else "remediate", plan, awx)

@@ -1,142 +1,279 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The run's report as text, for the terminal."""
+"""The summary of a run for the terminal: first what needs attention and why, then the rest, then the next command."""
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
+from collections import Counter
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, DISPOSITIONS, fate
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import closing_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     MOVED,
     alert_name,
     counted,
     protection_example,
-    put_back,
+    verdict,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import (
+    EMPTY,
+    Span,
+    cells,
+    cut,
+    line,
+    pad,
+    plain,
+    printable,
+    wrapped,
+)
 
 WORDS = [row.word for row in DISPOSITIONS]
-REASON_WIDTH = 160
+# What is planned is what a review is about.
+ORDER = sorted(WORDS, key=lambda word: word != "planned")
+# Where the width of the terminal is not known.
+COLUMNS = 80
+HEAD = ("RESULT", "ALERT", "ACCOUNT", "REASON")
+MAX_CELL = 34
+# With less room than this beside the other columns, a reason is shown below its row.
+MIN_REASON = 36
 MAX_NAMED = 5
-# More alerts of one reason than this are counted in the table, and named below it.
+# More alerts of one reason than this are counted in the row, and named below it.
 MAX_IN_ROW = 3
+# More rows of one result that needs nobody than this are left to the report.
+MAX_ROWS = 25
+EXCERPT = "  | "
+BY_HAND = "by hand: "
+NOTHING = "Nothing to do."
+PROTECT = "a script may lock out any user or role (remediate_protected_principals)."
 
 
-def summary_of(report_data, verbose=False):
+def summary_text(report_data, verbose=False):
+    """The summary as text of several lines, for where no terminal is known."""
+    return "\n".join(map(plain, summary_of(report_data, COLUMNS, verbose)))
+
+
+def summary_of(report_data, columns, verbose=False):
     """The same as `summary`, and a line or two of a run whose report cannot be shown."""
     bare = f"Run {report_data['run_id']}: {report_data['totals']}. The report has every alert."
-    return attempt("showing it", lambda: summary(report_data, verbose), lambda reason: f"{bare} {reason}")
+    show = lambda: summary(report_data, columns, verbose)  # noqa: E731
+    return attempt("showing it", show, lambda reason: wrapped(f"{bare} {reason}", columns))
 
 
-def summary(report_data, verbose=False):
-    """The run as text: one line per alert, the totals, and what to do about each kind that is left.
+def summary(report_data, columns=COLUMNS, verbose=False):
+    """The run in lines: what needs attention and what to do about it, all other alerts, remarks, the next command.
 
     :param report_data: what `report` returned.
-    :param verbose: True adds every alert's script and steps.
-    :returns: text of several lines; control characters of the alerts are shown escaped.
+    :param columns: width of the terminal. Commands and words that are wider stay in one piece.
+    :param verbose: True shows every alert, its script and its steps.
+    :returns: list of `Line` of plugin_utils/report/screen.py; control characters of the alerts are shown escaped.
     """
-    alerts = report_data["alerts"]
-    lines = [_headline(report_data), ""]
-    nothing = "No alert was received." if report_data["interrupted"] else "The queue was empty."
-    lines += _table(report_data) if alerts else [nothing]
-    lines += _details(alerts, verbose)
-    lines += _notes(alerts) if verbose or report_data["mode"] == "check" else []
-    lines += ["", *_advice(report_data)] if alerts else []
-    lines += _next_command(report_data)
-    lines += _unprotected(report_data, verbose)
-    lines += _lapsed(report_data.get("expired", ()))
-    lines += _opened(report_data["opened"])
-    lines += _unfenced(report_data["unfenced"])
-    lines += _quarantine(report_data)
-    lines += _of_plan(report_data["plan"])
-    lines += [f"Messages were left in flight: {printable(reason)}" for reason in report_data["unsettled"]]
-    return "\n".join(lines)
+    has_notes = verbose or report_data["mode"] == "check"
+    parts = (
+        _headline(report_data, columns),
+        _attention(report_data, columns),
+        _others(report_data, columns, verbose),
+        _scripts(report_data["alerts"], columns) if verbose else [],
+        _notes(report_data["alerts"], columns) if has_notes else [],
+        [*_remarks(report_data, columns), *(_protection(report_data) if verbose else [])],
+        _ending(report_data),
+    )
+    first, *others = filter(None, parts)
+    return [*first, *(each for part in others for each in (EMPTY, *part))]
 
 
-def _headline(report_data):
-    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
-    undo = f" undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
-    review = " (review: nothing was changed)" if report_data["mode"] == "check" else ""
-    interrupted = f" ({report_data['interrupted']})" if report_data["interrupted"] else ""
-    return f"Run {report_data['run_id']}{undo}{review}{interrupted}: {totals}"
+def _headline(report_data, columns):
+    totals = report_data["totals"]
+    told = [f"{totals[word]} {word}," for word in ORDER if word in totals] or ["no alerts,"]
+    undo = f"undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
+    review = "(review: nothing was changed)" if report_data["mode"] == "check" else ""
+    interrupted = f"({report_data['interrupted']})" if report_data["interrupted"] else ""
+    about = " ".join(filter(None, (undo, review, interrupted)))
+    words = [*(f"{about}:".split() if about else ()), *told[:-1], told[-1].rstrip(",")]
+    name = f"Run {report_data['run_id']}{':' * (not about)}"
+    return wrapped(words, columns, hanging=2, lead=(name, "strong"))
 
 
-def _table(report_data):
-    groups = _by_reason(report_data["alerts"])
-    groups.sort(key=lambda group: group[0]["disposition"] not in report_data["needs_person"])
-    rows = [("ACCOUNT", "ALERT", "RESULT", "REASON")]
-    rows += for_each_alert("showing it", groups, _row, lambda group, reason: _lost_row(group[0], reason))
-    account, alert, disposition = (max(len(row[column]) for row in rows) for column in range(3))
-    return [f"{row[0]:{account}}  {row[1]:{alert}}  {row[2]:{disposition}}  {row[3]}".rstrip() for row in rows]
+# --- what needs attention ---------------------------------------------------------------------------------------------
+
+
+def _attention(report_data, columns):
+    """Alerts of one reason are shown once, and what to do once for all that it helps."""
+    causes = {}
+    for group in _by_reason(report_data["alerts"]):
+        if group[0]["disposition"] in report_data["needs_person"]:
+            causes.setdefault((group[0]["disposition"], _advice(report_data, group)), []).append(group)
+    lines = [line((f"{verdict(report_data)}.", "bad"))] if causes else []
+    for (_word, advice), groups in causes.items():
+        problems = for_each_alert("showing it", groups, lambda group: _problem(group, columns), _lost_problem)
+        lines += [EMPTY, *(each for problem in problems for each in problem)]
+        lines += wrapped(advice, columns, indent=2, lead=("To do:", "strong"))
+    return lines
+
+
+def _problem(group, columns):
+    word, named, account, reason = _row(group)
+    names = [alert_name(alert) for alert in group]
+    lines = wrapped(f" {named}  {account}", columns, hanging=2, lead=(word, "bad"))
+    lines += wrapped(_some(names), columns, indent=2) if len(names) > MAX_IN_ROW else []
+    return lines + _indented(_reason(reason, columns - 2), 2)
+
+
+def _lost_problem(group, reason):
+    return [line((group[0]["disposition"], "bad"), f"  {alert_name(group[0])}  {reason}")]
 
 
 def _by_reason(alerts):
-    """The alerts in lists of those that ended in the same way for the same reason."""
+    """The alerts in lists of those that ended in the same way for the same reason, in the order of dispositions."""
     groups = {}
-    for alert in alerts:
-        # How it is put back is another line for each; what is said of the queue has it for all of them.
+    for alert in sorted(alerts, key=lambda alert: ORDER.index(alert["disposition"])):
         reason = (alert["reason"] or "").split(f"\n{MOVED}")[0]
         groups.setdefault((alert["disposition"], reason or alert["message_id"]), []).append(alert)
     return [*groups.values()]
 
 
+def _advice(report_data, group):
+    return advice_for(group[0], report_data["mode"] == "undo" or bool(report_data["undoes"]))
+
+
+# --- all other alerts -------------------------------------------------------------------------------------------------
+
+
+def _others(report_data, columns, verbose):
+    wanting = report_data["needs_person"]
+    if not report_data["alerts"]:
+        return [line("No alert was received." if report_data["interrupted"] else "The queue was empty.")]
+    groups = [group for group in _by_reason(report_data["alerts"]) if group[0]["disposition"] not in wanting]
+    if not groups:
+        return []
+    done = "reviewed" if report_data["mode"] == "check" else "processed"
+    head = [line(f"All other alerts were {done}."), EMPTY] if wanting else []
+    shown, left_out = (groups, []) if verbose else _shortened(groups)
+    return head + _table(shown, columns) + left_out + _hints(report_data, groups, columns)
+
+
+def _shortened(groups):
+    """Of each result the first rows; planned changes are all shown."""
+    kept, number = [], Counter()
+    for group in groups:
+        word = group[0]["disposition"]
+        number[word] += 1
+        if word == "planned" or number[word] <= MAX_ROWS:
+            kept.append(group)
+    gone = len(groups) - len(kept)
+    return kept, [line(f"and {gone} more, see the report")] if gone else []
+
+
+def _table(groups, columns):
+    rows = for_each_alert("showing it", groups, _row, _lost_row)
+    *heads, last = HEAD
+    widths = [max(cells(row[column]) for row in [heads, *rows]) for column in range(3)]
+    start = sum(widths) + 2 * len(widths)
+    is_wide = columns - start >= MIN_REASON
+    lines = [line((_cells(heads, widths) + (last if is_wide else ""), "strong"))]
+    for *row, reason in rows:
+        beginning = line((_cells(row[:1], widths), _style(row[0])), _cells(row[1:], widths[1:]))
+        beside = _reason(reason, columns - start) if is_wide else []
+        lines.append((*beginning, *(beside[0] if beside else ())))
+        lines += _indented(beside[1:], start) if is_wide else _indented(_reason(reason, columns - 2), 2)
+    return [_stripped(each) for each in lines]
+
+
+def _cells(texts, widths):
+    return "".join(pad(text, width) + "  " for text, width in zip(texts, widths, strict=False))
+
+
+def _stripped(each):
+    return (*each[:-1], Span(each[-1].text.rstrip(), each[-1].style))
+
+
+def _style(word):
+    return "caution" if word == "planned" else "good" if fate(word, False) == DELETE else ""
+
+
 def _row(group):
-    first_line = (group[0]["reason"] or "").split("\n")[0]
-    clipped = first_line[: REASON_WIDTH - 1] + "…" if len(first_line) > REASON_WIDTH else first_line
+    """Result, alerts, accounts and reason of alerts that ended in the same way."""
     accounts = list(dict.fromkeys(alert["account"] or alert["account_id"] or "-" for alert in group))
     account = accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts"
     names = [alert_name(alert) for alert in group]
     named = ", ".join(names) if len(names) <= MAX_IN_ROW else counted(len(names))
-    cells = (account, named, group[0]["disposition"], clipped)
-    return tuple(printable(cell) for cell in cells)
+    # How it is put back is another command for each.
+    told = [MOVED if row.startswith(MOVED) else row for row in (group[0]["reason"] or "").split("\n")]
+    short = (cut(printable(text), MAX_CELL) for text in (named, account))
+    return (printable(group[0]["disposition"]), *short, "\n".join(told))
 
 
-def _lost_row(alert, reason):
-    return "-", printable(alert["alert_id"] or alert["message_id"]), printable(alert["disposition"]), reason
+def _lost_row(group, reason):
+    return printable(group[0]["disposition"]), printable(alert_name(group[0])), "-", reason
 
 
-def _details(alerts, verbose):
-    """What a row of the table has no room for: alerts of a large group, long reasons and carets once for each group."""
-    reasons = for_each_alert("showing it", _by_reason(alerts), _group_details, lambda group, reason: [])
-    scripts = for_each_alert("showing it", alerts if verbose else (), _script_details, lambda alert, reason: [])
-    return [line for lines in [*reasons, *scripts] for line in lines]
+def _hints(report_data, groups, columns):
+    """What could be done about what needs nobody; the next command says it for what is planned."""
+    hints = {}
+    for group in groups:
+        if group[0]["disposition"] != "planned":
+            hints.setdefault(_advice(report_data, group), {})[group[0]["disposition"]] = True
+    hints.pop(NOTHING, None)
+    told = [wrapped(advice, columns, lead=(f"{', '.join(words)}:", "")) for advice, words in hints.items()]
+    return [EMPTY, *(each for lines in told for each in lines)] if told else []
 
 
-def _group_details(group):
-    reason = (group[0]["reason"] or "").split("\n")
-    reason = reason if len(group) == 1 else [line for line in reason if not line.startswith(MOVED)]
-    lines = [f"    {line}" for line in reason] if len(reason) > 1 or len(reason[0]) > REASON_WIDTH else []
-    if not lines and len(group) <= MAX_IN_ROW:
-        return []
-    names = [alert_name(alert) for alert in group]
-    number = f"{counted(len(names))}: " if len(names) > MAX_IN_ROW else ""
-    return ["", printable(f"{number}{_some(names)}{':' * bool(lines)}"), *(printable(line) for line in lines)]
+# --- reasons ----------------------------------------------------------------------------------------------------------
 
 
-def _script_details(alert):
-    lines = ["  script:", *(f"    {line}" for line in alert["script"].strip().split("\n"))] if alert["script"] else []
+def _reason(text, columns):
+    """Prose is wrapped, commands stay in one piece, and of a line with a caret the part is shown that it points at."""
+    lines, is_command, rows = [], False, text.split("\n")
+    for above, row, below in zip(["", *rows], rows, [*rows[1:], ""], strict=False):
+        is_command = row.startswith(BY_HAND) or (is_command and not row.startswith(MOVED))
+        if row.startswith(EXCERPT):
+            code, carets = (above, row) if _is_caret(row) else (row, below)
+            lines.append(line(_excerpt(row, code, carets, columns)))
+        elif is_command:
+            lines.append(line(row))
+        elif row:
+            indent = len(row) - len(row.lstrip())
+            lines += wrapped(row.lstrip(), columns, indent=min(indent, 4))
+    return lines
+
+
+def _is_caret(row):
+    return row.startswith(EXCERPT) and not row[len(EXCERPT) :].strip(" ^")
+
+
+def _excerpt(row, code, carets, columns):
+    """As much of a row as fits, around the carets: of a line of a script, or of the line with its carets."""
+    room, start = columns - len(EXCERPT), carets.find("^") if _is_caret(carets) else 0
+    left = max(0, min(start - len(EXCERPT) - room // 3, len(code) - columns))
+    shown = row[len(EXCERPT) + left :]
+    if row is code:
+        shown = "…" * bool(left) + shown[bool(left) :]
+    return EXCERPT + cut(shown, room)
+
+
+def _indented(lines, columns):
+    return [(Span(" " * columns), *each) for each in lines]
+
+
+# --- further parts ----------------------------------------------------------------------------------------------------
+
+
+def _scripts(alerts, columns):
+    shown = for_each_alert("showing it", alerts, lambda alert: _script(alert, columns), lambda alert, reason: [])
+    parts = [part for part in shown if part]
+    return [each for number, part in enumerate(parts) for each in ([EMPTY] * (number > 0) + part)]
+
+
+def _script(alert, columns):
+    script = alert["script"].strip().split("\n") if alert["script"] else []
+    lines = [line("  script:"), *(line(f"    {row}") for row in script)] if script else []
     if alert["steps"]:
-        lines += ["  steps:", *(f"    {step_line(step)}" for step in alert["steps"])]
-    return ["", *(printable(line) for line in (f"{alert_name(alert)}:", *lines))] if lines else []
-
-
-def _notes(alerts):
-    """What the scripts grant or change beyond their letter, each note once with the alerts that it is about."""
-    noted = {}
-    for alert in alerts:
-        for note in alert["notes"]:
-            noted.setdefault(note, []).append(alert_name(alert))
-    lines = [f"  {printable(_some(names))}: {printable(note)}" for note, names in noted.items()]
-    return ["", "Notes:", *lines] if lines else []
-
-
-def _some(names):
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+        steps = [each for step in alert["steps"] for each in wrapped(step_line(step), columns, indent=4, hanging=2)]
+        lines += [line("  steps:"), *steps]
+    return [line((f"{alert_name(alert)}:", "strong")), *lines] if lines else []
 
 
 def step_line(step):
@@ -145,66 +282,80 @@ def step_line(step):
     return f"{step['status'] or 'not observed':12} {cli_name(step['operation'])} -> {step['module']}: {options}"
 
 
-def _advice(report_data):
-    """One line for each thing to do, with the number of alerts; first those that need attention."""
-    wanting, is_undo = report_data["needs_person"], report_data["mode"] == "undo" or report_data["undoes"]
-    counts = {}
-    for alert in sorted(report_data["alerts"], key=lambda alert: WORDS.index(alert["disposition"])):
-        key = alert["disposition"], advice_for(alert, is_undo)
-        counts[key] = counts.get(key, 0) + 1
-    lines = [
-        f"  {count} {word}{' (needs attention)' if word in wanting else ''}: {advice}"
-        for (word, advice), count in sorted(counts.items(), key=lambda item: item[0][0] not in wanting)
-    ]
-    return ["What to do:", *lines]
+def _notes(alerts, columns):
+    """What the scripts grant or change beyond their letter, each note once with the alerts that it is about."""
+    noted = {}
+    for alert in alerts:
+        for note in alert["notes"]:
+            noted.setdefault(note, []).append(alert_name(alert))
+    told = [wrapped(f"{_some(names)}: {note}", columns, indent=2, hanging=2) for note, names in noted.items()]
+    return [line(("Notes:", "strong")), *(each for lines in told for each in lines)] if told else []
 
 
-def _next_command(report_data):
-    following = next_command(report_data)
-    return [printable(f"{following.purpose}: {following.command}")] if following else []
+def _some(names):
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
-def _unprotected(report_data, verbose):
-    """One line of a review where nobody is protected; when asked for, with what to paste."""
+def _remarks(report_data, columns):
+    """What is to be known of the run itself, one paragraph each."""
+    told = (
+        _of_plan(report_data["plan"]),
+        _unprotected(report_data),
+        _lapsed(report_data.get("expired", ())),
+        _opened(report_data["opened"]),
+        _unfenced(report_data["unfenced"]),
+        _quarantine(report_data["quarantine"]),
+        *(("Messages were left in flight:", reason) for reason in report_data["unsettled"]),
+    )
+    remarks = [wrapped(text, columns, hanging=2, lead=(head, "caution")) for head, text in filter(None, told)]
+    return [each for lines in remarks for each in lines]
+
+
+def _unprotected(report_data):
     is_review = report_data["mode"] == "check" and not report_data["undoes"]
     if not is_review or report_data["protected"] or not report_data["alerts"]:
-        return []
-    line = "No principals are protected: a script may lock out any user or role (remediate_protected_principals)."
-    return [line, *(protection_example(report_data).split("\n") if verbose else [])]
+        return None
+    return "No principals are protected:", PROTECT
+
+
+def _protection(report_data):
+    """What to paste where nobody is protected."""
+    return [line(row) for row in protection_example(report_data).split("\n")] if _unprotected(report_data) else []
 
 
 def _lapsed(expired):
-    """One line for entries of remediate_protected_principals that protect no more: renew or remove them."""
     named = [f"{entry['arn']} (owner {entry['owner']}, expired {entry['expires']})" for entry in expired]
-    return [printable(f"No longer protected: {_some(named)}. Renew or remove these entries.")] if named else []
+    return ("No longer protected:", f"{_some(named)}. Renew or remove these entries.") if named else None
 
 
 def _opened(opened):
-    """One line if remediate_allow lets scripts do what guardrails forbid; accounts with the same rules are together."""
+    """What remediate_allow lets scripts do that guardrails forbid; accounts with the same rules are together."""
     accounts = {}
     for one in opened:
         accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
     told = "; ".join(f"{allow} ({', '.join(names)})" for allow, names in accounts.items())
-    return [f"Guardrails relaxed: {printable(told)}"] if told else []
+    return ("Guardrails relaxed:", told) if told else None
 
 
 def _unfenced(accounts):
-    if not accounts:
-        return []
-    return [printable(f"WITHOUT THE CALL FENCE where it cannot stand (remediate_unfenced): {', '.join(accounts)}")]
+    return ("WITHOUT THE CALL FENCE (remediate_unfenced):", ", ".join(accounts)) if accounts else None
 
 
-def _quarantine(report_data):
-    quarantine = report_data["quarantine"]
+def _quarantine(quarantine):
     if not quarantine:
-        return []
-    waiting = f"{counted(quarantine['alerts'])} in the quarantine queue {quarantine['queue']}."
-    return [printable(f"{waiting} {put_back(report_data['awx'])}")]
+        return None
+    return f"{counted(quarantine['alerts'])} in the quarantine queue", f"{quarantine['queue']}."
 
 
 def _of_plan(plan):
     if not plan:
-        return []
+        return None
     missing = ", ".join(plan["not_received"])
     gone = f" Not in the queue: {missing} (done, deleted, or received by another run)." if missing else ""
-    return [printable(f"Applying plan {plan['run_id']} ({counted(plan['alerts'])}).{gone}")]
+    return "Applying plan", f"{plan['run_id']} ({counted(plan['alerts'])}).{gone}"
+
+
+def _ending(report_data):
+    following = closing_command(report_data)
+    return [line((f"{following.purpose}:", "strong"), f" {following.command}")] if following else []

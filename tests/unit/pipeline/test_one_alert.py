@@ -37,7 +37,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary as summaries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import journal as journals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import outcome as outcome_module
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import plan as plans
@@ -166,7 +166,7 @@ def run(bodies, scripts, stored=DENY, is_review=False):
     strict = json.loads(to_page(report), parse_constant=pytest.fail)
     planning = {"alerts": outcomes, "lifetime": timedelta(days=1), "who": {}, "key": ""}
     files = run_files(strict, (), planning if is_review else None)
-    shown = summary_of(strict, True), json.dumps(notification(strict, "report.html"))
+    shown = summary_text(strict, True), json.dumps(notification(strict, "report.html"))
     return SimpleNamespace(
         entries={alert["alert_id"] or alert["message_id"]: alert for alert in strict["alerts"]},
         files=files,
@@ -308,7 +308,8 @@ STAGES = [
     (outcome_module, "_outcome"),
     (reports, "_alert"),
     (summaries, "_row"),
-    (summaries, "_details"),
+    (summaries, "_problem"),
+    (summaries, "_script"),
     (pages, "_described"),
     (metric_files, "_statuses"),
     (notifications, "_alert_line"),

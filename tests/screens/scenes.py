@@ -1,0 +1,176 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that users meet, as reports, and the screens that their summaries give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.callback.progress import failure
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary
+
+from . import WIDTHS, print_in, screen
+
+RUN = "20260101T020304Z-3f2a"
+TIMES = "2026-01-01T02:03:04Z", "2026-01-01T02:03:09Z"
+ACCOUNTS = {"payments": "111122223333", "sandbox": "444455556666", "analytics": "012345678901", None: "999999999999"}
+POLICY = "{name}-prisma-restrictions-{alert_id}-1"
+
+REFUSED = (
+    "attach-user-policy (line 1, column 1): guardrail attach_deny_only: it attaches "
+    "arn:aws:iam::aws:policy/AdministratorAccess, which allows something; only a policy that holds nothing but Deny "
+    "statements may be attached. If it is meant: remediate_allow: [attach_deny_only], or [attach-user-policy] for this "
+    "operation alone.\nby hand: aws iam attach-user-policy --user-name alice "
+    "--policy-arn arn:aws:iam::aws:policy/AdministratorAccess"
+)
+PIPE = (
+    "line 1, column 44: the pipe `|` passes output on to another program\n"
+    "  | aws iam list-access-keys --user-name alice | xargs -n1 aws iam delete-access-key --access-key-id\n"
+    "  |                                            ^\n"
+    "  hint: Pipes are not supported. Only a sequence of plain aws commands is."
+)
+UNMAPPED = (
+    "no host of the inventory has account_id 999999999999: add one to the group aws_accounts, with "
+    'account_id: "999999999999" and its aws_profile or role_arn'
+)
+INTERRUPTED = (
+    "Interrupted by SIGINT before it was finished. What is applied already is found by the next run: run again."
+)
+DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:DeleteBucket"],"Resource":"*"}]}'
+PROTECTED = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre@example.com", "reason": "emergency access"}
+
+
+def alert(
+    alert_id: str | None, account: str | None, disposition: str, reason: str | None, **more: Any
+) -> dict[str, Any]:
+    known = {"message_id": f"0a1b2c3d-{alert_id}", "account_id": ACCOUNTS[account]}
+    return {"alert_id": alert_id, "account": account, "disposition": disposition, "reason": reason, **known, **more}
+
+
+def restricted(alert_id: str, account: str, kind: str, name: str, is_review: bool) -> dict[str, Any]:
+    """An alert for which a Deny policy is created and attached."""
+    policy = POLICY.format(name=name, alert_id=alert_id)
+    arn = f"arn:aws:iam::{ACCOUNTS[account]}:policy/{policy}"
+    script = (
+        f"aws iam create-policy --policy-name {policy} --policy-document '{DOCUMENT}' && "
+        f"aws iam attach-{kind}-policy --{kind}-name {name} --policy-arn {arn}"
+    )
+    status = "needed" if is_review else "changed"
+    steps = [
+        step("CreatePolicy", "iam_managed_policy", status, name=policy, policy=DOCUMENT, state="present"),
+        step(f"Attach{kind.title()}Policy", f"iam_{kind}", status, name=name, managed_policies=[arn], state="present"),
+    ]
+    done = f"Created policy {policy} and attached it to {kind} {name}."
+    planned = f"Will create policy {policy} and attach it to {kind} {name}."
+    reason, word = (planned, "planned") if is_review else (done, "remediated")
+    return alert(alert_id, account, word, reason, script=script, steps=steps)
+
+
+def step(operation: str, module: str, status: str, **args: Any) -> dict[str, Any]:
+    return {"operation": operation, "module": f"amazon.aws.{module}", "args": args, "status": status}
+
+
+def run(*alerts: dict[str, Any], check_mode: bool = False, **more: Any) -> dict[str, Any]:
+    return report(Run(alerts, RUN, *TIMES, check_mode, **more))
+
+
+def mixed(is_review: bool) -> dict[str, Any]:
+    """What `make demo` shows: a bit of everything."""
+    return run(
+        restricted("I-1001", "payments", "user", "alice", is_review),
+        restricted("I-1002", "payments", "role", "batch-runner", is_review),
+        restricted("I-1003", "analytics", "group", "analysts", is_review),
+        alert("I-1007", "sandbox", "already_remediated", "Every step was already true."),
+        alert("I-3001", "payments", "not_remediable", "the vendor has no script for it (metadata.remediable)"),
+        alert("T-0", None, "acknowledged", "integration test: the integration works", account_id=None),
+        alert("I-3002", None, "unmapped_account", UNMAPPED),
+        alert("I-3003", "payments", "refused", REFUSED),
+        alert("I-3004", "payments", "unsupported", PIPE, notes=["`aws iam list-access-keys` only reads: left out"]),
+        check_mode=is_review,
+    )
+
+
+def interrupted() -> dict[str, Any]:
+    lost = [alert(f"I-{number}", "payments", "failed", INTERRUPTED) for number in range(1001, 1061)]
+    done = [alert(f"I-{number}", "sandbox", "already_remediated", "Every step was already true.") for number in (1, 2)]
+    reason = "The queue did not answer within 4 s when the run was interrupted."
+    return run(*lost, *done, interrupted="Interrupted by SIGINT", unsettled=[reason])
+
+
+def remarks() -> dict[str, Any]:
+    """Everything that is said of a run itself."""
+    settings = {"account": "payments", "allow": ["no_tags", "update-role"], "protected": [], "unfenced": True}
+    lapsed = {**PROTECTED, "expires": "2025-12-31"}
+    plan = {
+        "run_id": RUN,
+        "created": TIMES[0],
+        "expires": TIMES[1],
+        "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-9"}],
+    }
+    moved = alert("I-1", "payments", "refused", "guardrail no_tags: it sets tags")
+    return run(moved, settings=[{**settings, "protected": [lapsed]}], plan=plan, quarantine_queue="kept")
+
+
+def odd_names() -> dict[str, Any]:
+    """Text of alerts that is wide, long, or hostile."""
+    return run(
+        alert("I-日本語アラート", "payments", "remediated", "Created policy 制限 and attached it to user 山田太郎."),
+        alert("I-\x1b[2J\r\nfake", "payments", "refused", "guardrail no_tags: \x1b]0;evil\x07 \u202egnp.exe"),
+        alert(None, "payments", "invalid", "Not an alert: the message is not valid JSON."),
+        alert("I-" + "9" * 60, "payments", "failed", "arn:aws:iam::111122223333:policy/" + "long-name-" * 9),
+    )
+
+
+def many_done() -> dict[str, Any]:
+    return run(*(restricted(f"I-{number}", "payments", "user", f"u{number}", False) for number in range(1001, 1041)))
+
+
+def undo_review() -> dict[str, Any]:
+    reason = "Will detach policy p from user ann and delete policy p."
+    return run(alert("I-1", "payments", "planned", reason), check_mode=True, undoes=["20251231T000000Z-0001"])
+
+
+def setting_error(columns: int) -> list[Line]:
+    problem = "remediate_severites is not a setting (did you mean remediate_severities?)"
+    problem = f"Nothing was received. Correct this first:\n  - {problem}"
+    return failure("", "", problem, columns)
+
+
+def failed_step(columns: int) -> list[Line]:
+    reason = (
+        "Failed to attach policy to user: An error occurred (AccessDenied) when calling the AttachUserPolicy "
+        "operation: User: arn:aws:sts::111122223333:assumed-role/leastpriv/run is not authorized"
+    )
+    return failure("payments", "I-1001 attach-user-policy alice", reason, columns)
+
+
+REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "apply": lambda: mixed(False),
+    "review": lambda: mixed(True),
+    "interrupted": interrupted,
+    "remarks": remarks,
+    "odd-names": odd_names,
+    "many-done": many_done,
+    "undo-review": undo_review,
+    "empty": run,
+}
+VERBOSE = ("review",)
+OTHER: dict[str, Callable[[int], list[Line]]] = {"setting-error": setting_error, "failed-step": failed_step}
+
+
+def scenes() -> dict[str, Callable[[int], list[Line]]]:
+    """Each scene by its name: a function of the columns."""
+    shown = {name: lambda columns, make=make: summary(make(), columns) for name, make in REPORTS.items()}
+    at_length = {f"{name}-v": lambda columns, name=name: summary(REPORTS[name](), columns, True) for name in VERBOSE}
+    return shown | at_length | OTHER
+
+
+def screens() -> Iterator[tuple[str, list[str]]]:
+    """The name and the rows of every golden screen."""
+    for name, scene in scenes().items():
+        for columns in WIDTHS:
+            yield f"{name}-{columns}", screen(print_in(scene(columns), True).printed, columns)

@@ -1,0 +1,38 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The golden screens of tests/fixtures/screens; `make screens` writes them anew."""
+
+from __future__ import annotations
+
+import pytest
+from screens import FOLDER, WIDTHS, golden, print_in, screen, untagged
+from screens.scenes import OTHER, scenes, screens
+
+SCREENS = dict(screens())
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_terminal_shows_what_is_golden(name):
+    assert SCREENS[name] == golden(name).read_text().split("\n")[:-1]
+
+
+def test_every_golden_screen_has_its_scene():
+    assert {path.stem for path in FOLDER.glob("*.txt")} == SCREENS.keys()
+
+
+@pytest.mark.parametrize("name", scenes())
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_without_colours_the_screen_says_the_same(name, columns):
+    """Colour is never the only sign, in NO_COLOR and in a log."""
+    paper = print_in(scenes()[name](columns), is_coloured=False)
+    assert "\x1b" not in paper.printed
+    assert screen(paper.printed, columns) == [untagged(row) for row in SCREENS[f"{name}-{columns}"]]
+    coloured = print_in(scenes()[name](columns), is_coloured=True)
+    assert coloured.logged == paper.logged == paper.printed.replace("\r\n", "\n"), "a log file has no colours"
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("name", OTHER)
+def test_an_error_takes_five_lines_at_most(name, columns):
+    assert len(SCREENS[f"{name}-{columns}"]) <= 5
