@@ -107,12 +107,14 @@ def start_playbook(
     """
     stack.runs[artifacts.name] = artifacts
     output = subprocess.PIPE if terminal is None else terminal
+    # Without a terminal: tests look for sentences, which are rarely so long that they are wrapped.
+    width = {"COLUMNS": "200"} if terminal is None else {}
     inventory = [] if "-i" in args else ["-i", str(stack.inventory)]
     settings = ["-e", json.dumps({"remediate_artifacts_dir": str(artifacts)})]
     return Playbook(
         ["ansible-playbook", *inventory, playbook, *settings, *args],
         cwd=ROOT,
-        env=_environment(stack, {"AWS_SDK_UA_APP_ID": f"{RUN_PREFIX}{artifacts.name}", **(env or {})}),
+        env=_environment(stack, {"AWS_SDK_UA_APP_ID": f"{RUN_PREFIX}{artifacts.name}", **width, **(env or {})}),
         stdin=subprocess.DEVNULL if terminal is None else terminal,
         stdout=output,
         stderr=output,
