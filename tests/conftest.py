@@ -51,6 +51,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a pytest whose node ids pytest-xdist cannot mark with a group: every worker would then make every fixture.
+
+    So do pytest 9.2 and pytest-xdist 3.8 together.
+    """
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError(f"pytest {pytest.__version__} and pytest-xdist do not group tests: {item.nodeid}")
+
+
 def _shares_a_fixture(item: pytest.Item) -> bool:
     definitions = item._fixtureinfo.name2fixturedefs.values()
     return any(definition[-1].scope == "module" for definition in definitions)

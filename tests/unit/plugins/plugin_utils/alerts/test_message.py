@@ -230,7 +230,7 @@ UNREADABLE_WITH_ID = [
 ]
 
 
-@pytest.mark.parametrize("body", UNREADABLE_WITH_ID)
+@pytest.mark.parametrize("body", UNREADABLE_WITH_ID, ids=range(len(UNREADABLE_WITH_ID)))
 def test_what_has_an_alert_id_inside_is_not_to_be_deleted(body):
     alerts = [alert for alert in read_alerts(body) if alert.alert_id]
     assert [(alert.disposition, alert.alert_id) for alert in alerts] == [("invalid", "I-1")]
