@@ -7,9 +7,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: shortfalls
 version_added: 1.0.0
-short_description: Say what a run was to leave or to tell and did not
+short_description: List the files and texts that a run could not write or send
 description:
-  - Reads the results of a run's last tasks, of which none costs another.
+  - Reads the results of a run's last tasks, which are independent of each other.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -40,18 +40,18 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(missing), what is not there although the run was to leave it, and C(untold), whom it could not tell; a sentence
-      for each.
+    - C(missing), the files that could not be written or copied, and C(unsent), the texts that could not be sent; a
+      sentence for each.
   type: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.shortfalls import missing, untold
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.shortfalls import missing, unsent
 
 
 def shortfalls(written, copied=None, metrics=None, notification=None):
     """See DOCUMENTATION."""
-    told = {"metrics": metrics or {}, "notification": notification or {}}
-    return {"missing": missing(written, copied), "untold": untold(told)}
+    results = {"metrics": metrics or {}, "notification": notification or {}}
+    return {"missing": missing(written, copied), "unsent": unsent(results)}
 
 
 class FilterModule:

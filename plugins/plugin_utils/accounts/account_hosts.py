@@ -1,9 +1,9 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts of an inventory that stand for accounts: how they are named, chosen and reached.
+"""The hosts of an inventory that are accounts: their names, groups and connection.
 
-Names of accounts, organizational units and tags come from whoever may set them: they become names by Ansible's own
+Names of accounts, organizational units and tags are set by others: they become names by Ansible's own
 function, and nothing else.
 """
 
@@ -23,7 +23,7 @@ RESERVED = (GROUP, "all", "localhost", "ungrouped")
 
 
 def add_accounts_group(inventory: Any) -> None:
-    """Add the group of all accounts. An account is no machine to log in to: its modules run here."""
+    """Add the group of all accounts. An account is not a machine to log in to: its modules run here."""
     inventory.add_group(GROUP)
     inventory.set_variable(GROUP, "ansible_connection", "leastpriv.iam.warm")
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The identities that a run itself depends on: those that assume the accounts' roles, and the queue's.
 
-Whoever restricts one of them ends all further runs, in every account. Sources: GetCallerIdentity in the STS API
+Restricting one of them stops all further runs, in every account. Sources: GetCallerIdentity in the STS API
 Reference; "Configuration and credential file settings" of the AWS CLI.
 """
 
@@ -57,7 +57,7 @@ def learn_identities(wanted: Iterable[Identity]) -> tuple[list[str], list[str]]:
     try:
         import botocore.session
     except ImportError:
-        # Whoever works with AWS says so: without botocore nobody does.
+        # Without botocore no run works; other places report that.
         return [], []
     note_aws_calls(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME))
     configuration = botocore.session.Session()

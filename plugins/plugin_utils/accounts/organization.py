@@ -62,7 +62,7 @@ def known_as(account: Mapping[str, Any]) -> list[str]:
 def role_arn(account: Mapping[str, Any], template: str) -> str:
     """The role to assume in an account; `{account_id}` and `{account_name}` in the template are put in.
 
-    Raises RoleNameError when that is no role's name.
+    Raises RoleNameError if the result is not a valid role name.
     """
     account_name = account["name"].replace("/", " ")
     name = template.lstrip("/").replace("{account_id}", account["id"]).replace("{account_name}", account_name)

@@ -64,7 +64,7 @@ class Wanted:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The parameters of AssumeRole. Raises SessionError for what is no role's ARN."""
+        """The parameters of AssumeRole. Raises SessionError if it is not the ARN of a role."""
         if not ROLE_ARN.fullmatch(self.role_arn):
             raise SessionError(f"role_arn {self.role_arn!r} is not like arn:aws:iam::123456789012:role/name")
         tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory's accounts: which host stands for which account id, and which hosts cannot be told. Pure."""
+"""The inventory's accounts: the host of each account id, and the hosts with an unusable id. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AccountProblem:
 
 @dataclass(frozen=True)
 class AccountMap:
-    """`hosts`: account id -> host name; `problems`: the hosts that stand for no account."""
+    """`hosts`: account id -> host name; `problems`: the hosts without a usable account id."""
 
     hosts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[AccountProblem, ...] = ()

@@ -71,7 +71,7 @@ _ID_INSIDE = re.compile(
     r"""alertId\\*["']?\s{0,9}[:=]\s{0,9}\\*["']?([A-Za-z0-9][A-Za-z0-9_.-]{0,63})|(?<![\w-])([IP]-[0-9]{1,12})(?![\w-])"""
 )
 
-# What the vendor writes where there is no script.
+# The vendor's texts in place of a script.
 _NO_SCRIPT = ("", "BLANK", "N/A", "NONE", "NULL")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -152,7 +152,7 @@ def script_text(value: Any) -> str | None:
 
 
 def one_line(value: Any) -> str | None:
-    """Untrusted text as one line that can be stored and shown anywhere; None for what is no text or number."""
+    """Untrusted text as one line that can be stored and shown anywhere; None for anything but text and numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return _CONTROL.sub("\ufffd", _SURROGATE.sub("\ufffd", str(value).strip())) or None
@@ -223,7 +223,7 @@ def _parsed(text: str, what: str) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers disagree about which of two equal keys counts, so that neither is believed (RFC 8259, section 4)."""
+    """Reject equal keys: readers disagree on which of them counts (RFC 8259, section 4)."""
     unique: dict[str, Any] = {}
     for key, value in pairs:
         if key in unique:
@@ -293,8 +293,8 @@ def _account_id(value: Any, cloud: str | None) -> str | None:
         return None
     if isinstance(value, int) and 0 < value < 10**12:
         raise Unreadable(
-            f"its account id is the number {value}, which has lost leading zeros on its way; nothing is guessed: "
-            "whatever forwards these messages must keep account ids as text"
+            f"its account id is the number {value}, which has lost its leading zeros in transit. The system "
+            "that forwards these messages must keep account ids as text"
         )
     raise Unreadable(f"its account id {quoted(value)} is not the 12 digits of an AWS account")
 

@@ -46,7 +46,7 @@ def review_cost(max_receive_count: int | None, is_accepted: bool) -> ReviewCost:
         )
     return ReviewCost(
         f"Each review counts as a receive: the queue's redrive policy moves a message to the dead-letter queue after "
-        f"{max_receive_count} receives (maxReceiveCount), so that an alert which was never received before has at best "
+        f"{max_receive_count} receives (maxReceiveCount), so an alert that was never received before has at most "
         f"{max_receive_count - 1} left after this review. The review stops at alerts that have only one left.",
         max_receive_count - 1,
     )

@@ -1,9 +1,9 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be decided about an alert before its script is known. Pure: the present time is a parameter.
+"""Decide alerts before their scripts are known. Pure: the current time is a parameter.
 
-JUDGEMENTS stands in the order in which an alert is judged; the first judgement that has something to say decides.
+JUDGEMENTS are in the order of judging; the first one that finds a reason decides.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Circumstances:
 
     @property
     def is_limited(self) -> bool:
-        """Whether hosts of the inventory are left to other runs."""
+        """Whether other runs have some of the inventory's hosts."""
         hosts = self.accounts.hosts.values() if self.accounts else ()
         return self.is_slice or (self.limit is not None and not self.limit.issuperset(hosts))
 
@@ -93,7 +93,7 @@ def read_age(name: str, value: Any) -> timedelta | None:
         return None
     match = re.fullmatch(r"([0-9]{1,9})\s*([smhdw]?)", str(value).strip().lower())
     if not match:
-        raise FilterError(f'{name} is {quoted(value)}, which is no age: write for example "90m", "12h", "7d" or "2w".')
+        raise FilterError(f"{name} {quoted(value)} is not a valid age (use 90m, 12h, 7d or 2w).")
     return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
 
 
@@ -174,7 +174,7 @@ def _wrong_age(alert: Alert, filters: Filters, now: datetime) -> str | None:
         return None
     since = alert.first_seen or alert.last_seen
     if since is None:
-        return "the message does not say when the alert was first seen, so that its age is unknown"
+        return "the message does not say when the alert was first seen, so its age is unknown"
     age = now - read_time(since)
     if filters.min_age is not None and age < filters.min_age:
         return f"first seen {since}, it is younger than min_age"
@@ -209,7 +209,7 @@ JUDGEMENTS: tuple[tuple[str, Callable[[Alert, Circumstances], str | None]], ...]
 def _severity(value: Any) -> str:
     severity = str(value).strip().lower()
     if severity not in SEVERITIES:
-        raise FilterError(f"severities holds {quoted(value)}, which is none of {', '.join(SEVERITIES)}.")
+        raise FilterError(f"severities: unknown severity {quoted(value)}; use {', '.join(SEVERITIES)}.")
     return severity
 
 

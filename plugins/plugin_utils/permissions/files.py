@@ -67,7 +67,7 @@ def _json(document: Mapping[str, Any]) -> str:
 
 
 def _cloudformation(role: Mapping[str, str], account: Any, trust: Any, external_id: str) -> str:
-    """The external id is a parameter, so that a stack set can give each account its own."""
+    """The external id is a parameter, so a stack set can set one per account."""
     asked = {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
     assume, tag = trust["Statement"]
     conditional = {**assume, "Condition": {"Fn::If": ["HasExternalId", asked, {"Ref": "AWS::NoValue"}]}}
@@ -91,7 +91,7 @@ def _cloudformation(role: Mapping[str, str], account: Any, trust: Any, external_
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes what stands twice a second time: CloudFormation knows no aliases."""
+    """Writes repeated values in full: CloudFormation does not support aliases."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True

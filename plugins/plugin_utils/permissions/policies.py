@@ -64,7 +64,7 @@ def account_policy(rows: Sequence[Operation], undoing: Sequence[Operation], scop
 
 
 def trust_policy(scope: Scope, external_id: str) -> dict[str, Any]:
-    """Who may assume the account role; with an external id nobody can talk the runner into it for somebody else."""
+    """The trust policy of the account role. An external id prevents the confused deputy problem."""
     condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_id}}} if external_id else {}
     runner = {"Effect": "Allow", "Principal": {"AWS": list(scope.runners)}}
     # Apart: no external id comes with the request to tag a session.
@@ -76,7 +76,7 @@ def trust_policy(scope: Scope, external_id: str) -> dict[str, Any]:
 
 
 def runner_policy(queues: Queues, scope: Scope) -> dict[str, Any]:
-    """The runner's own permissions policy. Raises PolicyError for what is no ARN, or when it is too large."""
+    """The runner's own permissions policy. Raises PolicyError for an invalid ARN, or if the policy is too large."""
     _check("The queue", ARN, [queues.queue], "its name, URL or ARN (SQS_QUEUE_NAME, SQS_QUEUE_URL, queue_arn)")
     _check("The quarantine queue", ARN, filter(None, [queues.quarantine]), "its name, URL or ARN")
     _check("key_arns", ARN, queues.keys, "ARNs of KMS keys")

@@ -75,10 +75,10 @@ def read_permissions(settings: Mapping[str, Any], partition: str = "") -> Permis
 
 
 def check_runner(permissions: Permissions) -> None:
-    """Raises PolicyError when nobody is named who may assume the roles."""
+    """Raises PolicyError if no principal is named that may assume the roles."""
     if not permissions.scope.runners:
         raise PolicyError(
-            "Nobody is named who runs the playbooks and assumes the account roles: give the ARN of that role, "
+            "No principal is named that runs the playbooks and assumes the account roles: give the ARN of that role, "
             "-e runner=arn:aws:iam::123456789012:role/leastpriv."
         )
 

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One alert of a report told at length, for a terminal: what the vendor wants, what we make of it, and why."""
+"""One alert of a report in detail, for a terminal: the vendor's script, the steps, and the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT = "Commands to run manually, in this order, if the script is correct:"
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
 NOT_TO_COPY = (
     "Vendor's script, NOT to copy: "
-    "it holds characters that a terminal does not show, spelt out here, or a secret, which is masked:"
+    "it contains characters that a terminal does not show (escaped here) or a secret (masked):"
 )
 
 
@@ -47,9 +47,9 @@ def story(found):
 def _facts(found):
     alert = found["alert"]
     account = " ".join(filter(None, (alert["account"], alert["account_id"], alert["account_name"])))
-    told = [("run", f"{found['run_id']}, {MODES[found['mode']]}"), ("account", account)]
-    told += [(name.replace("_", " "), alert[name]) for name in FACTS]
-    return [f"{name:12}{value}" for name, value in told if value]
+    facts = [("run", f"{found['run_id']}, {MODES[found['mode']]}"), ("account", account)]
+    facts += [(name.replace("_", " "), alert[name]) for name in FACTS]
+    return [f"{name:12}{value}" for name, value in facts if value]
 
 
 def _part(head, lines):

@@ -4,7 +4,7 @@
 """A report as metrics.prom, for Prometheus and all that reads what it reads. Pure. docs/metrics.md tells what is in it.
 
 All of it is gauges: a file tells of one run, and nothing goes on counting from one run to the next. Gauges look the
-same in OpenMetrics and in Prometheus' older text format, so that one file serves readers of both.
+same in OpenMetrics and in Prometheus' older text format, so one file serves both.
 Source: https://prometheus.io/docs/specs/om/open_metrics_spec/
 """
 
@@ -74,8 +74,8 @@ class Family:
         yield f"# HELP leastpriv_{self.name} {self.help}"
         for labels, value in self.samples(run):
             every = {"mode": run.report["mode"], **labels}
-            told = ",".join(f'{label}="{text.translate(ESCAPED)}"' for label, text in every.items())
-            yield f"leastpriv_{self.name}{{{told}}} {value}"
+            listed = ",".join(f'{label}="{text.translate(ESCAPED)}"' for label, text in every.items())
+            yield f"leastpriv_{self.name}{{{listed}}} {value}"
 
 
 def one(value: Callable[[Run], int]) -> Callable[[Run], Samples]:
@@ -108,7 +108,7 @@ FAMILIES = (
     ),
     Family(
         "run_unsettled",
-        "How many reasons kept messages from being deleted or given back.",
+        "Number of reasons why messages could not be deleted or released.",
         one(lambda run: len(run.report["unsettled"])),
     ),
     Family(
@@ -118,12 +118,12 @@ FAMILIES = (
     ),
     Family(
         "alerts",
-        "Alerts by what became of them.",
+        "Alerts by disposition.",
         by_disposition(lambda run: {word: run.report["totals"].get(word, 0) for word in BY_WORD}),
     ),
     Family(
         "alerts_need_person",
-        "Alerts that make the exit status 2, by what became of them.",
+        "Alerts that make the exit status 2, by disposition.",
         by_disposition(lambda run: {word: run.report["needs_person"].get(word, 0) for word in WANTING}),
     ),
     Family(
@@ -138,7 +138,7 @@ FAMILIES = (
     ),
     Family(
         "steps",
-        "Steps of all alerts by what became of them.",
+        "Steps of all alerts by status.",
         lambda run: (({"status": status}, count) for status, count in run.steps().items()),
     ),
     Family("api_calls", "Calls to AWS and to the vendor's API, every try.", by_operation("calls")),

@@ -27,15 +27,15 @@ def notification(report_data, report_file, report_url=""):
     :param report_url: address under which the folder of all runs can be read by people, or empty.
     :returns: dict of `text` and `blocks`, the body of the request; holds no secret.
     """
-    told, run_id = verdict(report_data), report_data["run_id"]
+    headline, run_id = verdict(report_data), report_data["run_id"]
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
     where = f"<{report_url.rstrip('/')}/{run_id}/report.html|report.html>" if report_url else _escaped(report_file)
     run = _escaped(", ".join(filter(None, (f"Run {run_id}", job_name(report_data)))))
     sections = [f"{MODES[report_data['mode']]} {totals}.", _wanted(report_data), _unsettled(report_data["unsettled"])]
     return {
-        "text": f"Leastpriv: {told}. {sections[0]} Run {run_id}.",
+        "text": f"Leastpriv: {headline}. {sections[0]} Run {run_id}.",
         "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": told, "emoji": False}},
+            {"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": False}},
             *({"type": "section", "text": _markdown(text)} for text in sections if text),
             {"type": "context", "elements": [_markdown(f"{run}, report: {where}")]},
         ],
@@ -43,7 +43,7 @@ def notification(report_data, report_file, report_url=""):
 
 
 def _wanted(report_data):
-    """A line for each alert that needs a person, as many as there is room for."""
+    """A line for each alert that needs attention, as many as fit."""
     wanted = [alert for alert in report_data["alerts"] if alert["disposition"] in report_data["needs_person"]]
     return _fitting(for_each_alert("telling of it", wanted, _alert_line, _lost_line))
 

@@ -21,7 +21,7 @@ BAR = 20
 NAME = 32
 RECEIVING = "Receiving the alerts and their scripts"
 READING = "Reading the journal"
-SETTLING = "Deleting or giving back the messages, writing the report"
+SETTLING = "Deleting or releasing the messages, writing the report"
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class Progress:
             accounts.sort(key=lambda account: account.ended is not None)
         shown, hidden = (accounts, []) if len(accounts) <= rows else (accounts[: rows - 1], accounts[rows - 1 :])
         widest = min(NAME, columns // 3, max((cells(printable(account.name)) for account in shown), default=0))
-        told = [Line(cut(self._line(account, widest, now), columns - 1), account.mood) for account in shown]
-        return told + [Line(cut(_rest(hidden), columns - 1), "going")] * bool(hidden)
+        parts = [Line(cut(self._line(account, widest, now), columns - 1), account.mood) for account in shown]
+        return parts + [Line(cut(_rest(hidden), columns - 1), "going")] * bool(hidden)
 
     def _line(self, account: Account, widest: int, now: float) -> str:
         return f"{pad(printable(account.name), widest)}  [{_bar(account, self.is_review)}]  {self._state(account, now)}"
@@ -166,18 +166,18 @@ def _found(account: Account, is_review: bool) -> str:
 def _going(account: Account, now: float) -> str:
     """Rate and time left are known once a step is done."""
     seconds = now - account.began
-    told = [f"{account.done}/{_count(account.total, 'step')}"]
+    parts = [f"{account.done}/{_count(account.total, 'step')}"]
     if account.done and seconds > 0:
-        told += [f"{account.done / seconds:.1f}/s", f"{_duration(account.left.total() * seconds / account.done)} left"]
-    return ", ".join([*told, *_failures(account)])
+        parts += [f"{account.done / seconds:.1f}/s", f"{_duration(account.left.total() * seconds / account.done)} left"]
+    return ", ".join([*parts, *_failures(account)])
 
 
 def _ended(account: Account) -> str:
     if account.has_dropped_out:
         return "could not be finished"
     seconds = account.ended - (account.ended if account.began is None else account.began)
-    told = f"{account.done}/{_count(account.total, 'step')} in {_duration(seconds)}"
-    return ", ".join([told, *_failures(account)])
+    parts = f"{account.done}/{_count(account.total, 'step')} in {_duration(seconds)}"
+    return ", ".join([parts, *_failures(account)])
 
 
 def _failures(account: Account) -> list[str]:

@@ -51,10 +51,10 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 MOVED = "Moved to the quarantine queue."
-# What can be left to a person to do, and which steps need nobody.
+# The dispositions with commands for a person, and the steps that need no command.
 MANUAL = ("refused", "unsupported", "failed")
 DONE = ("changed", "unchanged")
-# Those of which it matters whether they can be undone.
+# The steps whose undo is described.
 CHANGING = ("needed", "changed")
 
 
@@ -157,7 +157,7 @@ def _protected(settings, started):
 
 
 def _expired(settings, started):
-    """The entries that have expired, and protect nobody any more."""
+    """The entries that have expired, and do not protect principals any more."""
     entries = _given(settings)
     try:
         lasting = in_force(entries, read_time(started))
@@ -195,12 +195,12 @@ def _alert(alert, moved):
 
 
 def _lost_entry(alert, reason):
-    """What is sure of an alert that cannot be reported: what became of it is decided by now."""
+    """The known fields of an alert that cannot be reported; its disposition is decided by now."""
     texts = {field: alert.get(field) for field in ALERT_FIELDS}
     known = {field: text if isinstance(text, str) else None for field, text in texts.items()}
-    told = "\n".join(filter(None, (known["reason"], reason)))
+    reasons = "\n".join(filter(None, (known["reason"], reason)))
     nothing = {"messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
-    return {**redact_all({**known, "reason": told}), **nothing}
+    return {**redact_all({**known, "reason": reasons}), **nothing}
 
 
 def _step(step):
@@ -219,14 +219,14 @@ def _by_hand(alert):
 
 
 def job_name(report_data):
-    """Which job of AWX a run was, and who launched it; empty for a run of somebody's own."""
+    """Which job of AWX a run was, and who launched it; empty for a run outside AWX."""
     awx = report_data["awx"] or {}
     launched_by = f", launched by {awx['awx_user_name']}" if awx.get("awx_user_name") else ""
     return f"AWX job {awx['awx_job_id']}{launched_by}" if awx.get("awx_job_id") else ""
 
 
 def verdict(report_data):
-    """The one sentence for somebody who asks whether there is something to do."""
+    """One sentence on whether there is anything to do."""
     wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
     if wanted:
         return f"{wanted} of {counted(alerts)} need{'s' * (wanted == 1)} attention"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What was told by HTTP, to whom, and the setting that says where.
-TOLD = {
+# What is sent by HTTP, to whom, and the setting of its address.
+SENT = {
     "metrics": ("the metrics were not pushed", "gateway", "remediate_metrics_push_url"),
     "notification": ("the notification was not delivered", "webhook", "remediate_webhook_url"),
 }
@@ -34,18 +34,18 @@ def _problems(result: Mapping[str, Any]) -> list[str]:
     return [str(result["msg"])]
 
 
-def untold(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Whom the run could not tell, which changes nothing about its result.
+def unsent(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The texts that could not be sent, a sentence each. The run's result is not affected.
 
-    :param results: by key of `TOLD` the result of `leastpriv.iam.send`; empty where it was not asked to.
+    :param results: the results of `leastpriv.iam.send` by key of `SENT`; empty if there was nothing to send.
     """
-    failed = {what: result for what, result in results.items() if result and not _is_told(result)}
-    return [_untold(*TOLD[what], result.get("problem") or "was not asked") for what, result in failed.items()]
+    failed = {what: result for what, result in results.items() if result and not _is_sent(result)}
+    return [_unsent(*SENT[what], result.get("problem") or "was not asked") for what, result in failed.items()]
 
 
-def _is_told(result: Mapping[str, Any]) -> bool:
+def _is_sent(result: Mapping[str, Any]) -> bool:
     return bool(result.get("skipped") or result.get("delivered"))
 
 
-def _untold(what: str, to: str, setting: str, problem: str) -> str:
+def _unsent(what: str, to: str, setting: str, problem: str) -> str:
     return f"{what} (the {to} {problem}). Check {setting}. The run's result is not affected."

@@ -10,7 +10,7 @@ import os
 
 
 def user_name() -> str:
-    """The name of the user, or the number where there is no name, as in many containers."""
+    """The name of the user, or the number without a name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -18,7 +18,7 @@ PUBLIC = 0o644
 
 
 def write_artifact(path: Path, text: str, mode: int = OWN) -> None:
-    """Write a file, in folders that are made with mode 0700 where there are none; whoever reads sees all of it or none.
+    """Write a file atomically. Missing folders are made with mode 0700.
 
     Raises OSError.
     """

@@ -113,7 +113,7 @@ def _beside(options: Any, playbook: str) -> str:
         return f"{COLLECTION}.{playbook}"
     path = PurePath(played)
     if path.stem not in OUR_PLAYBOOKS:
-        # Somebody's own playbook around the role does itself what ours would do.
+        # A user's own playbook around the role does the work of ours.
         return played if playbook == "remediate" else f"{COLLECTION}.{playbook}"
     if path.parent.name == "playbooks":
         return str(path.with_name(f"{playbook}.yml"))

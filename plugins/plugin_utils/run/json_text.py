@@ -1,10 +1,10 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one task of a run hands to the next, as JSON text.
+"""The values that one task of a run passes to the next, as JSON text.
 
-Ansible looks at every value of a structure for templates, when it is kept and whenever it is used: with a thousand
-alerts that took longer than the work. At a text it looks once.
+Ansible searches every value of a structure for templates, when it is stored and whenever it is used. With a thousand
+alerts that took longer than the work. A text is searched once.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import json
 import re
 from typing import Any
 
-# What begins a template. JSON has such a pair in its strings only, where each character can be written by its number.
+# The beginning of a template. In JSON it occurs only in strings, where each character can be written by its number.
 TEMPLATE = re.compile(r"\{(?=[{%#])")
 
 
 def to_text(value: Any) -> str:
-    """One line of JSON, in which nothing can be taken for a template."""
+    """One line of JSON without anything that Ansible takes for a template."""
     return TEMPLATE.sub(r"\\u007b", json.dumps(value, allow_nan=False))
 
 
@@ -28,5 +28,5 @@ def to_page(value: Any) -> str:
 
 
 def from_text(value: Any) -> Any:
-    """What a text says. What is no text is what it says; ansible-core before 2.19 makes structures of some texts."""
+    """Parse JSON text; return anything else unchanged, because ansible-core before 2.19 parses some texts itself."""
     return json.loads(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signatures of what a run leaves for later runs: plan, journal and report. HMAC-SHA-256 (RFC 2104), 64 hex digits."""
+"""Signatures of the files for later runs: plan, journal and report. HMAC-SHA-256 (RFC 2104), 64 hex digits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 
 KEY = "REMEDIATE_PLAN_KEY"
-# What a signature is of begins the signed text, so that none can be used for something else. A plan's begins with "{".
+# The signed text begins with its kind, so a signature is not valid for another kind. A plan begins with "{".
 JOURNAL, REPORT = "journal", "report"
 
 
 class SealError(LeastprivError):
-    """A file is not signed as this run insists; the text is a clause that says why, and what to do."""
+    """A file does not have the required signature; the text is a clause with the reason and what to do."""
 
 
 def read_key() -> str:
@@ -44,7 +44,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Ansible's own dictionaries and lists may be lazy, and only tell what they hold when they are asked."""
+    """Ansible's own dictionaries and lists may be lazy, so they are copied."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value

@@ -4,7 +4,7 @@
 """Words and joiners -> commands.
 
     script  = [ command { join command } [ ";" ] ]
-    join    = "&&" | ";" | newline | "and"          blank lines are free, and a newline may stand before "&&" and "and"
+    join    = "&&" | ";" | newline | "and"          blank lines are free, and a newline may precede "&&" and "and"
 
 The bare word `and` joins only after a complete command and before the name of a command: the vendor's documentation
 prints its scripts so. All joins mean "in order, stop at the first failure".

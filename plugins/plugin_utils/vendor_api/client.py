@@ -160,7 +160,7 @@ class Tokens:
         if self._credentials.can_log_in:
             self._log_in()
         else:
-            # Nobody knows how old a static token is: it is extended at once, and used as it is when that cannot be.
+            # The age of a static token is unknown: it is extended at once, or used unchanged if that fails.
             self._keep(self._credentials.auth_key or "")
             self._renew(self._credentials.auth_key or "")
 
@@ -299,7 +299,7 @@ def _call_v2(batch: Sequence[str]) -> tuple[str, str, Any]:
     # Servers and proxies disagree about what an encoded slash or dot in a path means.
     if not _V2_ID.fullmatch(alert_id):
         raise ApiError(
-            "The alert id holds characters that cannot stand in a URL of the API's version 2: use api_version v1."
+            "The alert id contains characters that are not valid in a URL of the API's version 2: use api_version v1."
         )
     return "GET", f"/iam/api/v2/alert/{quote(alert_id, safe='')}/remediation_command", None
 
@@ -310,7 +310,7 @@ def _read_v1(answer: Any, batch: Sequence[str]) -> Mapping[str, Answer]:
         raise ValueError("no alertIdVsCliScript")
     scripts = {} if answer["alertIdVsCliScript"] is None else answer["alertIdVsCliScript"]
     if not isinstance(scripts, dict):
-        raise ValueError("alertIdVsCliScript is no object")
+        raise ValueError("alertIdVsCliScript is not an object")
     description = one_line(answer.get("cliDescription"))
     return {alert_id: _answer(scripts.get(alert_id), description) for alert_id in batch}
 
@@ -355,8 +355,8 @@ def _token_in(response: Response) -> str | None:
 
 
 def _limits(response: Response) -> str:
-    """The v2 API tells with a 429 how its bucket of requests stands."""
+    """The state of the v2 API's request bucket, which it sends with a 429."""
     names = ("Remaining", "Burst-Capacity", "Replenish-Rate")
     known = [(name, one_line(response.headers.get(f"X-RateLimit-{name}"))) for name in names]
-    told = ", ".join(f"{name} {value[:20]}" for name, value in known if value)
-    return f" Its limits: {told}." if told and response.status == 429 else ""
+    limits = ", ".join(f"{name} {value[:20]}" for name, value in known if value)
+    return f" Its limits: {limits}." if limits and response.status == 429 else ""

@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport
 def connect(
     endpoint: Endpoint | None, get_option: Callable[[str], Any], note: Callable[..., Any] = lambda *_call: None
 ) -> tuple[Transport, Tokens]:
-    """A connection that has said nothing yet, and the token for it; `note` is told of each call.
+    """A connection that has said nothing yet, and the token for it; `note` is called for each call.
 
     Raises ApiSettingsError where a setting is missing.
     """

@@ -61,7 +61,7 @@ def read_endpoint(text: str) -> Endpoint:
     if not _HOST.fullmatch(host) and not _is_address(host):
         raise _no_endpoint(text, "it names no host")
     if "." not in host and not is_loopback(host):
-        raise _no_endpoint(text, "its host is no full name")
+        raise _no_endpoint(text, "its host is not a full name")
     if split.scheme == "http" and not is_loopback(host):
         raise _no_endpoint(text, "http:// would send the access key in the clear; use https://")
     api_host = _CONSOLE.sub("api", host)
@@ -89,7 +89,7 @@ def _split(text: str) -> SplitResult:
         split = urlsplit(stripped if "://" in stripped else f"https://{stripped}")
         _port = split.port
     except ValueError:
-        raise _no_endpoint(text, "it is no URL") from None
+        raise _no_endpoint(text, "it is not a URL") from None
     if split.scheme not in ("http", "https"):
         raise _no_endpoint(text, "only https:// is spoken")
     return split

@@ -119,7 +119,7 @@ class Exchanges:
     def _exchange(
         self, deadline: Deadline, largest: int, method: str, url: str, request: Mapping[str, Any]
     ) -> RawAnswer:
-        # So that a thread that was left behind ends too.
+        # This ends a thread that was left behind, too.
         timeout = (min(_CONNECT_SECONDS, deadline.left), deadline.left)
         with self.session.request(
             method, url, timeout=timeout, allow_redirects=False, stream=True, **request

@@ -102,8 +102,8 @@ class Transport:
     """A connection to one API. `secrets` never appear in an error's text.
 
     `verify` is True, False or the path of a CA bundle. `lost` counts the seconds that retries have cost in this run:
-    beyond `timing.retry_seconds` every call is tried only once. `note` is told of every try: the last word of its path,
-    and whether the answer was that there were too many.
+    beyond `timing.retry_seconds` every call is tried only once. `note` is called for every try, with the last word of
+    its path and whether the API throttled it.
     """
 
     endpoint: Endpoint
@@ -144,7 +144,7 @@ class Transport:
         return redact(text)
 
     def explained(self, response: Response) -> str:
-        """What the API itself says in an answer that is no success: one short line, or nothing."""
+        """The API's own message in an unsuccessful answer: one short line, or empty."""
         texts = dict.fromkeys(one_line(self.scrubbed(text)) for text in (_message_in(response), _status_in(response)))
         said = "; ".join(text for text in texts if text)
         return f' ("{said[:_QUOTE_LENGTH]}")' if said else ""
@@ -232,7 +232,7 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def _joined(url: str, location: str) -> str | None:
-    """Where a Location leads to; None when that is no URL."""
+    """The URL of a Location header; None if it is not valid."""
     try:
         target = urljoin(url, location)
         _origin(target)

@@ -4,7 +4,7 @@
 """A Python that has loaded what AWS modules import, and forks one child for each module run.
 
 The connection plugin leastpriv.iam.warm starts this file as a program of the module's own interpreter; it imports
-nothing of the collection. It is one thread that never talks to AWS, so that a child inherits no lock, no socket, no
+nothing of the collection. It is one thread that never talks to AWS, so a child inherits no lock, no socket, no
 client and no credential. It ends when the controller does, and kills what still runs then.
 
 A run is one connection to the socket: the plugin sends the pipes for the module's output and a request (two lengths; a
@@ -73,7 +73,7 @@ CALL = b'\nif __name__ == "__main__":\n'
 
 @dataclass(frozen=True)
 class Source:
-    """One module of Ansible or of a collection: what its file held, and what became of it here."""
+    """One module of Ansible or of a collection: the content of its file, and the loaded module."""
 
     module: types.ModuleType | None
     code: types.CodeType | None
@@ -254,11 +254,11 @@ def load(roots: list[str], modules: Iterable[str], programs: Iterable[str]) -> d
 
 
 def forget_warnings() -> None:
-    """What loading has warned of is no module's result: ansible-core 2.20 deprecates names that amazon.aws imports."""
+    """Discard warnings of loading: ansible-core 2.20 deprecates names that amazon.aws imports."""
     from ansible.module_utils.common import warnings
 
-    for told in (warnings._global_warnings, warnings._global_deprecations):
-        told.clear()
+    for messages in (warnings._global_warnings, warnings._global_deprecations):
+        messages.clear()
 
 
 def _compiled(programs: Iterable[str]) -> Iterator[tuple[str, Source]]:

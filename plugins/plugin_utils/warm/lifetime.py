@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ends the processes of a run when its controller has ended, however it ended.
 
-Ansible ends its workers itself, unless it is killed. A worker that is left behind waits for ever: it writes its result
+Ansible ends its workers itself, unless it is killed. A worker that is left behind waits forever: it writes its result
 to a pipe whose reading end it holds itself.
 """
 

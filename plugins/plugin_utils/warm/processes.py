@@ -38,7 +38,7 @@ def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
 def working() -> set[int]:
     """The process ids of this run's workers and of everything that they have started and that is alive.
 
-    The workers are halted, so that none starts something while it is looked; who is told to end goes on to do so. The
+    Workers are stopped (SIGSTOP), so none forks while processes are listed; a pending SIGTERM still takes effect. The
     loaded Pythons of the connection leastpriv.iam.warm are left out: they end with the controller.
     """
     workers = worker_ids()
@@ -67,11 +67,11 @@ def _halt(processes: set[int]) -> None:
 
 def stop(processes: Iterable[int], seconds: float) -> None:
     """Ask processes to end (SIGTERM), and kill those that are still alive after so many seconds."""
-    told = set(processes)
+    targets = set(processes)
     for signum in (signal.SIGTERM, signal.SIGCONT):
-        _signal_all(told, signum)
+        _signal_all(targets, signum)
     deadline = time.monotonic() + seconds
-    while (alive := alive_of(told)) and time.monotonic() < deadline:
+    while (alive := alive_of(targets)) and time.monotonic() < deadline:
         time.sleep(POLL)
     _signal_all(alive, signal.SIGKILL)
     while alive := alive_of(alive):
@@ -99,7 +99,7 @@ def descendants(roots: set[int]) -> set[int]:
 
 
 def _processes() -> Iterator[tuple[int, int, int, str]]:
-    """Process id, parent, process group and state of everything that is no zombie."""
+    """Process id, parent, process group and state of all processes but zombies."""
     rows = _from_proc() if PROC.joinpath("self", "stat").exists() else _from_ps()
     return (row for row in rows if row[3] not in "ZX")
 
@@ -117,8 +117,8 @@ def _from_proc() -> Iterator[tuple[int, int, int, str]]:
 def _from_ps() -> Iterator[tuple[int, int, int, str]]:
     """https://pubs.opengroup.org/onlinepubs/9799919799/utilities/ps.html; Linux containers often have none."""
     columns = "pid=,ppid=,pgid=,state="
-    told = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=False).stdout
-    for line in told.splitlines():
+    listed = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=False).stdout
+    for line in listed.splitlines():
         pid, parent, group, state = line.split()[:4]
         yield int(pid), int(parent), int(group), state[0]
 

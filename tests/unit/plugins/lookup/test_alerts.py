@@ -207,7 +207,7 @@ def test_user_s_filters(stack, run):
         ({"max_alerts": 0}, "max_alerts is 0: give a number from 1"),
         ({"wait_seconds": 21}, "wait_seconds is 21: give a number from 1 to 20"),
         ({"visibility_timeout": 30}, "visibility_timeout is 30"),
-        ({"severities": ["hihg"]}, "none of critical, high"),
+        ({"severities": ["hihg"]}, "use critical, high"),
         ({"max_age": "soon"}, "max_age is"),
         ({"accounts": ["payments"]}, "list of dictionaries with name and account_id"),
         ({"accounts": [{"account_id": "1"}]}, "list of dictionaries with name and account_id"),

@@ -187,7 +187,7 @@ INVALID = {
     "account is text": (nested_alert("I-1", "", account="x"), "names no account"),
     "account id is a list": (nested_alert("I-1", "", account={"id": [ACCOUNT]}), "names no account"),
     "account id too short": (nested_alert("I-1", "12345"), '"12345" is not the 12 digits'),
-    "account id lost its zero": (nested_alert("I-1", 12345678901), "12345678901, which has lost leading zeros"),
+    "account id lost its zero": (nested_alert("I-1", 12345678901), "12345678901, which has lost its leading zeros"),
     "account id of other digits": (nested_alert("I-1", "١٢٣٤٥٦٧٨٩٠١٢"), "not the 12 digits"),
     "account id with Jinja": (nested_alert("I-1", JINJA), "not the 12 digits"),
     "unknown status": (nested_alert("I-1", ACCOUNT, alertStatus="asleep"), 'alertStatus "asleep" is not one of open'),

@@ -175,7 +175,7 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
     [
         ({"operations": ["create-access-key"]}, "never run, and needs no permission"),
         ({"operations": ["attach-usr-policy"]}, "did you mean attach-user-policy?"),
-        ({"runner": ""}, "Nobody is named"),
+        ({"runner": ""}, "No principal is named"),
         ({"runner": "bob"}, "runner is 'bob'"),
         ({"queue": ""}, "SQS_QUEUE_NAME"),
         ({"account_role": 'x"\n}'}, "account_role is"),

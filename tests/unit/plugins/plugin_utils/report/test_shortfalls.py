@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.shortfalls import missing, untold
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.shortfalls import missing, unsent
 
 
 def test_nothing_is_missing_where_all_went_well():
@@ -34,7 +34,7 @@ def test_a_failed_copy_is_said_once():
     ],
 )
 def test_whom_the_run_could_not_tell_is_said(result, says):
-    shown = untold({"notification": result})
+    shown = unsent({"notification": result})
     assert len(shown) == len(says)
     for text in says:
         assert text in shown[0]

@@ -58,10 +58,10 @@ def test_console_is_taken_for_its_api_with_a_warning(text, url):
         ("", "no host"),
         ("https://", "no host"),
         ("hello world", "no host"),
-        ("prisma", "no full name"),
+        ("prisma", "not a full name"),
         ("{{ x }}", "no host"),
-        ("https://api.eu.prismacloud.io:port", "no URL"),
-        ("https://[::1", "no URL"),
+        ("https://api.eu.prismacloud.io:port", "not a URL"),
+        ("https://[::1", "not a URL"),
     ],
 )
 def test_garbage_is_told_with_what_to_write(text, why):
