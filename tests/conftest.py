@@ -59,7 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if getattr(session.config.option, "loadgroup", False):
         for item in session.items:
             if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
-                raise pytest.UsageError(f"pytest {pytest.__version__} and pytest-xdist do not group tests: {item.nodeid}")
+                raise pytest.UsageError(f"pytest {pytest.__version__} and pytest-xdist do not group {item.nodeid}")
 
 
 def _shares_a_fixture(item: pytest.Item) -> bool:
