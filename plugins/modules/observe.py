@@ -71,6 +71,13 @@ options:
         there. In check mode nothing is applied, so the fence is not asked for.
     type: bool
     default: false
+  simulate:
+    description:
+      - Whether to ask IAM (C(iam:SimulatePrincipalPolicy)) if the identity that works in the account may do what each
+        step does, with a call for each change. An alert with a step that would be denied is V(failed), and nothing of
+        it is applied. If IAM does not let it be asked, that is a note.
+    type: bool
+    default: false
   undo:
     description:
       - The steps undo others, each naming in C(undoes) the step that was applied. What is not as that step left it is
@@ -197,6 +204,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.missing_
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import note_reach, observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import changes_since, fingerprint
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.simulation import Simulation
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import as_stored, renamed_values
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import taken_by
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import (
@@ -227,12 +235,15 @@ DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 class Batch:
     """The alerts of one account and what they share: facts, protection, and what each of them will write."""
 
-    def __init__(self, account, account_id, partition, allow, protection, on_quota="fail", max_changes=None):
+    def __init__(
+        self, account, account_id, partition, allow, protection, on_quota="fail", max_changes=None, simulation=None
+    ):
         self._account = account
         self._place = account_id, partition, allow
         self._partition = partition
         self._protection = protection
         self._on_quota = on_quota
+        self._simulation = simulation
         self._blast_radius = BlastRadius(max_changes)
         self._pending = {}
         self._claims = Claims()
@@ -356,6 +367,8 @@ class Batch:
             self._attempt.notes += [*script.notes, *note_reach(step, principals), *self._note_partitions(step)]
             for kind, name, arn in principals:
                 self._protection.check(kind, name, arn)
+            if self._simulation:
+                self._attempt.notes += self._simulation.check(as_found, step)
             self._claim(script, found, step, alert_id)
             self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
@@ -556,7 +569,9 @@ def observe_alerts(module, alerts, caller):
     partition = caller.split(":")[1]
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
     limits = module.params["on_quota"], module.params["max_changes"]
-    batch = Batch(account, account_id, partition, allow, protection, *limits)
+    asks = bool(module.params.get("simulate"))
+    simulation = Simulation(module.client("iam"), caller, account_id, partition) if asks else None
+    batch = Batch(account, account_id, partition, allow, protection, *limits, simulation)
 
     def observed(alert):
         try:
@@ -667,6 +682,7 @@ def main():
             "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
             "protected_principals": {"type": "list", "elements": "dict", "default": []},
             "runners": {"type": "list", "elements": "str", "default": []},
+            "simulate": {"type": "bool", "default": False},
             "undo": {"type": "bool", "default": False},
             "unfenced": {"type": "bool", "default": False},
         },

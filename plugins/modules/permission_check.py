@@ -91,16 +91,15 @@ findings:
       type: str
 """
 
-import re
 from contextlib import suppress
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.simulator import Simulator, by_whom, principal_arn
 from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 
-SESSION = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>[0-9]{12}):assumed-role/(?P<role>[^/]+)/.*")
 # What an identity would do to itself to gain access, by its kind: action -> the context of the worst request.
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ESCALATIONS = {
@@ -117,39 +116,6 @@ POLICIES = (
 )
 
 
-class Simulator:
-    """Asks about one principal; `arn` is that of the role or user itself, not of a session."""
-
-    def __init__(self, iam, arn):
-        self._pages = iam.get_paginator("simulate_principal_policy")
-        self.arn = arn
-
-    def refused(self, actions, resource, context):
-        """The results of those actions that are not allowed.
-
-        :raises botocore.exceptions.ClientError: when IAM does not let it be asked.
-        """
-        entries = [
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-            for key, value in context.items()
-        ]
-        pages = self._pages.paginate(
-            PolicySourceArn=self.arn, ActionNames=list(actions), ResourceArns=[resource], ContextEntries=entries
-        )
-        results = [result for page in pages for result in page["EvaluationResults"]]
-        return [result for result in results if result["EvalDecision"] != "allowed"]
-
-
-def find_principal(module):
-    """The ARN of the principal whose credentials these are; a session's ARN lacks the path of its role.
-
-    :raises botocore.exceptions.ClientError: from STS, or when the role may not be read.
-    """
-    arn = module.client("sts").get_caller_identity()["Arn"]
-    session = SESSION.fullmatch(arn)
-    return module.client("iam").get_role(RoleName=session["role"])["Role"]["Arn"] if session else arn
-
-
 def check(simulator, subject, actions, resource, context):
     """The finding about one question: the missing actions, and those that depend on an unknown condition."""
     tried = f"simulate {len(actions)} actions on {resource} as {simulator.arn}"
@@ -162,21 +128,7 @@ def check(simulator, subject, actions, resource, context):
         advice = f"Check by hand whether the requests of a run meet them. {POLICIES}"
         return finding(subject, "unknown", tried, f"{refusals}: it depends on {', '.join(unknown)}", advice)
     given = "".join(f" with {key} {value}" for key, value in sorted(context.items()))
-    return finding(subject, "missing", tried, f"not allowed{given}: {refusals}{_by_whom(refused)}", POLICIES)
-
-
-def _by_whom(refused):
-    """What refuses besides the identity's own policies."""
-    limits = {
-        "OrganizationsDecisionDetail": ("AllowedByOrganizations", "a service control policy of the organization"),
-        "PermissionsBoundaryDecisionDetail": ("AllowedByPermissionsBoundary", "its permissions boundary"),
-    }
-    found = [
-        limit
-        for detail, (allowed, limit) in limits.items()
-        if any(detail in result and not result[detail].get(allowed) for result in refused)
-    ]
-    return f"; {' and '.join(found)} does not allow it" if found else ""
+    return finding(subject, "missing", tried, f"not allowed{given}: {refusals}{by_whom(refused)}", POLICIES)
 
 
 def check_itself(simulator, subject):
@@ -201,7 +153,8 @@ def check_all(module):
     tried = "simulate what the identity may do"
     found = []
     try:
-        simulator = Simulator(module.client("iam"), find_principal(module))
+        iam = module.client("iam")
+        simulator = Simulator(iam, principal_arn(iam, module.client("sts").get_caller_identity()["Arn"]))
         for question in module.params["checks"]:
             found.append(check(simulator, subject, **question))
         found.append(check_itself(simulator, subject))

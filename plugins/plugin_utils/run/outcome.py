@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypedDict
@@ -14,6 +13,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attemp
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step, StepResult
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import AccountAlerts, alerts_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.step_words import sentence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
@@ -185,8 +185,8 @@ def _left_behind(alert_id: str, steps: Sequence[Step]) -> list[str]:
     if not left:
         return []
     named, verb = (f"policy {left[0]}", "is") if len(left) == 1 else (f"policies {' and '.join(left)}", "are")
-    command = f"ansible-playbook playbooks/undo.yml -e alert_id={shlex.quote(alert_id)}"
-    return [f"The {named} {verb} left unattached. Another run continues there; `{command}` removes what was created."]
+    command = next_step("undo", {"alert_id": alert_id})
+    return [f"The {named} {verb} left unattached. Another run continues there. To remove what was created: {command}"]
 
 
 def _policy_name(value: Any) -> str | None:

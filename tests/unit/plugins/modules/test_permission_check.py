@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from ansible_collections.leastpriv.iam.plugins.modules.permission_check import Simulator, check, check_itself
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.simulator import Simulator
+from ansible_collections.leastpriv.iam.plugins.modules.permission_check import check, check_itself
 from botocore.stub import ANY, Stubber
 
 ROLE = "arn:aws:iam::123456789012:role/ops/fixer"

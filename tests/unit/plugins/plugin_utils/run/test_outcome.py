@@ -68,8 +68,8 @@ def made_and_attached(*created, attached):
         (1, "denied"),
         (
             2,
-            "denied The policy p is left unattached. Another run continues there; `ansible-playbook "
-            "playbooks/undo.yml -e alert_id=I-1` removes what was created.",
+            "denied The policy p is left unattached. Another run continues there. To remove what was created: "
+            "ansible-playbook playbooks/undo.yml -e alert_id=I-1",
         ),
         (3, "denied The policies p and q are left unattached"),
         (4, "denied The policy p is left unattached"),
