@@ -145,6 +145,20 @@ def test_every_number_and_every_bar_filters_by_click(written, browser):
         expect_quiet(watched, file)
 
 
+def test_equal_reasons_are_counted_and_filter_by_click(written, browser):
+    denied = [alert(place, f"a-{place}", "failed", reason="AWS denied it\u202e") for place in range(20, 23)]
+    other = alert(30, "a-1", "refused", reason="AWS denied it\u202e")
+    with watched_page(browser, written(*ALERTS, *denied, other)) as watched:
+        page = watched.page
+        reasons = page.locator(".reasons a")
+        assert [text.split() for text in reasons.all_inner_texts()] == [["3", "failed", "AWS", "denied", "it\\u202e"]]
+        reasons.click()
+        assert shown(page) == ["I-20", "I-21", "I-22"]
+        assert page.inner_text("#shown") == "3 of 12 alerts shown, all with the same reason"
+        page.get_by_role("button", name="Clear", exact=True).click()
+        assert len(shown(page)) == 12
+
+
 def test_the_filters_work_by_keyboard_and_say_how_many_are_left(written, browser):
     file = written(*ALERTS)
     with watched_page(browser, file) as watched:
@@ -279,8 +293,8 @@ def test_the_numbers_leave_no_hole_at_any_width(written, browser, width):
 def test_it_is_accessible_and_fits_its_screen(written, browser, width, scheme):
     hostile = alert(9, HOSTILE, "failed", alert_id=HOSTILE, policy=HOSTILE, severity=HOSTILE, reason=HOSTILE,
                     resource=HOSTILE, script=HOSTILE, steps=[{**STEP, "args": {HOSTILE: HOSTILE}}])  # fmt: skip
-    undone = alert(10, "sandbox", "undone")
-    file = written(*ALERTS, hostile, undone, undoes=["20260101T000000Z-1111"])
+    more = [alert(10, "sandbox", "undone"), *(alert(number, "sandbox", "failed", reason="same") for number in (11, 12))]
+    file = written(*ALERTS, hostile, *more, undoes=["20260101T000000Z-1111"])
     with watched_page(browser, file, width=width, color_scheme=scheme) as watched:
         page = watched.page
         page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")

@@ -46,6 +46,7 @@ PAGE = Path(__file__).parent / "page"
 MAX_TEXT = 20_000
 MAX_LINE = 1_000
 MAX_DIFF_LINES = 400
+MAX_REASONS = 8
 PERSON, PLANNED, UNDONE, REMEDIATED, SETTLED, OTHER = "person", "planned", "undone", "remediated", "settled", "other"
 # The dispositions in groups for a first look, the most urgent first.
 GROUPS = {
@@ -293,9 +294,16 @@ def _alerts(report, endpoint):
         "cards": sorted(cards, key=lambda card: (order.index(card["group"]), card["rank"])),
         "accounts": dict(sorted((card["account"], card["account_id"]) for card in cards)),
         "severities": list(by_severity),
+        "reasons": _common_reasons(cards),
         "by_account": stacked_bars("account", by_urgency(by_account, urgent), words, group_of),
         "by_severity": stacked_bars("severity", by_severity, words, group_of),
     }
+
+
+def _common_reasons(cards):
+    """Reasons that several alerts need attention for, as (number of alerts, disposition, reason), the most first."""
+    counts = Counter((card["disposition"], card["gist"]) for card in cards if card["group"] == PERSON)
+    return [(count, word, gist) for (word, gist), count in counts.most_common(MAX_REASONS) if count > 1]
 
 
 def _counts(cards, field):

@@ -9,19 +9,24 @@
     const [text, account, severity, result, sort, shown, none, expand, list] =
       ["text", "account", "severity", "result", "sort", "shown", "none", "expand", "cards"].map(byId);
     const cards = all("details.alert").map((element, place) => ({ ...element.dataset, element, place }));
+    // The one filter without a field in the form.
+    let reason = "";
     const links = all("a[data-filter]").map((element) => ({ element, wanted: wantedBy(element.dataset) }));
 
-    function wantedBy({ account = "", severity = "", result = "", group = "" }) {
-      return { text: "", account, severity, result: group ? `group ${group}` : result };
+    function wantedBy({ account = "", severity = "", result = "", group = "", reason = "" }) {
+      return { text: "", account, severity, result: group ? `group ${group}` : result, reason };
     }
 
     // Read once and only if somebody searches: it is most of the page.
     const textOf = (card) => (card.text ??= card.element.textContent.toLowerCase());
 
+    const reasonOf = (card) => (card.reason ??= card.element.querySelector(".gist").textContent);
+
     const isWanted = (card, words) =>
       (!account.value || card.account === account.value) &&
       (!severity.value || card.severity === severity.value) &&
       (!result.value || result.value === card.result || result.value === `group ${card.group}`) &&
+      (!reason || reason === reasonOf(card)) &&
       words.every((word) => textOf(card).includes(word));
 
     const filter = () => {
@@ -32,7 +37,7 @@
         if (card.element.hidden === wanted) card.element.hidden = !wanted;
         count += wanted;
       }
-      shown.textContent = `${count} of ${cards.length} alerts shown`;
+      shown.textContent = `${count} of ${cards.length} alerts shown${reason ? ", all with the same reason" : ""}`;
       none.hidden = count > 0;
       for (const { element, wanted } of links) {
         if (isSet(wanted)) element.setAttribute("aria-current", "true");
@@ -42,11 +47,11 @@
 
     const isSet = (wanted) =>
       text.value === wanted.text && account.value === wanted.account &&
-      severity.value === wanted.severity && result.value === wanted.result;
+      severity.value === wanted.severity && result.value === wanted.result && reason === wanted.reason;
 
     const set = (wanted) => {
-      [text.value, account.value, severity.value, result.value] =
-        [wanted.text, wanted.account, wanted.severity, wanted.result];
+      [text.value, account.value, severity.value, result.value, reason] =
+        [wanted.text, wanted.account, wanted.severity, wanted.result, wanted.reason];
       filter();
     };
     const clear = () => set(wantedBy({}));
