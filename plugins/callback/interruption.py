@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: interruption
 type: aggregate
 version_added: 1.0.0
-short_description: Give messages back and write the report when a run is interrupted
+short_description: Renew the messages of a run, and return them when it is interrupted
 description:
   - An interrupted run of the role P(leastpriv.iam.remediate#role) (Ctrl-C, SIGTERM, a terminal that closes) would leave
     its messages hidden until their visibility timeout has passed, and no report.
@@ -20,9 +20,12 @@ description:
     wait for ever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
   - A run that breaks off without a signal is ended in the same way. Examples are a worker that died, hosts that became
     unreachable, a template that failed, and a play that ends before the role has acknowledged its messages.
-  - It says nothing and does nothing in a run that comes to its end, or that does not use the role.
+  - A run that is killed (SIGKILL, as AWX does with a job that is cancelled or times out) cannot do any of this. Its
+    messages stay hidden until their visibility timeout has passed. So that this timeout can be short, the callback
+    renews it from a process beside the run as long as the run works, however long a module takes.
+  - It says nothing in a run that comes to its end, and does nothing in one that does not use the role.
   - The exit status is 99 after Ctrl-C, as always with Ansible, and otherwise 128 and the number of the signal, 143 for
-    SIGTERM. Nothing can be done about SIGKILL; the messages then come back after their visibility timeout.
+    SIGTERM.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:
@@ -56,6 +59,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     release,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal import Renewal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
@@ -64,12 +68,16 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_workers_with_controller
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
+    end_with_parent,
+    end_workers_with_controller,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes import stop_working, worker_ids
 
 ROLE = "leastpriv.iam.remediate"
 # The tasks whose results say something about the run.
-TELLING = ("ansible.builtin.set_fact", "leastpriv.iam.acknowledge")
+ACKNOWLEDGE = "leastpriv.iam.acknowledge"
+TELLING = ("ansible.builtin.set_fact", ACKNOWLEDGE)
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # Seconds: for what is running to end by itself, for the stopped to end, and for the queue.
@@ -92,6 +100,7 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self.controller = os.getpid()
         self.run: Unfinished | None = None
+        self.renewal: Renewal | None = None
         self.signal: signal.Signals | None = None
         self.is_unwinding = False
         self.workers: set[int] = set()
@@ -104,6 +113,9 @@ class CallbackModule(CallbackBase):
         role = getattr(task, "_role", None)
         if self.run is None and role and role.get_name() == ROLE:
             self._begin()
+        if self.renewal and task.action == ACKNOWLEDGE:
+            # A renewal of a message that was just returned would hide it again.
+            self.renewal.hold([])
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._learn(result)
@@ -112,7 +124,7 @@ class CallbackModule(CallbackBase):
         self._learn(result)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        self._unwind_when_interrupted()
+        self._learn(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         # Every host has failed or cannot be reached, so that no task of the role is left to do it.
@@ -124,7 +136,14 @@ class CallbackModule(CallbackBase):
         # Ansible copies a result for whoever looks into it: those of the modules are large, and say nothing here.
         if self.run and result._task.action in TELLING:
             self.run.learn(result._result)
+            self._renew(self.run)
         self._unwind_when_interrupted()
+
+    def _renew(self, run: Unfinished) -> None:
+        if self.renewal is None and run.run and run.held():
+            self.renewal = Renewal(run.run, end_with_parent)
+        if self.renewal:
+            self.renewal.hold(run.held())
 
     # --- from the first task of the role to the end -------------------------------------------------------------------
 
@@ -141,10 +160,16 @@ class CallbackModule(CallbackBase):
 
     def _end(self) -> None:
         """The run has come to its end: from now on it is Ansible's own business."""
+        self._end_renewal()
         self.run = None
         atexit.unregister(self._wind_up)
         while self.replaced:
             signal.signal(*self.replaced.popitem())
+
+    def _end_renewal(self) -> None:
+        if self.renewal:
+            self.renewal.end()
+            self.renewal = None
 
     # --- a signal -----------------------------------------------------------------------------------------------------
     # A handler runs in the middle of anything, with locks held: it must neither print nor talk to the queue. So the run
@@ -180,6 +205,7 @@ class CallbackModule(CallbackBase):
             return
         self.is_unwinding = True
         signal.setitimer(signal.ITIMER_REAL, 0)
+        self._end_renewal()
         # No message may be seen by another run while a module still works on it.
         stop_working(STOPPING, self.workers)
         unsettled = self._settle(self.run)

@@ -285,6 +285,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     open_queue,
     resolve_other,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal import renewing
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap, account_map
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import AlertMessages, Reception, held_messages
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert
@@ -341,7 +342,9 @@ class LookupModule(AWSLookupBase):
             with held_messages(queue, partial(judge, circumstances=circumstances)) as inbox:
                 self._warn_of_more(inbox.collect(reception))
                 judged = list(inbox.alerts())
-                answers = self._ask([alert for _held, alert in judged], endpoint)
+                # The API may take longer than the visibility timeout.
+                with renewing(queue, inbox.own_handles, reception.visibility_timeout):
+                    answers = self._ask([alert for _held, alert in judged], endpoint)
                 return as_results(judged, answers, circumstances, keeps_bodies)
 
     def _chosen(self, *names: str) -> list[Any]:

@@ -91,6 +91,7 @@ class AlertOutcome(TypedDict, total=False):
     :ivar by_hand: the commands that are left to a person.
     :ivar lost: the changes that an undo cannot revert.
     :ivar undoes: the run that an undo reverts.
+    :ivar later_run: the newest later run that changed something for the alert and was not undone.
     :ivar problem: why the undo of an alert could not be prepared.
     :ivar reviewed: the steps of the plan that the run applies.
     """
@@ -120,6 +121,7 @@ class AlertOutcome(TypedDict, total=False):
     steps: list[Step]
     lost: list[str]
     undoes: str
+    later_run: str
     problem: str
     reviewed: list[dict[str, Any]]
 

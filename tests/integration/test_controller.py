@@ -107,6 +107,7 @@ def assert_jobs_have_what_they_need(controller):
         assert template["ask_limit_on_launch"]
         variables = json.loads(template["extra_vars"])
         assert variables["remediate_artifacts_dir"] == folder
+        assert variables["remediate_visibility_timeout"] <= 180, "what a killed job costs"
         assert {asked["variable"] for asked in template["survey"]["spec"]} | {*variables} <= known_variables()
     assert controller.named("job_templates", "Leastpriv: review")["job_type"] == "check"
     source = controller.named("inventory_sources", "accounts")

@@ -170,6 +170,7 @@ def _messages_in(queue_name: str) -> list[dict[str, Any]]:
             "body": message.body,
             "visible": message.visible,
             "receive_count": message.approximate_receive_count,
+            "hidden_seconds": max(0.0, message.visible_at / 1000 - time.time()),
         }
         for message in list(queue._messages)
     ]

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ import yaml
 
 from . import settings
 from .process import ROOT, Stack
+from .runs import wait_until
 
 # A container group runs as a user that the image does not know, of the group root.
 NOBODY_KNOWN = 54321
@@ -49,6 +51,16 @@ JOB_ENV = {
     "MAX_EVENT_RES": "700000",
     "PROJECT_REVISION": PROJECT_REVISION,
 }
+# What AWX does in its own process, to be able to cancel: ansible-runner kills the job as soon as a file is there.
+CANCELLABLE = """
+import os, sys, ansible_runner
+folder, playbook, ident, cmdline = sys.argv[1:]
+job = ansible_runner.run(
+    private_data_dir=folder, playbook=playbook, ident=ident, cmdline=cmdline,
+    cancel_callback=lambda: os.path.exists(os.path.join(folder, "cancel")),
+)
+sys.exit(f"{job.status} {job.rc}")
+"""
 META = {
     "job_id": int(JOB_ID),
     "job_launch_type": "workflow",
@@ -130,24 +142,36 @@ class AwxJobs:
         *options: str,
         template_vars: dict[str, Any] | None = None,
         launch_vars: dict[str, Any] | None = None,
+        cancel_when: Callable[[], Any] | None = None,
     ) -> Job:
-        """Run one job. `launch_vars` are a survey's answers, or the artifacts of the nodes before."""
+        """Run one job. `launch_vars` are a survey's answers, or the artifacts of the nodes before.
+
+        With `cancel_when` ansible-runner cancels the job once that is true.
+        """
         folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.base))
         self._write(folder, inventory, template_vars or {}, launch_vars or {})
         subprocess.run(["chmod", "-R", "a-w", str(folder / "project")], check=True)
-        command = ["ansible-runner", "run", str(folder), "-p", playbook, "--ident", JOB_ID]
-        command += ["--cmdline", " ".join(["-u root", *options])]
-        done = subprocess.run(
+        cmdline = " ".join(["-u root", *options])
+        command = ["ansible-runner", "run", str(folder), "-p", playbook, "--ident", JOB_ID, "--cmdline", cmdline]
+        if cancel_when:
+            command = ["python", "-c", CANCELLABLE, str(folder), playbook, JOB_ID, cmdline]
+        with subprocess.Popen(
             [*_as_nobody_known(folder), *command],
             env=self._env(folder),
             cwd="/",
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=180,
-            check=False,
-        )
-        return Job(done.returncode, done.stdout + done.stderr, folder)
+        ) as job:
+            try:
+                if cancel_when:
+                    wait_until(lambda: job.poll() is not None or cancel_when())
+                    (folder / "cancel").touch()
+                stdout, _none = job.communicate(timeout=180)
+            finally:
+                job.kill()
+        return Job(job.returncode, stdout, folder)
 
     def _write(
         self, folder: Path, inventory: dict[str, Any], template_vars: dict[str, Any], launch_vars: dict[str, Any]

@@ -188,8 +188,12 @@ class Inbox:
 
     def release_all(self) -> None:
         """Release every message; those that SQS refuses become visible after the visibility timeout."""
-        own = [message.receipt_handle for messages in self.own.values() for message in messages.held]
-        release(self.queue, dict.fromkeys([*own, *self.hidden.values()]))
+        release(self.queue, dict.fromkeys([*self.own_handles, *self.hidden.values()]))
+
+    @property
+    def own_handles(self) -> list[str]:
+        """The receipt handles of the run's own messages."""
+        return [message.receipt_handle for messages in self.own.values() for message in messages.held]
 
     @property
     def open_alerts(self) -> int:

@@ -46,10 +46,12 @@ CAUSES = (
         "Compare the script with the alert, and correct the vendor's policy. No setting allows this.",
     ),
     Cause(("refused",), r"of remediate_protected_principals ", "Correct the entry named, then run again."),
+    Cause(("failed", "refused"), r"Undo that run first: ", "Undo the later run first, then undo this one again."),
     Cause(
         ("refused",),
         r"not as the run left it|changed since |[Dd]ecide by hand|undo this step by hand",
-        "Compare the account with the journal of the run, and restore by hand what is still wanted.",
+        "If a later run completed this alert, undo that run first. Otherwise compare the account with the journal of "
+        "the run, and restore by hand what is still wanted.",
     ),
     Cause(("refused",), r"managed by |service-linked", "Make the change where this role is managed."),
     Cause(
@@ -118,6 +120,11 @@ CAUSES = (
         ("unavailable",),
         r"status (5\d\d|429)|no (whole )?answer|connection",
         "Run again later: the message is back in the queue.",
+    ),
+    Cause(
+        ("filtered",),
+        r"not in the plan",
+        "Review again to plan these alerts: they arrived, or were left out, after the review of this plan.",
     ),
     Cause(
         ("invalid",),

@@ -55,6 +55,11 @@ class Unfinished:
         self.is_reported = self.is_reported or REPORT in facts
         self.settled.update(result.get("settled") or ())
 
+    def held(self) -> list[str]:
+        """The receipt handles of all messages that were not deleted or returned yet."""
+        receipts = [each for alert in self.received.values() for each in alert["receipts"]]
+        return [each["receipt_handle"] for each in receipts if each["message_id"] not in self.settled]
+
     def is_broken_off(self) -> bool:
         """Whether messages are still held although the role has not come to its report, which names those itself."""
         return not self.is_reported and any(self.wanted().values())

@@ -104,12 +104,15 @@ def journaled(
     :param run_id: the name of a run's folder, or empty; an undo can be named, and is undone.
     :param alert_ids: the alerts to undo; empty for all of the run.
     :param key: the secret that journals must be signed with, if there is one.
-    :returns: the alerts of `undo_alerts` with `undoes` (their run) and the fields that its report has of them.
+    :returns: the alerts of `undo_alerts` with `undoes` (their run), `later_run`, and the fields that its report has of
+        them.
     :raises NotReported: if nothing is named, no such run changed anything, or no run changed anything for an alert.
     :raises JournalError: if a journal was edited.
     """
     if run_id:
-        return _of_run(_run_folder(artifacts_dir, run_id), alert_ids, key)
+        later = _later_runs(artifacts_dir, run_id, key)
+        alerts = _of_run(_run_folder(artifacts_dir, run_id), alert_ids, key)
+        return [{**alert, "later_run": later.get(alert["alert_id"], "")} for alert in alerts]
     if not alert_ids:
         raise NotReported("Say what to undo: -e run_id=20260101T000000Z-3f2a, or -e alert_id=I-1234567, or both.")
     folders = sorted((file.parent for file in Path(artifacts_dir).glob(f"*/{JOURNAL}")), reverse=True)
@@ -124,6 +127,22 @@ def _run_folder(artifacts_dir: str, run_id: str) -> Path:
         why = "it changed nothing" if folder.exists() else f"{artifacts_dir} has no such folder"
         raise NotReported(f"Run {run_id} has no journal: {why}. Name another run, or another remediate_artifacts_dir.")
     return folder
+
+
+def _later_runs(artifacts_dir: str, run_id: str, key: str) -> dict[str, str]:
+    """By alert the newest run after this one that changed something for it, unless that was undone.
+
+    It only says what to undo first, so journals that cannot be read are left out.
+    """
+    later: dict[str, str] = {}
+    for file in sorted(Path(artifacts_dir).glob(f"*/{JOURNAL}")):
+        if file.parent.name > run_id:
+            with suppress(JournalError):
+                journal = _journal(file.parent, key)
+                undone, changed = journal.run.get("undoes") or (), {one["alert_id"] for one in changes(journal)}
+                later = {alert: run for alert, run in later.items() if not (run in undone and alert in changed)}
+                later |= dict.fromkeys(changed, file.parent.name) if journal.run["mode"] == "apply" else {}
+    return later
 
 
 def _newest(folders: Collection[Path], alert_id: str, artifacts_dir: str, key: str) -> list[AlertOutcome]:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run's journal -> alerts whose steps revert the run's changes, the last change first. Pure."""
+"""A run's journal -> alerts whose steps revert the run's changes, the last change first."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OP
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
 
@@ -111,6 +112,8 @@ def as_undone(outcome: AlertOutcome) -> AlertOutcome:
     if disposition == "already_undone":
         what = "Everything else" if outcome["lost"] else "Everything"
         outcome = {**outcome, "reason": f"{what} is as it was before the run."}
+    if outcome.get("later_run") and disposition in ("failed", "refused"):
+        outcome = {**outcome, "reason": f"{outcome['reason']}\n{_undo_first(outcome)}"}
     if not outcome["lost"]:
         return {**outcome, "disposition": disposition}
     irreversible = [f"Cannot be undone: {lost}." for lost in outcome["lost"]]
@@ -118,6 +121,12 @@ def as_undone(outcome: AlertOutcome) -> AlertOutcome:
         disposition = "not_undoable"
     reason = "\n".join(filter(None, [outcome["reason"], *irreversible]))
     return {**outcome, "disposition": disposition, "reason": reason}
+
+
+def _undo_first(outcome: AlertOutcome) -> str:
+    chosen = {"run_id": outcome["later_run"], "alert_id": outcome["alert_id"]}
+    changed = f"Run {outcome['later_run']} changed something for this alert afterwards."
+    return f"{changed} Undo that run first: {next_step('undo', chosen)}"
 
 
 def placed(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) -> AlertOutcome:

@@ -91,13 +91,13 @@ def test_a_plan_that_nobody_can_read_is_named(artifacts, text):
         plan_of(NEW, artifacts)
 
 
-def write_journal(artifacts, run_id, *alert_ids, mode="apply", key=""):
+def write_journal(artifacts, run_id, *alert_ids, mode="apply", key="", undoes=()):
     step = {"message_id": "m", "index": 1, "operation": "DetachUserPolicy", "target": "bob", "before": {}, "after": {}}
     step["parameters"] = {"UserName": "bob", "PolicyArn": "arn:aws:iam::aws:policy/a"}
     common = {"account": "prod", "account_id": "123456789012"}
     steps = [{**step, "alert_id": alert_id, "message_id": f"m-{alert_id}"} for alert_id in alert_ids]
     lines = [{**common, **line} for line in intents(steps)]
-    append(artifacts / run_id / "journal.jsonl", {"run_id": run_id, "mode": mode}, lines, key)
+    append(artifacts / run_id / "journal.jsonl", {"run_id": run_id, "mode": mode, "undoes": [*undoes]}, lines, key)
 
 
 @pytest.fixture
@@ -123,6 +123,12 @@ def journals(tmp_path):
 )
 def test_the_newest_run_that_changed_something_is_undone(journals, run_id, alert_ids, found):
     assert [(one["undoes"], one["alert_id"]) for one in journaled(journals, run_id, alert_ids)] == found
+
+
+def test_an_undo_knows_which_later_run_to_undo_first(journals):
+    assert {one["alert_id"]: one["later_run"] for one in journaled(journals, OLD)} == {"I-1": NEW, "I-2": ""}
+    write_journal(journals, "20260106T000000Z-0006", "I-1", mode="undo", undoes=[NEW])
+    assert {one["later_run"] for one in journaled(journals, OLD)} == {""}
 
 
 @pytest.mark.parametrize(

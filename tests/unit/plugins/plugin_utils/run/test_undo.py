@@ -76,6 +76,9 @@ def test_what_is_lost_is_told_beside_what_can_be_put_back():
     assert undone["disposition"] == "not_undoable"
     assert undone["reason"].startswith("Did it.\nCannot be undone: delete-access-key bob: ")
     assert as_undone({**alert, "disposition": "failed", "reason": "no"})["disposition"] == "failed"
+    later = as_undone({**alert, "disposition": "refused", "reason": "no", "later_run": "20260101T000000Z-0001"})
+    assert "Undo that run first: ansible-playbook" in later["reason"]
+    assert "-e run_id=20260101T000000Z-0001" in later["reason"]
 
 
 @pytest.mark.parametrize(
