@@ -12,8 +12,9 @@ short_description: Load once what every task needs
 description:
   - Ansible runs every task of every host in a worker of its own, which begins as a copy of the controller and loads the
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
-  - When a play begins whose connection is P(leastpriv.iam.warm#connection), the Python that it runs modules in is
-    started, and the plugins that the role remediate uses are loaded. Nothing is said or changed.
+  - When a play begins that imports the role P(leastpriv.iam.remediate#role), or whose connection is
+    P(leastpriv.iam.warm#connection), the Python that this connection runs modules in is started, and the plugins that
+    the role uses are loaded. Nothing is said or changed.
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. This needs ansible-core 2.19 to 2.21; a newer one was not tried and packs them
     itself, and the run says so.
@@ -81,6 +82,8 @@ PLUGINS = (
 # The versions of ansible-core that modules were packed beforehand with (docs/compatibility.md).
 PACKING_TRIED = ("2.19", "2.21")
 ROLE = "leastpriv.iam.remediate"
+# The parts of the role that change accounts.
+WORKING = {"main", "apply"}
 # What the templates of many tasks need, so that not every worker makes it for itself.
 TEMPLATE = "{{ [{'a': 1}] | selectattr('a', 'none') | map(attribute='a') | list | length > 0 and ({} | combine({})) }}"
 UNTRIED_ANSIBLE = (
@@ -105,7 +108,8 @@ class CallbackModule(CallbackBase):
         self.remarks: dict[str, None] = {}
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        if (getattr(play, "vars", None) or {}).get("ansible_connection", play.connection) != CONNECTION:
+        entries = {_entry(role) for role in play.roles if role.get_name() == ROLE}
+        if not entries and (getattr(play, "vars", None) or {}).get("ansible_connection", play.connection) != CONNECTION:
             return
         end_workers_with_controller()
         # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
@@ -114,7 +118,7 @@ class CallbackModule(CallbackBase):
         if not self.is_ready:
             self.is_ready = True
             self._make_ready()
-        if any(role.get_name() == ROLE for role in play.roles):
+        if entries & WORKING:
             self._pack_modules()
 
     def _pack_modules(self) -> None:
@@ -151,6 +155,11 @@ class CallbackModule(CallbackBase):
             self._display.display(line)
         for line in note.misfits:
             self._display.v(line)
+
+
+def _entry(role: Any) -> str:
+    """The part of a role that a play begins with: its C(tasks_from)."""
+    return (getattr(role, "_from_files", None) or {}).get("tasks", "main")
 
 
 def uses_collection(task: Any) -> bool:

@@ -19,7 +19,7 @@ description:
     P(ansible.builtin.default#callback) does. The rest of the role's tasks is left out, and so is the recap if a
     playbook has no other tasks.
   - With C(-v) the summary shows every script and its steps.
-  - With C(-vvv), and for everything outside of the role, it is P(ansible.builtin.default#callback).
+  - With C(-vvv), and for everything outside of the role and of this collection's playbooks, it is P(ansible.builtin.default#callback).
 author:
   - The Leastpriv team (!UNKNOWN)
 extends_documentation_fragment:
@@ -39,6 +39,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
@@ -54,6 +55,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished im
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 DEBUG = add_internal_fqcns(("debug",))
 COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
 
@@ -256,8 +258,7 @@ class CallbackModule(Default):
     # --- progress -----------------------------------------------------------------------------------------------------
 
     def _is_filtered(self, task: Any) -> bool:
-        role = getattr(task, "_role", None)
-        return self._display.verbosity < EVERYTHING and role is not None and role.get_name() == ROLE
+        return self._display.verbosity < EVERYTHING and (_is_of_role(task) or _is_of_playbook(task))
 
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
@@ -287,6 +288,17 @@ class CallbackModule(Default):
         columns, rows = shutil.get_terminal_size()
         lines = self.progress.lines(now, columns, rows - 1)
         self.footer.draw([stringc(line.text, COLORS[line.mood]) if COLORS[line.mood] else line.text for line in lines])
+
+
+def _is_of_role(task: Any) -> bool:
+    role = getattr(task, "_role", None)
+    return role is not None and role.get_name() == ROLE
+
+
+def _is_of_playbook(task: Any) -> bool:
+    """Whether a task stands in a playbook of this collection."""
+    file = str(task.get_path() or "").rpartition(":")[0]
+    return bool(file) and Path(file).resolve().parent == PLAYBOOKS
 
 
 def _told(result: Any) -> Mapping[str, Any]:

@@ -104,8 +104,8 @@ Why it is right
   * tests/integration/test_warm.py compares results with those of ansible.builtin.local, task by task.
 
 How to remove it
-  To do without it in a run, set `ansible_connection: ansible.builtin.local` and `remediate_unfenced: true`. The call
-  fence stands in the module's process, so a replacement calls `call_fence.install` and `enclose` there. Delete:
+  To do without it in a run, add `-e ansible_connection=local -e remediate_unfenced=true`. The call fence stands in the
+  module's process, so a replacement calls `call_fence.install` and `enclose` there. Delete:
     plugins/connection/warm.py
     plugins/callback/preload.py (and its name in ansible.cfg)
     plugins/plugin_utils/warm/botocore_patches.py

@@ -99,14 +99,15 @@ def test_an_estate_that_is_refused_before_anything_is_received(stack, alert, aws
     assert stack.calls(service="iam") == []
 
 
+REACHED_BY = {"ansible_connection", "ansible_become", "ansible_python_interpreter"}
+ELSEWHERE = {
+    "ansible_connection": "ssh",
+    "ansible_become": True,
+    "ansible_python_interpreter": "/usr/bin/no-such-python",
+}
 OWN_PLAY = {
     "hosts": "aws_accounts",
     "gather_facts": False,
-    "vars": {
-        "ansible_connection": "leastpriv.iam.warm",
-        "ansible_become": False,
-        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-    },
     "roles": ["leastpriv.iam.remediate"],
 }
 
@@ -117,11 +118,9 @@ OWN_PLAY = {
         ({"strategy": "free"}, "The play has strategy free"),
         ({"strategy": "host_pinned"}, "The play has strategy host_pinned"),
         ({"serial": 1}, "The play has serial"),
-        ({"vars": OWN_PLAY["vars"] | {"ansible_become": True}}, "ansible_become is set"),
-        ({"vars": {}, "connection": "ssh"}, "The connection is ssh"),
         ({"strategy": "free", "ignore_errors": True}, "The play has strategy free"),
     ],
-    ids=["free", "host_pinned", "serial", "become", "ssh", "ignored errors"],
+    ids=["free", "host_pinned", "serial", "ignored errors"],
 )
 def test_a_play_of_ones_own_that_cannot_work_receives_nothing(stack, alert, changes, says):
     playbook = stack.folder / "own.yml"
@@ -132,9 +131,14 @@ def test_a_play_of_ones_own_that_cannot_work_receives_nothing(stack, alert, chan
     assert [message["receive_count"] for message in stack.messages()] == [0]
 
 
-def test_a_play_of_ones_own_that_debugs_works(stack, alert):
+@pytest.mark.parametrize(
+    "changes",
+    [{"strategy": "debug"}, {"connection": "ssh", "become": True}, {"vars": ELSEWHERE}],
+    ids=["debug", "keywords", "variables"],
+)
+def test_a_play_of_ones_own_works_whatever_connection_it_names(stack, alert, changes):
     playbook = stack.folder / "own.yml"
-    playbook.write_text(yaml.safe_dump([OWN_PLAY | {"strategy": "debug"}]))
+    playbook.write_text(yaml.safe_dump([OWN_PLAY | changes]))
     run = run_playbook(stack, playbook=str(playbook))
     assert run.dispositions == {"I-1": "remediated"}, run.stdout
 
@@ -173,14 +177,14 @@ def test_a_run_without_accounts_fails(stack, alert, playbook, args, env, says):
     assert [message["receive_count"] for message in stack.messages()] == [0]
 
 
-def test_every_playbook_decides_how_its_modules_run():
+def test_every_playbook_walks_together_and_leaves_the_connection_to_the_role():
     for path in sorted((ROOT / "playbooks").glob("*.yml")):
         for play in yaml.safe_load(path.read_text()):
             assert play["strategy"] == "linear", path
-            assert play["vars"]["ansible_become"] is False, path
-            assert play["vars"]["ansible_connection"] in ("leastpriv.iam.warm", "local"), path
-            assert play["vars"]["ansible_python_interpreter"] == "{{ ansible_playbook_python }}", path
             assert play["hosts"] in ("localhost", "{{ lookup('leastpriv.iam.accounts_group') }}"), path
+            if play["hosts"] != "localhost":
+                assert not {"connection", "become", *REACHED_BY} & {*play, *play.get("vars", {})}, path
+    assert yaml.safe_load((ROOT / "roles/remediate/vars/main.yml").read_text()).keys() >= REACHED_BY
 
 
 def test_settings_beside_the_inventory_are_read(stack, alert):

@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts impo
 WARM = "leastpriv.iam.warm"
 # Connections that run modules on the controller.
 HERE = (WARM, "local", "ansible.builtin.local")
-BY_PLAY = "set {} as a variable of the play, which an inventory cannot override"
+BY_ROLE = "remove the extra variable that overrides the role's own {}"
 MAX_LINES = 5
 MAX_NAMED = 3
 # What the Python that runs Ansible must be able to import.
@@ -141,7 +141,7 @@ def _connection_problems(connection: str, applies: bool, unfenced: bool) -> list
         if connection in HERE
         else "an account is not a machine to log in to"
     )
-    return [f"The connection is {connection}, but {why}: {BY_PLAY.format(f'ansible_connection: {WARM}')}."]
+    return [f"The connection is {connection}, but {why}: {BY_ROLE.format(f'ansible_connection: {WARM}')}."]
 
 
 def _become_problems(become: Any) -> list[str]:
@@ -149,7 +149,7 @@ def _become_problems(become: Any) -> list[str]:
         is_set = boolean(become)
     except TypeError:
         is_set = True
-    advice = BY_PLAY.format("ansible_become: false")
+    advice = BY_ROLE.format("ansible_become: false")
     return [f"ansible_become is set, but modules run on the controller as they are: {advice}."] if is_set else []
 
 
@@ -158,7 +158,7 @@ def interpreter_problems(interpreter: str) -> list[str]:
     """Why modules cannot run in a Python of the controller. It is started, once for all hosts."""
     if interpreter == sys.executable or not os.path.isabs(interpreter):
         return []
-    advice = BY_PLAY.format('ansible_python_interpreter: "{{ ansible_playbook_python }}"')
+    advice = BY_ROLE.format('ansible_python_interpreter: "{{ ansible_playbook_python }}"')
     try:
         tried = subprocess.run([interpreter, "-c", "import boto3"], capture_output=True, timeout=30, check=False)
         why = "has no boto3" if tried.returncode else None

@@ -45,8 +45,9 @@ def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
     assert (connected, made) == ([1, 1], ["workers", "ready", "workers"])
 
 
-def play() -> SimpleNamespace:
-    return SimpleNamespace(roles=[SimpleNamespace(get_name=lambda: preload.ROLE)], connection=preload.CONNECTION)
+def play(entry: str = "main") -> SimpleNamespace:
+    role = SimpleNamespace(get_name=lambda: preload.ROLE, _from_files={"tasks": entry})
+    return SimpleNamespace(roles=[role], connection="ssh")
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_an_ansible_core_that_was_not_tried_packs_for_itself_and_the_run_says_so
     monkeypatch.setattr(preload.multiprocessing, "get_context", lambda _how: context)
     monkeypatch.setattr(preload, "ansible_version", version)
     callback = preload.CallbackModule()
-    for _play in range(2):
-        callback.v2_playbook_on_play_start(play())
+    for entry in ("main", "settings", "apply"):
+        callback.v2_playbook_on_play_start(play(entry))
     callback.v2_playbook_on_stats(None)
     assert packing == ([1, 1] if packs else [])
     assert [line.partition(" was not tried")[0] for line in lines["always"]] == (
