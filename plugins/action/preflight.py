@@ -20,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.finding import findi
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import ProtectionError, in_force
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import GROUP
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import unknown_names
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
@@ -110,14 +111,14 @@ class ActionModule(ActionBase):
     # --- what the role and Ansible know -------------------------------------------------------------------------------
 
     def _settings(self) -> Mapping[str, Any]:
-        return self.variables.get("__remediate_settings") or {}
+        return self.variables.get(facts.SETTINGS) or {}
 
     def _hosts(self) -> list[preflight.Host]:
         hostvars = self.variables["hostvars"]
         names = self.variables.get("ansible_play_hosts") or [self.variables["inventory_hostname"]]
         known = ((name, hostvars[name]) for name in names)
-        facts = ("__remediate_settings", "__remediate_base")
-        return [preflight.Host(name, *(found.get(fact) or {} for fact in facts)) for name, found in known]
+        wanted = (facts.SETTINGS, facts.BASE)
+        return [preflight.Host(name, *(found.get(fact) or {} for fact in wanted)) for name, found in known]
 
     def _accounts(self) -> list[str]:
         return list(self.variables.get("groups", {}).get(GROUP, []))

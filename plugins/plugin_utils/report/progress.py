@@ -11,11 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, cut, pad, printable
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import FINISHED, RUN
-
-# The facts that the role sets as soon as it knows them, beside those of `unfinished`.
-TRANSLATED = "__remediate_translated"
-PROBLEM = "__remediate_problem"
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import OUTCOMES, PROBLEM, RUN, TRANSLATED
 
 BAR = 20
 NAME = 32
@@ -74,7 +70,7 @@ class Progress:
             return self._begin(facts[RUN])
         if TRANSLATED in facts:
             return self._line_up(facts[TRANSLATED])
-        if FINISHED in facts:
+        if OUTCOMES in facts:
             return self._settle(now)
         account = self.accounts.get(host)
         if account is None or account.ended is not None:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has told about itself so far: which alerts it holds, what became of them, which messages are settled."""
+"""What a run has said about itself so far: which alerts it holds, what became of them, which messages are settled."""
 
 from __future__ import annotations
 
@@ -17,18 +17,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
-
-# The facts that the role sets as soon as it knows them.
-RUN_ID = "__remediate_run_id"
-STARTED = "__remediate_started"
-RUN = "__remediate_run"
-RECEIVED = "__remediate_alerts"
-FINISHED = "__remediate_outcomes"
-SETTINGS = "__remediate_settings"
-UNDOES = "__remediate_undoes"
-REPORT = "__remediate_report"
 
 
 @dataclass
@@ -45,14 +36,14 @@ class Unfinished:
 
     def learn(self, result: Mapping[str, Any]) -> None:
         """Take from a task's result what the run says about itself; other results say nothing."""
-        facts = result.get("ansible_facts") or {}
-        if RUN in facts:
-            self.run = {**facts[RUN], "run_id": facts[RUN_ID], "started": facts[STARTED]}
-        self.received.update(_by_message(from_text(facts.get(RECEIVED))))
-        self.finished.update(_by_message(from_text(facts.get(FINISHED))))
-        self.settings += [facts[SETTINGS]] if SETTINGS in facts else []
-        self.undoes += facts.get(UNDOES) or []
-        self.is_reported = self.is_reported or REPORT in facts
+        known = result.get("ansible_facts") or {}
+        if facts.RUN in known:
+            self.run = {**known[facts.RUN], "run_id": known[facts.RUN_ID], "started": known[facts.STARTED]}
+        self.received.update(_by_message(from_text(known.get(facts.RECEIVED))))
+        self.finished.update(_by_message(from_text(known.get(facts.OUTCOMES))))
+        self.settings += [known[facts.SETTINGS]] if facts.SETTINGS in known else []
+        self.undoes += known.get(facts.UNDOES) or []
+        self.is_reported = self.is_reported or facts.REPORT in known
         self.settled.update(result.get("settled") or ())
 
     def held(self) -> list[str]:
@@ -73,7 +64,7 @@ class Unfinished:
         return next((one["api_endpoint"] for one in self.settings if one.get("api_endpoint")), "") or api_endpoint()
 
     def wanted(self) -> dict[str, list[str]]:
-        """The receipt handles that are still to be told to the queue, for DELETE and for RELEASE."""
+        """The receipt handles that are still to be settled, for DELETE and for RELEASE."""
         wanted: dict[str, list[str]] = {DELETE: [], RELEASE: []}
         own = for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone)
         for handle, act in most_careful(own).items():

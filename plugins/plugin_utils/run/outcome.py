@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step, StepResult
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import AccountAlerts, alerts_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.step_words import sentence
@@ -87,14 +88,14 @@ def _masked(outcome: AlertOutcome) -> AlertOutcome:
 
 
 def _results_of(hostvars: Mapping[str, Mapping[str, Any]], account: str) -> AccountResults:
-    facts = hostvars[account]
-    applied = (facts.get("__remediate_results") or {}).get("kept") or []
-    max_failures = facts["__remediate_settings"]["max_failures"]
+    known = hostvars[account]
+    applied = (known.get(facts.RESULTS) or {}).get("kept") or []
+    max_failures = known[facts.SETTINGS]["max_failures"]
     return {
-        "observed": (facts.get("__remediate_observed") or {}).get("alerts", []),
+        "observed": (known.get(facts.OBSERVED) or {}).get("alerts", []),
         "applied": applied,
-        "confirmed": (facts.get("__remediate_confirmed") or {}).get("alerts", []),
-        "problem": facts.get("__remediate_problem") or why_it_gave_up(applied, max_failures) or None,
+        "confirmed": (known.get(facts.CONFIRMED) or {}).get("alerts", []),
+        "problem": known.get(facts.PROBLEM) or why_it_gave_up(applied, max_failures) or None,
     }
 
 
