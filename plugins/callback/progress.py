@@ -19,7 +19,8 @@ description:
     P(ansible.builtin.default#callback) does. The rest of the role's tasks is left out, and so is the recap if a
     playbook has no other tasks.
   - With C(-v) the summary shows every script and its steps.
-  - With C(-vvv), and for everything outside of the role and of this collection's playbooks, it is P(ansible.builtin.default#callback).
+  - With C(-vvv), and for everything outside of the role and of this collection's playbooks, it is
+    P(ansible.builtin.default#callback).
 author:
   - The Leastpriv team (!UNKNOWN)
 extends_documentation_fragment:
