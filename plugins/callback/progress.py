@@ -52,7 +52,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress impo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, printable, wrapped
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of, summary_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import REPORT
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import REPORT
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
