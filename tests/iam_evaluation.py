@@ -27,7 +27,7 @@ class World:
 
     :ivar crosses: a wildcard in the middle of an ARN matches colons.
     :ivar voids: a variable without a value makes its statement invalid; otherwise its value matches nothing.
-    :ivar anyone: the principal C(*) includes AWS services and federated users.
+    :ivar anyone: the principal `*` includes AWS services and federated users.
     """
 
     crosses: bool = True
@@ -42,7 +42,7 @@ WORLDS = [World(*flags) for flags in product((True, False), repeat=3)]
 class Asked:
     """A request.
 
-    :ivar principal: kind and value, as C(AWS:arn:...); empty for identity-based policies.
+    :ivar principal: kind and value, as `AWS:arn:...`; empty for identity-based policies.
     :ivar context: condition key in lower case -> values.
     :ivar is_permitted: for a trust policy, that the principal's own policies allow it to assume the role.
     """
@@ -136,7 +136,7 @@ def _values_of(pattern: str, asked: Asked, world: World) -> dict[str, str] | Non
 
 
 def _glob(pattern: str, text: str, variables: dict[str, str], crosses: bool = True, flags: int = 0) -> bool:
-    """Match a pattern; a C(*) at the end of it or of a part goes on beyond colons in every world."""
+    """Match a pattern; a `*` at the end of it or of a part goes on beyond colons in every world."""
     return _expression(pattern, tuple(variables.items()), crosses, flags).fullmatch(text) is not None
 
 

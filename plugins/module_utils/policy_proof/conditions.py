@@ -45,11 +45,11 @@ ARN_PARTS = 6
 class Test:
     """One operator on one key of a Condition.
 
-    :ivar quantifier: C(ForAllValues), C(ForAnyValue) or empty.
-    :ivar operator: the operator without quantifier and C(IfExists); C(ArnEquals) is read as C(ArnLike).
+    :ivar quantifier: `ForAllValues`, `ForAnyValue` or empty.
+    :ivar operator: the operator without quantifier and `IfExists`; `ArnEquals` is read as `ArnLike`.
     :ivar key: in lower case.
     :ivar values: its values as texts; one that matches is enough.
-    :ivar has_variables: C(${...}) in them is a policy variable.
+    :ivar has_variables: `${...}` in them is a policy variable.
     """
 
     __test__ = False  # for pytest

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import chain, islice, product
@@ -48,22 +49,24 @@ def requests_for(part: Statement, others: Sequence[Statement]) -> Iterator[Reque
 
 def _texts(values: Values, others: Sequence[Values], examples: Sequence[str]) -> list[str]:
     """Texts that the values may name."""
-    mine = [] if values.is_excluded else [values]
-    excluded = [one for one in others if one.is_excluded or values.is_excluded]
-    found = [_filled(text, *filler) for filler in FILLERS for one in mine for text in one.texts]
-    found += [_filled(text, *FILLERS[0]) for one in excluded for text in one.texts]
-    return list(dict.fromkeys([*found, *(examples if values.is_excluded or "*" in values.texts else ())]))
+    named = [] if values.is_excluded else values.texts
+    excluded = [text for one in others if one.is_excluded or values.is_excluded for text in one.texts]
+    plain, *fillers = ([_filled(text, *filler) for text in (*named, *excluded)] for filler in FILLERS)
+    any_text = examples if values.is_excluded or "*" in named else ()
+    return list(dict.fromkeys([*plain[: len(named)], *any_text, *plain, *chain(*fillers)]))
 
 
 def _filled(pattern: str, run: str, one: str) -> str:
-    plain = VARIABLE.sub(EXAMPLE, pattern)
+    plain = VARIABLE.sub(lambda found: _example_of(found[0]), pattern)
     return "".join(run if char == "*" else one if char == "?" else char for char in plain)
 
 
-def _principals(values: Values | None) -> Iterator[str]:
-    if values is None:
-        yield ""
-        return
+def _example_of(variable: str) -> str:
+    """A value for a policy variable: another one for each."""
+    return f"{EXAMPLE}-{re.split('[:/]', variable[2:-1])[-1]}"
+
+
+def _principals(values: Values) -> Iterator[str]:
     for text in values.texts:
         root = ROOT.fullmatch(text)
         if root or text in (ANYONE, ANY_AWS):
@@ -76,7 +79,7 @@ def _contexts(part: Statement, others: Sequence[Statement]) -> Iterator[Context]
     """Contexts that hold for the part: one, then each key changed alone, then all together."""
     tests = list(chain(part.tests, *(one.tests for one in others)))
     names = chain(part.variables, *(one.variables for one in others))
-    variables = {name[2:-1].lower(): (EXAMPLE,) for name in names if name[2:-1].lower()}
+    variables: Context = {name[2:-1].lower(): (_example_of(name),) for name in names}
     keys = dict.fromkeys(test.key for test in tests)
     choices = [_choices(key, tests, part.tests, variables) for key in keys]
     if not all(choices):
@@ -90,7 +93,7 @@ def _contexts(part: Statement, others: Sequence[Statement]) -> Iterator[Context]
 
 
 def _choices(key: str, tests: list[Test], wanted: tuple[Test, ...], variables: Context) -> list[tuple[str, ...]]:
-    """The values of a key, C(()) for a key that is missing, for which all tests of the part hold."""
+    """The values of a key, `()` for a key that is missing, for which all tests of the part hold."""
     about = [test for test in tests if test.key == key]
     samples = list(dict.fromkeys(sample for test in about for sample in _samples(test)))
     several: list[tuple[str, ...]] = []

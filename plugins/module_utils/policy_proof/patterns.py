@@ -4,7 +4,7 @@
 """Wildcard patterns: whether one matches everything that another one matches, or nothing of it. Pure.
 
 A pattern is read into a tuple of symbols: single characters, the wildcards below, and policy variables as they are
-written. AWS's documents do not settle whether a C(*) inside an ARN also matches a colon. Here it never does where it
+written. AWS's documents do not settle whether a `*` inside an ARN also matches a colon. Here it never does where it
 has to match more, unless it ends the pattern. So a containment is proven whichever holds.
 """
 
@@ -29,7 +29,7 @@ VARIABLE_BETWEEN = re.compile(r"(\$\{[^}]*\}?)")
 
 
 def literal(text: str, has_variables: bool = False) -> Symbols:
-    """The pattern that matches a text and nothing else; C(*) and C(?) in it are characters like any other."""
+    """The pattern that matches a text and nothing else; `*` and `?` in it are characters like any other."""
     if has_variables and "${" in text:
         pieces = VARIABLE_BETWEEN.split(text)
         return tuple(
@@ -42,7 +42,7 @@ def literal(text: str, has_variables: bool = False) -> Symbols:
 def read_pattern(text: str, has_variables: bool = False, is_arn: bool = False) -> Symbols:
     """Read a pattern.
 
-    :param has_variables: C(${...}) is a policy variable, as in the version 2012-10-17 of the policy language.
+    :param has_variables: `${...}` is a policy variable, as in the version 2012-10-17 of the policy language.
     :param is_arn: whether a colon separates parts.
     """
     symbols = PIECES_AND_VARIABLES.findall(text) if has_variables and "${" in text else list(text)
@@ -58,28 +58,19 @@ def contains(wide: Symbols, narrow: Symbols) -> bool:
     """Whether a pattern certainly matches every text that another one matches."""
     if wide in (narrow, EVERYTHING):
         return True
-    places = _after_empty_runs(wide, {0})
-    for symbol in narrow:
-        places = {
-            place if wide[place] in RUNS else place + 1
-            for place in places
-            if place < len(wide) and _takes(wide[place], symbol)
-        }
-        if not places:
+    place, run, taken_by_run, number = 0, -1, 0, 0
+    while number < len(narrow):
+        if place < len(wide) and wide[place] in RUNS:
+            run, taken_by_run, place = place, number, place + 1
+        elif place < len(wide) and _takes(wide[place], narrow[number]):
+            place, number = place + 1, number + 1
+        elif run >= 0 and _takes(wide[run], narrow[taken_by_run]):
+            # The last run takes one symbol more, and what is behind it is tried again.
+            taken_by_run += 1
+            place, number = run + 1, taken_by_run
+        else:
             return False
-        places = _after_empty_runs(wide, places)
-    return len(wide) in places
-
-
-def _after_empty_runs(pattern: Symbols, places: set[int]) -> set[int]:
-    """The places in a pattern, and those behind runs that match nothing."""
-    reached = set(places)
-    for start in places:
-        place = start
-        while place < len(pattern) and pattern[place] in RUNS:
-            place += 1
-            reached.add(place)
-    return reached
+    return all(symbol in RUNS for symbol in wide[place:])
 
 
 def _takes(wide: str, narrow: str) -> bool:
@@ -119,7 +110,7 @@ def is_disjoint(one: Symbols, other: Symbols) -> bool:
 
 
 def _common_steps(first: Symbols, second: Symbols) -> list[tuple[int, int]]:
-    """How far two patterns can go on together from the symbols they have reached, C(()) at their ends."""
+    """How far two patterns can go on together from the symbols they have reached, `()` at their ends."""
     is_open = [bool(symbol) and (symbol[0] in RUNS or is_variable(symbol[0])) for symbol in (first, second)]
     steps = [(1, 0)] * is_open[0] + [(0, 1)] * is_open[1]
     if first and second and not any(is_open) and _can_be_same(first[0], second[0]):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import PolicyDocumentError
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import PolicyDocumentError
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.counterexample import requests_for
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.requests import (
     Request,
@@ -20,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.request
     is_denied,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
+    OWNERS,
     Statement,
     Values,
     read_statements,
@@ -38,9 +39,9 @@ Document = dict[str, Any]
 class Verdict:
     """What is known about documents that take the place of others.
 
-    :ivar outcome: C(narrower) is proven; C(wider) has a counterexample; C(unknown) is neither.
+    :ivar outcome: `narrower` is proven; `wider` has a counterexample; `unknown` is neither.
     :ivar why: for people, as a clause: what the new documents allow and the old ones did not. Empty if narrower.
-    :ivar request: the counterexample of C(wider), or None.
+    :ivar request: the counterexample of `wider`, or None.
     """
 
     outcome: str
@@ -55,17 +56,17 @@ class Verdict:
 def prove(replaced: Sequence[Document], new: Sequence[Document], account_id: str = "") -> Verdict:
     """Compare documents with those that take their place, for the same principals.
 
-    :param replaced: policy documents as C(read_document) returns them; identity-based or trust policies, not both.
+    :param replaced: policy documents as `read_document` returns them; identity-based or trust policies, not both.
     :param new: what is in force in their place.
     :param account_id: the account that owns them, or empty. The root of another account covers its principals.
-    :returns: C(Verdict): narrower if every request that the new ones allow was allowed by the old ones, and every
+    :returns: `Verdict`: narrower if every request that the new ones allow was allowed by the old ones, and every
         request that the old ones denied is denied by the new ones.
     """
     try:
         before, after = _read(replaced, "old"), _read(new, "new")
     except PolicyDocumentError as error:
         return Verdict(UNKNOWN, f"cannot be proven: {error}")
-    if len({statement.principals is None for statement in [*before, *after]}) > 1:
+    if len({statement.principals == OWNERS for statement in [*before, *after]}) > 1:
         return Verdict(UNKNOWN, "cannot be proven: a trust policy and an identity-based policy cannot be compared")
     return _compare(before, after, account_id)
 
@@ -130,7 +131,7 @@ def in_words(request: Request) -> str:
 
 def _part_in_words(part: Statement) -> str:
     named = [_values_in_words(part.actions, "action")]
-    if part.principals is not None:
+    if part.principals != OWNERS:
         named.append(f"for {_values_in_words(part.principals, 'principal')}")
     else:
         named.append(f"on {_values_in_words(part.resources, 'resource')}")

@@ -51,8 +51,8 @@ ESCAPES = {"${*}": "*", "${?}": "?", "${$}": "$"}
 class Request:
     """A request.
 
-    :ivar action: C(s3:DeleteObject), in any letter case.
-    :ivar principal: who asks, as C(AWS:arn:...) or C(Service:...); empty where only the policy's own principal can.
+    :ivar action: `s3:DeleteObject`, in any letter case.
+    :ivar principal: who asks, as `AWS:arn:...` or `Service:...`; empty where only the policy's own principal can.
     :ivar context: condition key in lower case -> its values; a key that is missing is not in it.
     """
 
@@ -127,18 +127,18 @@ def _resolved(pattern: Symbols, context: Context) -> Iterator[str | None]:
         yield from literal(values[0]) if len(values) == 1 else (None,)
 
 
-def _names_principal(values: Values | None, principal: str) -> bool | None:
-    if values is None:
-        return True
+def _names_principal(values: Values, principal: str) -> bool | None:
     if values.is_excluded:
         return None
-    return any(_is_principal(text, principal) for text in values.texts)
+    return _any(_is_principal(text, principal) for text in values.texts)
 
 
-def _is_principal(named: str, principal: str) -> bool:
+def _is_principal(named: str, principal: str) -> bool | None:
+    if named == ANYONE:
+        return True if principal.startswith("AWS:") else None
     owner, account = ACCOUNT_OF.fullmatch(principal), ROOT.fullmatch(named)
     is_in_account = owner is not None and account is not None and owner[1] == account[1]
-    return named == principal or (named in (ANYONE, ANY_AWS) and principal.startswith("AWS:")) or is_in_account
+    return named == principal or (named == ANY_AWS and principal.startswith("AWS:")) or is_in_account
 
 
 def holds(test: Test, context: Context) -> bool | None:
@@ -163,11 +163,22 @@ def _holds_for(test: Test, value: str, context: Context) -> bool | None:
 
 
 def _compare(
-    compare: Callable[..., Any], value: str, wanted: str, has_variables: bool, context: Context
+    compare: Callable[[str, str], bool | None], value: str, wanted: str, has_variables: bool, context: Context
 ) -> bool | None:
-    if has_variables and "${" in wanted:
-        return _matches_pattern(read_pattern(wanted, True), value, context) if compare is _is_like else None
-    return compare(value, wanted)
+    if not (has_variables and "${" in wanted):
+        return compare(value, wanted)
+    if compare not in (_is_like, _is_same):
+        return None
+    pattern = read_pattern(wanted, True) if compare is _is_like else literal(wanted, True)
+    return _matches_pattern(pattern, value, context)
+
+
+def _is_same(value: str, wanted: str) -> bool:
+    return value == wanted
+
+
+def _is_same_letters(value: str, wanted: str) -> bool | None:
+    return value.lower() == wanted.lower() if (value + wanted).isascii() else None
 
 
 def _is_like(value: str, wanted: str) -> bool:
@@ -188,7 +199,7 @@ def _is_address_in(value: str, wanted: str) -> bool | None:
 def _ordered(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Callable[[str, str], bool | None]:
     def compared(value: str, wanted: str) -> bool | None:
         found = read(value), read(wanted)
-        return None if None in found else compare(*found)
+        return None if None in found else bool(compare(*found))
 
     return compared
 
@@ -201,8 +212,8 @@ ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "GreaterThanEquals": lambda one, other: one >= other,
 }
 COMPARE: dict[str, Callable[[str, str], bool | None]] = {
-    "StringEquals": lambda value, wanted: value == wanted,
-    "StringEqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+    "StringEquals": _is_same,
+    "StringEqualsIgnoreCase": _is_same_letters,
     "StringLike": _is_like,
     "ArnLike": _is_arn_like,
     "Bool": lambda value, wanted: value == wanted.lower(),

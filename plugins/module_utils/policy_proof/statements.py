@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     VERSIONS,
     PolicyDocumentError,
     as_iam_reads,
@@ -44,9 +44,9 @@ ANY_AWS = "AWS:*"
 
 @dataclass(frozen=True)
 class Values:
-    """What a statement names of one kind, or with C(Not...) all but that.
+    """What a statement names of one kind, or with `Not...` all but that.
 
-    :ivar texts: as they are written; principals with their kind, as C(Service:ec2.amazonaws.com).
+    :ivar texts: as they are written; principals with their kind, as `Service:ec2.amazonaws.com`.
     :ivar patterns: the same, read; actions in lower case.
     """
 
@@ -62,16 +62,21 @@ class Values:
 
 
 ALL = Values(("*",), (EVERYTHING,))
+# The principals of an identity-based policy are those that have it.
+OWNERS = Values(("",), (literal(""),))
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement as IAM reads it. An identity-based one has no principals, a trust policy's all resources."""
+    """A statement as IAM reads it.
+
+    An identity-based one has the principals `OWNERS`, a trust policy's the resources `ALL`.
+    """
 
     effect: str
     actions: Values
     resources: Values
-    principals: Values | None
+    principals: Values
     tests: tuple[Test, ...]
     variables: frozenset[str]
 
@@ -79,7 +84,7 @@ class Statement:
 def read_statements(document: dict[str, Any]) -> list[Statement]:
     """Read an identity-based policy or a role's trust policy.
 
-    :param document: as C(policy_document.read_document) returns it.
+    :param document: as `policy_document.read_document` returns it.
     :raises PolicyDocumentError: IAM would not take it, or it cannot be compared.
     """
     found = statements(document)
@@ -118,7 +123,7 @@ def _read(statement: dict[str, Any], has_variables: bool) -> Statement:
         statement["Effect"],
         _read_actions(statement),
         resources,
-        _read_principals(statement) if is_trust else None,
+        _read_principals(statement) if is_trust else OWNERS,
         tests,
         frozenset().union(*map(variables_in, texts)),
     )
@@ -189,11 +194,9 @@ def _can_cover(wide: Statement, narrow: Statement) -> bool:
     )
 
 
-def _by_cover(values: Values | None, checks: list[Callable[[Values], bool]]) -> dict[int, Values | None]:
+def _by_cover(values: Values, checks: list[Callable[[Values], bool]]) -> dict[int, Values]:
     """For each set of statements that cover a part of the values, as a bit mask: such a part."""
-    if values is None:
-        return {-1: None}
-    found: dict[int, Values | None] = {}
+    found: dict[int, Values] = {}
     for piece in values.pieces():
         found.setdefault(sum(1 << number for number, covers in enumerate(checks) if covers(piece)), piece)
     return found
@@ -221,8 +224,6 @@ def _is_excluded_by(pattern: Symbols, patterns: tuple[Symbols, ...]) -> bool:
 def _are_principals_within(wide: Statement, account_id: str) -> Callable[[Values], bool]:
     def check(narrow: Values) -> bool:
         named = wide.principals
-        if named is None:
-            return False
         if named.is_excluded or narrow.is_excluded:
             return named.is_excluded and narrow.is_excluded and set(named.texts) == set(narrow.texts)
         return any(_is_principal_within(narrow.texts[0], text, wide.effect, account_id) for text in named.texts)

@@ -49,6 +49,7 @@ KEPT = {
     "more resources": (a_deny(), a_deny(resource=["arn:aws:s3:::c", "arn:aws:s3:::b*"])),
     "a statement that became two": (a_deny(["s3:GetObject", "s3:PutObject"]), a_deny("s3:Put*"), a_deny()),
     "fewer exceptions": (ALL_BUT, {**ALL_BUT, "NotAction": "iam:GetUser"}),
+    "an action that is not among the exceptions": (a_deny("iam:PassRole"), ALL_BUT),
     "no condition any more": (a_deny(Condition=BY_TEAM), a_deny()),
     "fewer teams that are left out": (
         a_deny(Condition=BY_TEAM),
@@ -83,7 +84,7 @@ LOST = {
         a_deny(Condition=FROM),
     ),
     "more exceptions": (ALL_BUT, {**ALL_BUT, "NotAction": ["iam:*", "sts:*"]}),
-    "everything instead of exceptions by name": (a_deny("iam:PassRole"), ALL_BUT),
+    "an action that is among the exceptions": (a_deny("iam:GetUser"), ALL_BUT),
     "a question mark for a star": (a_deny(resource="arn:aws:s3:::b*"), a_deny(resource="arn:aws:s3:::b?")),
     "question marks for a variable": (
         a_deny(resource="arn:aws:s3:::${aws:username}"),

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_document import read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import NARROWER, WIDER, prove
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
