@@ -13,14 +13,17 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 
 # A section holds 3,000 characters.
-MOST_TEXT = 2_900
-MOST_LINE = 200
+MAX_TEXT = 2_900
+MAX_LINE = 200
+# Alerts of one reason that are named; the others are counted.
+MAX_NAMED = 3
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "Undone."}
+WIDER = "Undone: access is wider than before."
 
 
 def notification(report_data, report_file, report_url=""):
-    """Tell a run in a few lines.
+    """Summarize a run in a few lines.
 
     :param report_data: what `report` of plugin_utils/report/report.py returned.
     :param report_file: where the run's page is.
@@ -28,10 +31,10 @@ def notification(report_data, report_file, report_url=""):
     :returns: dict of `text` and `blocks`, the body of the request; holds no secret.
     """
     headline, run_id = verdict(report_data), report_data["run_id"]
-    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "no alerts"
+    totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "No alerts"
     where = f"<{report_url.rstrip('/')}/{run_id}/report.html|report.html>" if report_url else _escaped(report_file)
     run = _escaped(", ".join(filter(None, (f"Run {run_id}", job_name(report_data)))))
-    sections = [f"{MODES[report_data['mode']]} {totals}.", _wanted(report_data), _unsettled(report_data["unsettled"])]
+    sections = [f"{_effect(report_data)} {totals}.", _wanted(report_data), _unsettled(report_data["unsettled"])]
     return {
         "text": f"Leastpriv: {headline}. {sections[0]} Run {run_id}.",
         "blocks": [
@@ -42,19 +45,35 @@ def notification(report_data, report_file, report_url=""):
     }
 
 
+def _effect(report_data):
+    return WIDER if "undone" in report_data["totals"] else MODES[report_data["mode"]]
+
+
 def _wanted(report_data):
-    """A line for each alert that needs attention, as many as fit."""
+    """A line for each reason that alerts need attention for, as many as fit."""
     wanted = [alert for alert in report_data["alerts"] if alert["disposition"] in report_data["needs_person"]]
-    return _fitting(for_each_alert("telling of it", wanted, _alert_line, _lost_line))
+    groups = {}
+    for alert in wanted:
+        groups.setdefault((alert["disposition"], _first_line(alert["reason"])), []).append(alert)
+    return _fitting(for_each_alert("listing it", groups.values(), _group_line, _lost_line))
 
 
-def _lost_line(alert, reason):
-    return f"{alert['alert_id'] or alert['message_id']} {alert['disposition']}: {reason}"
+def _first_line(reason):
+    return str(reason or "").split("\n")[0]
 
 
-def _alert_line(alert):
-    where = alert["account"] or alert["account_id"] or "no account"
-    return f"{alert_name(alert)} ({where}) {alert['disposition']}: {(alert['reason'] or '').split(chr(10))[0]}"
+def _lost_line(alerts, reason):
+    return f"{alerts[0]['alert_id'] or alerts[0]['message_id']} {alerts[0]['disposition']}: {reason}"
+
+
+def _group_line(alerts):
+    word, reason = alerts[0]["disposition"], _first_line(alerts[0]["reason"])
+    if len(alerts) == 1:
+        where = alerts[0]["account"] or alerts[0]["account_id"] or "no account"
+        return f"{alert_name(alerts[0])} ({where}) {word}: {reason}"
+    named = ", ".join(alert_name(alert) for alert in alerts[:MAX_NAMED])
+    more = f" and {len(alerts) - MAX_NAMED} more" if len(alerts) > MAX_NAMED else ""
+    return f"{len(alerts)} alerts {word} ({named}{more}): {reason}"
 
 
 def _unsettled(reasons):
@@ -63,20 +82,20 @@ def _unsettled(reasons):
 
 def _fitting(lines):
     escaped = [f"• {_escaped(line)}" for line in lines]
-    shown, room = [], MOST_TEXT
+    shown, room = [], MAX_TEXT
     for line in escaped:
         room -= len(line) + 1
         if room < 0:
             break
         shown.append(line)
     if len(shown) < len(lines):
-        shown.append(f"and {len(lines) - len(shown)} more, see the report")
+        shown.append(f"and {len(lines) - len(shown)} more reasons in the report")
     return "\n".join(shown)
 
 
 def _escaped(text):
     shown = printable(text)
-    return (shown if len(shown) <= MOST_LINE else f"{shown[: MOST_LINE - 1]}…").translate(ESCAPES)
+    return (shown if len(shown) <= MAX_LINE else f"{shown[: MAX_LINE - 1]}…").translate(ESCAPES)
 
 
 def _markdown(text):

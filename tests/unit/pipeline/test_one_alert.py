@@ -312,7 +312,7 @@ STAGES = [
     (summaries, "_script"),
     (pages, "_described"),
     (metric_files, "_statuses"),
-    (notifications, "_alert_line"),
+    (notifications, "_group_line"),
     (plans, "_alert"),
     (plans, "_held_to"),
     (journals, "_kept"),

@@ -39,10 +39,22 @@ def test_totals_mode_run_whom_it_needs_and_where_the_report_is():
 def test_a_review_a_link_and_messages_left_in_flight():
     message = output(check_mode=True, url="https://reports.example/runs/", unsettled=["no <answer>"])
     assert texts(message)[1:] == [
-        "Review: nothing was changed. no alerts.",
+        "Review: nothing was changed. No alerts.",
         "• Messages were left in flight: no &lt;answer&gt;",
         "Run run-1, report: <https://reports.example/runs/run-1/report.html|report.html>",
     ]
+
+
+def test_alerts_of_one_reason_share_a_line():
+    message = output(*(alert(number) for number in range(1, 61)), alert(61, reason="other"))
+    assert texts(message)[2] == (
+        "• 60 alerts refused (I-1, I-10, I-11 and 57 more): why\n• I-61 (payments) refused: other"
+    )
+    assert texts(output(alert(1), alert(2)))[2] == "• 2 alerts refused (I-1, I-2): why"
+
+
+def test_an_undo_says_that_access_is_wider():
+    assert texts(output(alert(1, "undone"), undoes=["run-0"]))[1] == "Undone: access is wider than before. 1 undone."
 
 
 def test_an_alert_mentions_nobody_links_nowhere_and_hides_nothing():
@@ -56,9 +68,9 @@ def test_an_alert_mentions_nobody_links_nowhere_and_hides_nothing():
 
 
 def test_what_does_not_fit_into_a_block_is_counted():
-    message = output(*(alert(number, reason="&" * 5000) for number in range(1000)))
+    message = output(*(alert(number, reason=f"{number} {'&' * 5000}") for number in range(1000)))
     assert all(len(text) <= 3000 for text in texts(message))
-    assert "2 more, see the report" not in texts(message)[2]
+    assert "2 more reasons in the report" not in texts(message)[2]
     shown = texts(message)[2].count("• ")
-    assert texts(message)[2].endswith(f"and {1000 - shown} more, see the report")
+    assert texts(message)[2].endswith(f"and {1000 - shown} more reasons in the report")
     assert len(json.dumps(message)) < 10_000
