@@ -63,8 +63,10 @@ that breaks off by itself, because a worker was killed for want of memory for ex
 
 ## A run that is killed
 
-SIGKILL, a power cut, and a job that AWX cancels (ansible-runner sends SIGKILL) leave no time for anything: the messages
-come back after the visibility timeout, and the next run finishes.
+SIGKILL, a power cut, and a job that AWX cancels or that times out (ansible-runner sends SIGKILL) leave no time for
+anything: the messages become visible after `remediate_visibility_timeout`, and the next run finishes. Set it to 60 to
+180 s if runs are often killed: the run renews it while it works ([queue.md](queue.md)). `playbooks/awx_setup.yml` sets
+180 s.
 
 Whatever the run has started ends with its controller, the process `ansible-playbook`, within {END_SECONDS:.0f} seconds,
 usually within one. The tests count the processes at each of the points below:
