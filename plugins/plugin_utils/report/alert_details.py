@@ -23,7 +23,7 @@ NOT_TO_COPY = (
 
 
 def story(found):
-    """Tell what a run reported of an alert.
+    """Describe what a run reported of an alert.
 
     :param found: what `reported` of plugin_utils/run/past_runs.py returned.
     :returns: text of several lines; nothing of it can steer a terminal.
@@ -36,12 +36,12 @@ def story(found):
         ("Why:", (alert["reason"] or "").partition("\nby hand: ")[0].split("\n")),
         ("What to do:", [advice_for(alert, found["mode"] == "undo")]),
         (AS_IT_IS if can_be_copied(script) else NOT_TO_COPY, script.split("\n") if script else []),
-        ("Our translation:", [*map(step_line, alert["steps"])]),
+        ("Steps:", [*map(step_line, alert["steps"])]),
         ("Notes:", alert["notes"]),
         (LEFT, [line for text in alert["by_hand"] for line in text.split("\n")]),
     ]
     shown = (_part(head, lines) for head, lines in parts if lines)
-    return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run had no script from the vendor."])
+    return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run did not get a script for this alert."])
 
 
 def _facts(found):

@@ -39,7 +39,7 @@ Vendor's script, to copy (never run by Leastpriv):
   aws iam tag-user --user-name alice \\
     --tags Key=a,Value=b
 
-Our translation:
+Steps:
   failed       tag-user -> amazon.aws.iam_user: name='alice'
 
 Notes:
@@ -63,5 +63,5 @@ def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_c
 
 def test_an_alert_without_a_script_says_so():
     text = output("unmapped_account", script=None, steps=[])
-    assert text.endswith("The run had no script from the vendor.")
-    assert "Our translation" not in text
+    assert text.endswith("The run did not get a script for this alert.")
+    assert "Steps" not in text
