@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: interruption
 type: aggregate
 version_added: 1.0.0
-short_description: Renew the messages of a run, and return them when it is interrupted
+short_description: Renew the messages of a run, and release them when it is interrupted
 description:
   - An interrupted run of the role P(leastpriv.iam.remediate#role) (Ctrl-C, SIGTERM, a terminal that closes) would leave
     its messages hidden until their visibility timeout has passed, and no report.
@@ -17,7 +17,7 @@ description:
     back, and the report is written. Alerts that were not finished have the disposition V(failed).
   - A second signal does not wait for what is running.
   - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
-    wait for ever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
+    wait forever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
   - A run that breaks off without a signal is ended in the same way. Examples are a worker that died, hosts that became
     unreachable, a template that failed, and a play that ends before the role has acknowledged its messages.
   - A run that is killed (SIGKILL, as AWX does with a job that is cancelled or times out) cannot do any of this. Its
@@ -133,7 +133,7 @@ class CallbackModule(CallbackBase):
         self._end()
 
     def _learn(self, result: Any) -> None:
-        # Ansible copies a result for whoever looks into it: those of the modules are large, and say nothing here.
+        # Ansible copies a result for each callback that reads it: those of the modules are large, and not needed here.
         if self.run and result._task.action in TELLING:
             self.run.learn(result._result)
             self._renew(self.run)
@@ -153,7 +153,7 @@ class CallbackModule(CallbackBase):
         unset_empty_variables()
         for signum in SIGNALS:
             # nohup, and shells for what they run in the background, let signals be ignored. A terminal that has closed
-            # cannot be ignored: Ansible waits for ever after the first line that it cannot write there.
+            # cannot be ignored: Ansible waits forever after the first line that it cannot write there.
             if signal.getsignal(signum) is not signal.SIG_IGN or (signum == signal.SIGHUP and sys.stdout.isatty()):
                 self.replaced[signum] = signal.signal(signum, self._interrupt)
         atexit.register(self._wind_up)
@@ -194,7 +194,7 @@ class CallbackModule(CallbackBase):
         if self.signal is None or self.is_unwinding:
             return
         self.is_unwinding = True
-        # Ansible ends them itself when it unwinds; while one holds the lock of its queue nobody else may.
+        # Ansible ends them itself when it unwinds; while one holds the lock of its queue, others may not.
         self.workers = worker_ids()
         raise KeyboardInterrupt if self.signal is signal.SIGINT else SystemExit(128 + self.signal)
 
@@ -220,7 +220,7 @@ class CallbackModule(CallbackBase):
         return f"Interrupted by {self.signal.name}" if self.signal else "The run broke off"
 
     def _settle(self, run: Unfinished) -> list[str]:
-        """Tell the queue what it has not been told; gives the reasons why some of it did not work."""
+        """Settle the messages that the role did not settle; returns the errors."""
         wanted = run.wanted()
         if not any(wanted.values()):
             return []

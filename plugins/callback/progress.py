@@ -63,7 +63,7 @@ COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
 LABEL = "_ansible_item_label"
 # With this many -v everything is shown as the default callback shows it.
 EVERYTHING = 3
-# Seconds between two drawings: more often nobody can read.
+# Seconds between two drawings: more often is not readable.
 PAUSE = 0.1
 
 
@@ -200,8 +200,8 @@ class CallbackModule(Default):
             super().v2_runner_on_failed(result, ignore_errors)
             return
         self._handle_warnings(result._result)
-        # Of a loop each item was shown; what is ignored is told by the summary.
-        if not ignore_errors and "results" not in _told(result):
+        # Of a loop each item was shown; ignored failures are in the summary.
+        if not ignore_errors and "results" not in _fields(result):
             self._show_failure(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
@@ -235,10 +235,10 @@ class CallbackModule(Default):
             self._tell(learned)
 
     def _show_failure(self, result: Any) -> None:
-        told = _told(result)
+        fields = _fields(result)
         is_of_run = result._task.run_once
-        reason = str(told.get("msg") or told.get("censored") or "no reason given")
-        shown = failure("" if is_of_run else result._host.get_name(), told.get(LABEL) or "", reason, columns())
+        reason = str(fields.get("msg") or fields.get("censored") or "no reason given")
+        shown = failure("" if is_of_run else result._host.get_name(), fields.get(LABEL) or "", reason, columns())
         self.footer.clear()
         show(self._display, [EMPTY, *shown] if is_of_run else shown)
 
@@ -248,7 +248,7 @@ class CallbackModule(Default):
         show(self._display, [EMPTY, *self._fitted(lines)])
 
     def _fitted(self, lines: list[str]) -> list[Line]:
-        """The lines of a message. The summary is made again for this terminal, of which a worker knows nothing."""
+        """The lines of a message. The summary is formatted again for this terminal: workers do not know its width."""
         report, self.report = self.report, None
         for is_verbose in (False, True) if report else ():
             made = summary_text(report, is_verbose).split("\n")
@@ -264,9 +264,9 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
-        if reported := (_told(result).get("ansible_facts") or {}).get(REPORT):
+        if reported := (_fields(result).get("ansible_facts") or {}).get(REPORT):
             self.report = from_text(reported["text"])
-        learn = partial(self.progress.learn, result._host.get_name(), _told(result), time.monotonic(), has_failed)
+        learn = partial(self.progress.learn, result._host.get_name(), _fields(result), time.monotonic(), has_failed)
         # What cannot be drawn is left out; the result itself is shown as ever.
         return attempt("showing the progress", learn, lambda _reason: [])
 
@@ -302,14 +302,14 @@ def _is_of_playbook(task: Any) -> bool:
     return bool(file) and Path(file).resolve().parent == PLAYBOOKS
 
 
-def _told(result: Any) -> Mapping[str, Any]:
+def _fields(result: Any) -> Mapping[str, Any]:
     """What a task's result holds. By its public name it is all copied, since ansible-core 2.19: hundreds of steps."""
     return getattr(result, "_return_data", None) or result._result
 
 
 def _said(result: Any) -> list[str] | None:
     """The lines of a message that the role shows, none of another task; None for a message that is not text."""
-    message = _told(result).get("msg") if result._task.action in DEBUG else None
+    message = _fields(result).get("msg") if result._task.action in DEBUG else None
     lines = message.split("\n") if isinstance(message, str) else message or []
     return lines if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else None
 
@@ -325,5 +325,5 @@ def failure(account: str, item: str, reason: str, width: int) -> list[Line]:
 
 
 def _has_diff(result: Any) -> bool:
-    told = _told(result)
-    return bool(result._task.diff and told.get("diff") and told.get("changed"))
+    fields = _fields(result)
+    return bool(result._task.diff and fields.get("diff") and fields.get("changed"))

@@ -91,7 +91,7 @@ How it works
 
 Why it is right
   * What is not understood is never guessed: `read_command` writes the command anew and compares. Any other command, and
-    whatever goes wrong before the payload runs, goes to ansible.builtin.local, of which this connection is a subclass.
+    whatever goes wrong before the payload runs, goes to ansible.builtin.local, the base class of this connection.
     A step that declares its calls does not run there, since no call fence stands there.
   * Two module runs share no client, session, credential, connection or random state: each child is a copy of a process
     that has none. The credentials of assumed roles are shared through files, as in the AWS CLI.
@@ -233,7 +233,7 @@ class Connection(LocalConnection):
 
 
 def controller_has_ended() -> bool:
-    """Whether this worker was left behind: it would go through its loop to the end, and nobody would know of it."""
+    """Whether this worker was left behind: it would finish its loop unnoticed."""
     controller = multiprocessing.parent_process()
     return controller is not None and os.getppid() != controller.pid
 
@@ -362,7 +362,7 @@ def socket_address(path: Path) -> Iterator[str]:
 
 
 def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
-    """Start the fork server. It is connected to before it has loaded anything: whoever connects waits for it."""
+    """Start the fork server. It accepts connections before it has loaded anything; they wait."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         with socket_address(path) as address:
@@ -381,7 +381,7 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
         except OSError as error:
             path.unlink()
             raise NotWarm(f"{interpreter} does not start: {error}") from None
-    # For whoever has to know that no module is running any more.
+    # For code that must know that no module is running any more.
     path.with_suffix(".pid").write_text(str(process.pid))
     server = _connected(path)
     if server is None:
@@ -459,7 +459,7 @@ def exit_status(server: socket.socket) -> int:
         answer = stream.read()
     if not answer.startswith(fork_server.STARTED):
         raise NotWarm("the loaded Python has ended")
-    told = answer[len(fork_server.STARTED) :]
-    # Without its parent nobody knows how the module ended; Ansible goes by what it wrote.
-    status = fork_server.STATUS.unpack(told)[0] if told else -signal.SIGKILL
+    ending = answer[len(fork_server.STARTED) :]
+    # Without its parent the module's status is unknown; Ansible uses its output.
+    status = fork_server.STATUS.unpack(ending)[0] if ending else -signal.SIGKILL
     return status if status >= 0 else KILLED - status

@@ -24,8 +24,8 @@ options:
     description:
       - The accounts of the inventory, as a list of dictionaries with C(name), the host, and C(account_id), whatever the
         inventory holds.
-      - An account id that is no longer what was written (a number that YAML took for octal) is told for its host and
-        for its alerts; so are two hosts with one id.
+      - An account id that YAML has changed (a number that it read as octal) is reported for its host and for its
+        alerts; so are two hosts with one id.
       - Without this option no alert is V(unmapped_account), and C(account) is null.
     type: list
     elements: dict
@@ -128,7 +128,7 @@ options:
 notes:
   - This lookup has a side effect. Every evaluation receives messages and hides them, so evaluate it once, with
     M(ansible.builtin.set_fact), and never in a variable of a play, role or inventory.
-  - Whoever receives must acknowledge. Give the result to M(leastpriv.iam.acknowledge), or the messages stay hidden
+  - Received messages must be acknowledged. Pass the result to M(leastpriv.iam.acknowledge), or they stay hidden
     until O(visibility_timeout) has passed.
   - An option that is an empty string counts as not set.
   - Receiving needs C(sqs:GetQueueUrl), C(sqs:GetQueueAttributes), C(sqs:ReceiveMessage) and
@@ -162,7 +162,7 @@ EXAMPLES = r"""
   ansible.builtin.set_fact:
     received: "{{ query('leastpriv.iam.alerts', severities=['critical', 'high'], min_age='2d') }}"
 
-- name: Give everything back
+- name: Release all messages
   leastpriv.iam.acknowledge:
     queue_name: prisma-cloud-alerts
     alerts: "{{ received | map('combine', {'disposition': 'filtered'}) }}"
@@ -251,7 +251,7 @@ _raw:
       description: The API's description of the script; version 1 has one for all alerts of a call.
       type: str
     disposition:
-      description: What became of the alert, or null when its script is to be translated.
+      description: The alert's disposition, or null if its script is to be translated.
       type: str
       sample: acknowledged
     reason:
@@ -360,7 +360,7 @@ class LookupModule(AWSLookupBase):
         if bundle and not Path(bundle).exists():
             raise SettingError(f"ca_bundle (REQUESTS_CA_BUNDLE) is {bundle}, which does not exist on the controller.")
         if not self.get_option("validate_certs"):
-            self.warn("validate_certs is false: whoever stands between you and the API can dictate the scripts.")
+            self.warn("validate_certs is false: anyone between you and the API can replace the scripts.")
 
     def _circumstances(self) -> Circumstances:
         limit = self.get_option("limit")
@@ -377,7 +377,7 @@ class LookupModule(AWSLookupBase):
         if accounts is None:
             return None
         if not all(isinstance(account, Mapping) and account.get("name") for account in accounts):
-            raise SettingError("accounts is no list of dictionaries with name and account_id.")
+            raise SettingError("accounts is not a list of dictionaries with name and account_id.")
         mapped = account_map((str(account["name"]), account.get("account_id")) for account in accounts)
         for reason in dict.fromkeys(problem.reason for problem in mapped.problems):
             self.warn(f"The inventory's account cannot be used: {reason}.")

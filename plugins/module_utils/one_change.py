@@ -36,7 +36,7 @@ class Change:
 
 
 def make_change(module, change_of, follow_up=None):
-    """Run a module: work out the change, make it unless in check mode, exit with what became of it.
+    """Run a module: work out the change, make it unless in check mode, exit with its result.
 
     :param module: an `AnsibleAWSModule`.
     :param change_of: function of (module parameters, `IamAccount`) that gives the `Change`; it reads only.

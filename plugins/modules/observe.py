@@ -28,8 +28,8 @@ options:
       - The alerts with the steps that P(leastpriv.iam.steps#filter) made of their scripts, a list or the same as JSON;
         only C(message_id), C(alert_id) and C(steps) are read, and C(reviewed) where a plan is applied. An alert that
         has a C(disposition) is left out.
-      - C(reviewed) are the steps of the alert in the plan. An alert of which something has changed since has V(failed);
-        one of which everything is true by now is V(already_remediated).
+      - C(reviewed) are the steps of the alert in the plan. If something has changed since, the
+        alert has V(failed); if everything is true by now, it is V(already_remediated).
     type: json
     required: true
   allow:
@@ -45,7 +45,7 @@ options:
     type: int
   on_quota:
     description:
-      - What becomes of a script that attaches a policy to a principal that can take no further one.
+      - The outcome of a script that attaches a policy to a principal that has reached its quota.
       - With V(consolidate) the statements of a script that creates and attaches policies go into one inline policy of
         the principal, C(leastpriv-restrictions), each with a Sid that names its alert.
     type: str
@@ -359,7 +359,7 @@ class Batch:
         self._check_partition(step)
         check_manager(script, step)
         script.next_step()
-        # Before the overlay holds what the step makes of them: a deleted principal has no ARN any more.
+        # Before the overlay has the step's changes: a deleted principal has no ARN any more.
         principals = touched(script, step)
         as_found = script.fork()
         found = observe_undo(script, step) if "undoes" in step else observe(script, step)
@@ -418,7 +418,7 @@ class Batch:
                 observe(live.fork(), as_stored(live, step))
         except Refusal as refusal:
             return refusal.rule not in NOT_BY_HAND
-        # Whatever keeps it from being looked at: then nobody is invited to run it.
+        # If it cannot be examined, its command is not shown.
         except Exception:
             return False
         return True
@@ -497,7 +497,7 @@ def _takes_apart(step):
 
 
 def _held_to_plan(seen, reviewed):
-    """Leave alone what is not as it was when a person read the plan; what is true by now needs nobody."""
+    """Exclude an alert that has changed since its review; steps that are true by now do not count."""
     changed = changes_since(reviewed, seen["steps"]) if reviewed and seen["disposition"] is None else []
     if not changed:
         return seen
@@ -526,7 +526,7 @@ def _where(step):
 
 
 def _live_args(script, step):
-    """What the step's module must be told of the account: iam_role insists on the trust policy it finds."""
+    """The module options that are read from the account: iam_role needs the present trust policy."""
     live = [option for option, value in OPERATIONS[step["operation"]].args.items() if value == "$live.trust"]
     return {option: pretty(script.fact(*principal(step))["trust"]) for option in live if script.fact(*principal(step))}
 
@@ -555,7 +555,7 @@ def read_alerts(module):
     try:
         return [alert for alert in json.loads(module.params["alerts"]) if alert.get("disposition") is None]
     except (ValueError, TypeError, AttributeError) as error:
-        module.fail_json(msg=f"alerts is no list of alerts ({error}): give what the filter translated gives.")
+        module.fail_json(msg=f"alerts is not a list of alerts ({error}): pass the result of the filter translated.")
 
 
 def observe_alerts(module, alerts, caller):
@@ -614,7 +614,7 @@ def _preload(module, account):
     except BotoCoreError:
         raise
     except Exception as error:
-        # Something in the account that botocore itself cannot read, of a principal that may be nobody's concern here.
+        # Something in the account that botocore itself cannot read; its principal may not matter here.
         module.warn(f"Observing is slower: {unexpected('reading the account at once', error)}")
 
 

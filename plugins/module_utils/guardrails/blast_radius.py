@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, how_to_open
 
 RULE = "blast_radius"
-# Until it is attached, a policy changes nobody's access.
+# A policy does not change access until it is attached.
 WITHOUT_EFFECT = ("CreatePolicy",)
 MEMBERSHIPS = ("AddUserToGroup", "RemoveUserFromGroup")
 

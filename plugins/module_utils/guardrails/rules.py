@@ -22,12 +22,12 @@ RULES = {
     "default_deny_only": "only a version that holds nothing but Deny statements may become a policy's default",
     "keep_deny": "a Deny that is in force may not be taken away",
     "keep_boundary": "a permissions boundary may not be removed or replaced",
-    "keep_mfa": "nobody's MFA device may be taken away",
+    "keep_mfa": "an MFA device may not be removed",
     "keep_trust": "a role's trust policy may not be changed",
     "no_activation": "a credential may not be activated",
     "no_creation": "no principal and no instance profile may be created or given a role",
     "no_deletion": "no user, role, group, instance profile or identity provider may be deleted",
-    "no_membership": "nobody may be added to a group",
+    "no_membership": "a user may not be added to a group",
     "no_renaming": "nothing may be renamed or moved, since policies can name it",
     "no_tags": "tags may not be changed, since policies can grant by tag",
     "no_trust": "no identity provider may be created, and none may be trusted with more",
@@ -55,7 +55,7 @@ WIDENS = (
 )
 # What a person should not do by hand either; a run that is over its limit is run again.
 NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", *WIDENS)
-# These name nobody and meet everybody, protected principals too.
+# These affect all principals, protected ones too, without naming them.
 ACCOUNT_WIDE = (
     "DeleteAccountPasswordPolicy",
     "DisableOutboundWebIdentityFederation",
@@ -120,7 +120,7 @@ def by_hand(command):
     """The line that tells what to run by hand, if a person decides so.
 
     :param command: one command as the vendor wrote it, secrets masked; it may go over several lines.
-    :returns: text; empty where a terminal would not show the command as it is, so that nobody runs what he did not see.
+    :returns: text; empty if a terminal would not show all of the command, because it must be visible before it is run.
     """
     shown = all(line.isprintable() for line in command.split("\n"))
     return f"by hand: {command}" if shown else ""

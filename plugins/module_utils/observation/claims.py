@@ -46,7 +46,7 @@ class Claim:
 
     :ivar alert_id: whose step it is.
     :ivar keys: the keys of what it writes.
-    :ivar wants: what it makes of them; two alerts that want the same may share a key.
+    :ivar wants: their values after the change; two alerts that want the same may share a key.
     :ivar premises: the aspects of the account that it relies on.
     :ivar alterations: the aspects of the account that it changes.
     """
@@ -94,9 +94,9 @@ class Claims:
 def claim_of(script, step, found, alert_id, shared_wants=None):
     """The claim of a step that was observed just now.
 
-    :param script: the C(overlay.Script) that it was observed with.
-    :param found: its C(overlay.Observation).
-    :param shared_wants: what stands for the wants of steps that add to each other.
+    :param script: the `overlay.Script` that it was observed with.
+    :param found: its `overlay.Observation`.
+    :param shared_wants: the common value of steps that add to each other.
     """
     parameters = {name: value for name, value in step["parameters"].items() if name not in DOCUMENTS}
     created = {key for key, (was, will_be) in script.written.items() if key[0] in NAMED and None in (was, will_be)}
@@ -154,7 +154,7 @@ def _noun(family):
 
 
 def _name(aspect):
-    """An aspect in words: C(("role", "ci", "trust")) -> C(the trust policy of role ci)."""
+    """An aspect in words: `("role", "ci", "trust")` -> `the trust policy of role ci`."""
     family, *names = (str(part) for part in aspect)
     if family in PRINCIPALS and len(names) > 1:
         whose = f"{family} {names[0]}"

@@ -42,14 +42,14 @@ def can_consolidate(steps):
 
 
 def principal_of(steps):
-    """The (kind, name) of the principal of a script that C(can_consolidate)."""
+    """The (kind, name) of the principal of a script that `can_consolidate`."""
     return next(_principal(step) for step in steps if step["operation"] in ATTACHING)
 
 
 def consolidated_step(steps, alert_id, live):
     """The one step that takes the place of a script's steps.
 
-    :param steps: steps that C(can_consolidate).
+    :param steps: steps that `can_consolidate`.
     :param alert_id: the vendor's id; its statements of an earlier run are replaced.
     :param live: the principal's toolkit-owned policy as it is, or None.
     :returns: a step that puts that policy with the script's statements added.
@@ -73,7 +73,7 @@ def consolidated_step(steps, alert_id, live):
 def unconsolidated_step(step, live):
     """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
 
-    :param step: one whose C(undoes) is a C(consolidated_step) that was applied, with its C(alert_id) and C(after).
+    :param step: one whose `undoes` is a `consolidated_step` that was applied, with its `alert_id` and `after`.
     :param live: the principal's toolkit-owned policy as it is, or None.
     :returns: (the step, the alert's statements as they were applied, and as they are).
     """

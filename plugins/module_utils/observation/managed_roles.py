@@ -24,7 +24,7 @@ TO_SERVICE_LINKED = ("CreateServiceLinkedRole", "DeleteServiceLinkedRole", "TagR
 def check_manager(script, step):
     """Refuse a step that changes a role whose owner alone may change it.
 
-    :param script: the C(overlay.Script) as the steps before it leave the account.
+    :param script: the `overlay.Script` as the steps before it leave the account.
     :raises Refusal: naming the owner.
     """
     name = step["parameters"].get("RoleName")

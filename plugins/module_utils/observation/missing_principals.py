@@ -16,9 +16,9 @@ RENAMES = {"UpdateUser": ("user", "NewUserName"), "UpdateGroup": ("group", "NewG
 def missing_principals(script, steps):
     """Find the principals of a script where none of those that it would restrict exists.
 
-    :param script: the C(overlay.Script) before any of the steps.
+    :param script: the `overlay.Script` before any of the steps.
     :param steps: all steps of one script; those that undo others have their own words.
-    :returns: list as C(["user ann"]); empty where anything is left to do, for another principal as well.
+    :returns: list as `["user ann"]`; empty where anything is left to do, for another principal as well.
     """
     made = {one for step in steps for one in _made_by(step)}
     missing = []
@@ -31,7 +31,7 @@ def missing_principals(script, steps):
 
 
 def say_missing(missing):
-    """The reason for people: C(user ann does not exist any more: there is nothing to restrict)."""
+    """The reason for people: `user ann does not exist any more: there is nothing to restrict`."""
     verb = "do" if missing[1:] else "does"
     return f"{' and '.join(missing)} {verb} not exist any more: there is nothing to restrict"
 

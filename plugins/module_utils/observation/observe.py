@@ -28,9 +28,9 @@ MAX_NAMED = 5
 def observe(script, step):
     """Observe one step.
 
-    :param script: the C(overlay.Script) that it belongs to.
-    :param step: a step with C(operation), C(parameters) and C(module); the operation's row names the observer.
-    :returns: an C(overlay.Observation).
+    :param script: the `overlay.Script` that it belongs to.
+    :param step: a step with `operation`, `parameters` and `module`; the operation's row names the observer.
+    :returns: an `overlay.Observation`.
     :raises Conflict: AWS would refuse it, or something different is there.
     :raises Refusal: a live guardrail forbids it.
     """
@@ -54,7 +54,7 @@ def touched(script, step):
 def note_reach(step, principals):
     """Whose access a step changes that names none of them, in a list of one note or none.
 
-    :param principals: what C(touched) returned for it.
+    :param principals: what `touched` returned for it.
     """
     if step["operation"] not in POLICY_WIDE or not principals:
         return []

@@ -11,7 +11,7 @@ import json
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import Unreadable, canonical_text
 
-# Facts about the whole account, of which a step needs one entry: that one is in its before, or decides its status.
+# Facts about the whole account. A step needs one entry, which is in its before or decides its status.
 ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")
 # Tags come and go by themselves; a step that is about them has them in its before.
 BESIDE_THE_POINT = ("tags",)
@@ -22,7 +22,7 @@ def fingerprint(before, relied_on):
     """Identify the state that a step depends on.
 
     :param before: the part of the account that the step is about, as it is.
-    :param relied_on: fact key -> fact, as C(overlay.Script.relied_on) gives them.
+    :param relied_on: fact key -> fact, as `overlay.Script.relied_on` gives them.
     :returns: SHA-256, 64 hex digits; the order in which IAM lists things makes no difference.
     """
     facts = {canonical_text(list(key)): _fact(value) for key, value in relied_on.items() if key[0] not in ACCOUNT_WIDE}
@@ -47,9 +47,9 @@ def changes_since(reviewed, steps):
     if len(reviewed) != len(steps):
         return [f"it had {len(reviewed)} steps and has {len(steps)}"]
     return [
-        f"step {now['index']}, {cli_name(now['operation'])} {now['target']}".rstrip() + f": {told}"
+        f"step {now['index']}, {cli_name(now['operation'])} {now['target']}".rstrip() + f": {change}"
         for then, now in zip(reviewed, steps, strict=True)
-        if (told := _change(then, now))
+        if (change := _change(then, now))
     ]
 
 
@@ -59,12 +59,12 @@ def _change(then, now):
     if then["fingerprint"] == now["fingerprint"] and then["status"] == now["status"]:
         return None
     if then["before"] != now["before"]:
-        return f"there was {_told(then['before'])}, there is {_told(now['before'])}"
+        return f"there was {_shown(then['before'])}, there is {_shown(now['before'])}"
     if then["status"] != now["status"]:
         return "it is true by now" if now["status"] == "unchanged" else "it was true, and is not any more"
     return "something else that it depends on is not what it was"
 
 
-def _told(part):
+def _shown(part):
     text = json.dumps(part, sort_keys=True) if part else "nothing"
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

@@ -41,7 +41,7 @@ class Simulation:
     def check(self, script, step):
         """Ask whether a step's call would be allowed.
 
-        :param script: the C(overlay.Script) before the step.
+        :param script: the `overlay.Script` before the step.
         :returns: list of notes.
         :raises Conflict: if it would be denied.
         """

@@ -27,8 +27,8 @@ POLICY_ARNS = ("PermissionsBoundary", "PolicyArn")
 def as_stored(script, step):
     """The step with its names in the letter case that IAM has them in.
 
-    :param script: the C(overlay.Script) as the steps before it leave the account.
-    :param step: C(operation), C(parameters), C(args) and C(target).
+    :param script: the `overlay.Script` as the steps before it leave the account.
+    :param step: `operation`, `parameters`, `args` and `target`.
     """
     parameters = dict(step["parameters"])
     for parameter, kind in NAMES.items():

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a step takes away by reference, and from whom, as digests: an undo gives back only what grants no more.
+"""Digests of the access that a step removes by reference, and of its principals: an undo restores it only unchanged.
 
 A detached policy, a group that a user left or a former boundary is put back by its name, and its content may have
 changed in between. Steps that are put back by value (a document, a tag) need only who would get it.
@@ -26,9 +26,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 def taken_by(script, step):
     """Digest what a step takes away and what only its undo would reach.
 
-    :param script: the C(overlay.Script), before or after the step.
-    :param step: C(operation), C(parameters) and C(before).
-    :returns: {what: C(sha256), None where its document cannot be read; C(grants) and C(restricts)}; None where an undo
+    :param script: the `overlay.Script`, before or after the step.
+    :param step: `operation`, `parameters` and `before`.
+    :returns: {what: `sha256`, None where its document cannot be read; `grants` and `restricts`}; None where an undo
         gives nothing back that may have changed.
     """
     find = FINDERS.get(OPERATIONS[step["operation"]].observe)
@@ -37,14 +37,14 @@ def taken_by(script, step):
 
 
 def more_than(taken, live):
-    """Tell what would be given back beyond what was taken.
+    """Compare the access that an undo would restore with the access that the step removed.
 
     :returns: list of clauses for a person: what cannot be read, has changed, grants and is new, or restricted and is
         gone.
     """
-    told = [f"{name} {clause}" for name in sorted(live) if (clause := _difference(taken.get(name), live[name]))]
+    changes = [f"{name} {clause}" for name in sorted(live) if (clause := _difference(taken.get(name), live[name]))]
     gone = [name for name in sorted({*taken} - {*live}) if taken[name].get("restricts", True)]
-    return told + [f"{name} is gone" for name in gone]
+    return changes + [f"{name} is gone" for name in gone]
 
 
 def _difference(then, now):
@@ -89,7 +89,7 @@ def _policy(script, arn):
 
 
 def _policies(script, kind, name):
-    """The policies of a principal, as whoever comes to it gets them."""
+    """The policies of a principal, which its new members get."""
     attached = [_policy(script, arn) for arn in script.fact("attached", kind, name) or []]
     return attached + [
         _document(f"inline policy {policy} of {kind} {name}", _stored(script, "inline", kind, name, policy))
@@ -103,7 +103,7 @@ def _boundary_of(script, kind, name):
 
 
 def _reached(script, kind, name):
-    """Who gets what a principal is given back, and what bounds it."""
+    """The principals that get the restored access, and its boundary."""
     if kind == "group":
         return [_name(f"member {user} of group {name}", grants=True) for user in members_of(script, name)]
     found = script.fact(kind, name)

@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 ALLOWED_TO_UNDO = sorted(set(RULES) - set(NEVER_OPEN))
 # No version of a policy, and no role, is ever called so: there is nothing left to delete.
 NONE_LEFT = {"VersionId": "v0", "RoleName": "-"}
-MOST_SHOWN = 300
+MAX_SHOWN = 300
 
 
 class Drift(LeastprivError):
@@ -29,9 +29,9 @@ class Drift(LeastprivError):
 def observe_undo(script, step):
     """Observe a step that undoes another.
 
-    :param script: the C(overlay.Script) as the steps before it leave the account.
-    :param step: C(undoes) is the step that was applied; C(compares) is false for those after the first that undo it.
-    :returns: an C(overlay.Observation); C(unchanged) when it is undone already.
+    :param script: the `overlay.Script` as the steps before it leave the account.
+    :param step: `undoes` is the step that was applied; `compares` is false for those after the first that undo it.
+    :returns: an `overlay.Observation`; `unchanged` when it is undone already.
     :raises Drift: the account is not as the run left it.
     """
     applied, before_it = step["undoes"], script.fork()
@@ -59,8 +59,8 @@ def _no_more_than_taken(script, step):
         return
     if applied.get("taken") is None:
         raise Drift(
-            "the run's journal does not record what this would give back (an earlier version wrote it), so whether "
-            "that has changed since is unknown. Check it, and undo this step by hand"
+            "the run's journal does not record the access that this would restore (an earlier version wrote it), so "
+            "changes since are unknown. Check it, and undo this step by hand"
         )
     if more := more_than(applied["taken"], live):
         raise Drift(
@@ -72,13 +72,13 @@ def _no_more_than_taken(script, step):
 def _differing(applied, live):
     after = applied["after"]
     fields = [field for field in sorted({*after, *live}) if after.get(field) != live.get(field)]
-    told = [f"{field} was left as {_shown(after.get(field))} and is {_shown(live.get(field))}" for field in fields]
-    return f"changed since {cli_name(applied['operation'])}: {'; '.join(told)}. Decide by hand which is right"
+    changes = [f"{field} was left as {_shown(after.get(field))} and is {_shown(live.get(field))}" for field in fields]
+    return f"changed since {cli_name(applied['operation'])}: {'; '.join(changes)}. Decide by hand which is right"
 
 
 def _shown(value):
     text = json.dumps(_compact(value), sort_keys=True)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _compact(value):

@@ -65,7 +65,7 @@ class Play:
 
 
 def in_short(problems: Sequence[str], outcome: str = "nothing was received") -> str:
-    """All problems as a message of at most MAX_LINES lines, the last of which has what is left over.
+    """All problems as a message of at most MAX_LINES lines; the last one has the rest.
 
     Ansible prints it beside the name of one host, so it begins with what it is about.
     """

@@ -60,7 +60,7 @@ LIMITED = {
 LINKED_ROLES = "role/aws-service-role/*"
 LINKED_ROLE_MODULE = "leastpriv.iam.service_linked_role"
 
-# What the doctor asks about stands for any name.
+# The doctor asks about this name in place of any other.
 EXAMPLE = "leastpriv-doctor"
 
 JOURNAL = re.compile(r"s3://(?P<bucket>[a-z0-9.-]+)/?(?P<prefix>[\w!.*'()/-]*)", re.ASCII)
@@ -95,7 +95,7 @@ class Scope:
 
     @property
     def own_runners(self) -> tuple[str, ...]:
-        """The runners that are one principal; a root stands for its whole account."""
+        """The runners that are one principal; a root means its whole account."""
         return tuple(arn for arn in self.runners if not arn.endswith(":root"))
 
 

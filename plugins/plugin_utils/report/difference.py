@@ -19,7 +19,7 @@ SAME, ADDED, REMOVED, SKIPPED = " ", "+", "-", "…"
 # Unchanged lines that are shown on either side of a change.
 CONTEXT = 3
 # The matcher is quadratic at its worst: beyond this, everything is shown as replaced.
-MOST_LINES = 1000
+MAX_LINES = 1000
 
 
 # The order in which people write policy documents; everything else follows by name, so that equal parts compare equal.
@@ -44,7 +44,7 @@ def difference(before, after):
     old, new = _lines(before), _lines(after)
     if old == new:
         return [Line(SAME, line) for line in new]
-    if max(len(old), len(new)) > MOST_LINES:
+    if max(len(old), len(new)) > MAX_LINES:
         return [*_signed(REMOVED, old), *_signed(ADDED, new)]
     compared = _without_commas(before, old), _without_commas(after, new)
     opcodes = SequenceMatcher(None, *compared, False).get_opcodes()

@@ -116,7 +116,7 @@ def _environment():
 
 
 def _visible(value):
-    """Every value on its way into the page: what cannot be seen, or would turn the writing direction, is spelt out."""
+    """Escape a value for the page: invisible and bidirectional control characters, too."""
     if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
         return value
     return "\n".join(line if line.isprintable() else printable(line) for line in value.split("\n"))
@@ -331,7 +331,7 @@ def _rendered(card):
 
 
 def _lost_card(report, alert, reason):
-    """The card of an alert that cannot be shown: which one it is, what became of it, and where the rest is."""
+    """The card of an alert that cannot be shown: its name, its disposition, and where the rest is."""
     word = alert["disposition"] if alert["disposition"] in BY_WORD else "failed"
     text = f"This alert cannot be shown here; report.json has it. {reason}"
     known = {

@@ -43,7 +43,7 @@ MIN_REASON = 36
 MAX_NAMED = 5
 # More alerts of one reason than this are counted in the row, and named below it.
 MAX_IN_ROW = 3
-# More rows of one result that needs nobody than this are left to the report.
+# The maximum number of rows per disposition that does not need attention; the report has all.
 MAX_ROWS = 25
 EXCERPT = "  | "
 BY_HAND = "by hand: "
@@ -87,12 +87,12 @@ def summary(report_data, columns=COLUMNS, verbose=False):
 
 def _headline(report_data, columns):
     totals = report_data["totals"]
-    told = [f"{totals[word]} {word}," for word in ORDER if word in totals] or ["no alerts,"]
+    counts = [f"{totals[word]} {word}," for word in ORDER if word in totals] or ["no alerts,"]
     undo = f"undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
     review = "(review: nothing was changed)" if report_data["mode"] == "check" else ""
     interrupted = f"({report_data['interrupted']})" if report_data["interrupted"] else ""
     about = " ".join(filter(None, (undo, review, interrupted)))
-    words = [*(f"{about}:".split() if about else ()), *told[:-1], told[-1].rstrip(",")]
+    words = [*(f"{about}:".split() if about else ()), *counts[:-1], counts[-1].rstrip(",")]
     name = f"Run {report_data['run_id']}{':' * (not about)}"
     return wrapped(words, columns, hanging=2, lead=(name, "strong"))
 
@@ -201,9 +201,9 @@ def _row(group):
     names = [alert_name(alert) for alert in group]
     named = ", ".join(names) if len(names) <= MAX_IN_ROW else counted(len(names))
     # How it is put back is another command for each.
-    told = [MOVED if row.startswith(MOVED) else row for row in (group[0]["reason"] or "").split("\n")]
+    lines = [MOVED if row.startswith(MOVED) else row for row in (group[0]["reason"] or "").split("\n")]
     short = (cut(printable(text), MAX_CELL) for text in (named, account))
-    return (printable(group[0]["disposition"]), *short, "\n".join(told))
+    return (printable(group[0]["disposition"]), *short, "\n".join(lines))
 
 
 def _lost_row(group, reason):
@@ -211,14 +211,14 @@ def _lost_row(group, reason):
 
 
 def _hints(report_data, groups, columns):
-    """What could be done about what needs nobody; the next command says it for what is planned."""
+    """Optional advice for alerts that do not need attention; planned ones have the next command."""
     hints = {}
     for group in groups:
         if group[0]["disposition"] != "planned":
             hints.setdefault(_advice(report_data, group), {})[group[0]["disposition"]] = True
     hints.pop(NOTHING, None)
-    told = [wrapped(advice, columns, lead=(f"{', '.join(words)}:", "")) for advice, words in hints.items()]
-    return [EMPTY, *(each for lines in told for each in lines)] if told else []
+    advices = [wrapped(advice, columns, lead=(f"{', '.join(words)}:", "")) for advice, words in hints.items()]
+    return [EMPTY, *(each for lines in advices for each in lines)] if advices else []
 
 
 # --- reasons ----------------------------------------------------------------------------------------------------------
@@ -288,8 +288,8 @@ def _notes(alerts, columns):
     for alert in alerts:
         for note in alert["notes"]:
             noted.setdefault(note, []).append(alert_name(alert))
-    told = [wrapped(f"{_some(names)}: {note}", columns, indent=2, hanging=2) for note, names in noted.items()]
-    return [line(("Notes:", "strong")), *(each for lines in told for each in lines)] if told else []
+    listed = [wrapped(f"{_some(names)}: {note}", columns, indent=2, hanging=2) for note, names in noted.items()]
+    return [line(("Notes:", "strong")), *(each for lines in listed for each in lines)] if listed else []
 
 
 def _some(names):
@@ -298,8 +298,8 @@ def _some(names):
 
 
 def _remarks(report_data, columns):
-    """What is to be known of the run itself, one paragraph each."""
-    told = (
+    """Remarks on the run itself, one paragraph each."""
+    remarks = (
         _of_plan(report_data["plan"]),
         _unprotected(report_data),
         _lapsed(report_data.get("expired", ())),
@@ -308,8 +308,8 @@ def _remarks(report_data, columns):
         _quarantine(report_data["quarantine"]),
         *(("Messages were left in flight:", reason) for reason in report_data["unsettled"]),
     )
-    remarks = [wrapped(text, columns, hanging=2, lead=(head, "caution")) for head, text in filter(None, told)]
-    return [each for lines in remarks for each in lines]
+    shown = [wrapped(text, columns, hanging=2, lead=(head, "caution")) for head, text in filter(None, remarks)]
+    return [each for lines in shown for each in lines]
 
 
 def _unprotected(report_data):
@@ -320,7 +320,7 @@ def _unprotected(report_data):
 
 
 def _protection(report_data):
-    """What to paste where nobody is protected."""
+    """An example to paste if no principals are protected."""
     return [line(row) for row in protection_example(report_data).split("\n")] if _unprotected(report_data) else []
 
 
@@ -334,8 +334,8 @@ def _opened(opened):
     accounts = {}
     for one in opened:
         accounts.setdefault(", ".join(one["allow"]), []).append(one["account"])
-    told = "; ".join(f"{allow} ({', '.join(names)})" for allow, names in accounts.items())
-    return ("Guardrails relaxed:", told) if told else None
+    relaxed = "; ".join(f"{allow} ({', '.join(names)})" for allow, names in accounts.items())
+    return ("Guardrails relaxed:", relaxed) if relaxed else None
 
 
 def _unfenced(accounts):

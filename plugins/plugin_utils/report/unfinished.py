@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has said about itself so far: which alerts it holds, what became of them, which messages are settled."""
+"""The state of a run that is not finished: its alerts, their outcomes, and the settled messages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Unfinished:
         return next((one["api_endpoint"] for one in self.settings if one.get("api_endpoint")), "") or api_endpoint()
 
     def wanted(self) -> dict[str, list[str]]:
-        """The receipt handles that are still to be settled, for DELETE and for RELEASE."""
+        """The receipt handles that are not settled yet, for DELETE and for RELEASE."""
         wanted: dict[str, list[str]] = {DELETE: [], RELEASE: []}
         own = for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone)
         for handle, act in most_careful(own).items():
@@ -76,10 +76,11 @@ class Unfinished:
         return fate(alert["disposition"], (self.run or {}).get("check_mode", False)), handles
 
     def report(self, finished: str, interrupted: str, unsettled: list[str]) -> dict[str, Any]:
-        """The report of the run as far as it came.
+        """The report of the run so far.
 
-        `finished` is the time of its end, ISO 8601 in UTC; `interrupted` what ended it; `unsettled` what kept messages
-        from being deleted or given back.
+        :param finished: the time of its end, ISO 8601 in UTC.
+        :param interrupted: what ended it.
+        :param unsettled: the reasons why messages could not be deleted or released.
         """
         run = self.run or {}
         again = "undo again" if self.undoes else "run again"

@@ -606,7 +606,7 @@ def main() -> None:
 def prepare(sources: dict[str, Source], settings: dict[str, Any], patches: contextlib.ExitStack) -> Any:
     """Put the call fence, the counting of calls and the patches of botocore in place, and give the fence or None.
 
-    Each is in place whatever becomes of the others. Where this Python has no boto3, none is.
+    Each is independent of the others. Without boto3 in this Python, none is in place.
     """
     fence = installed_fence(module_of(sources, settings["fence"]))
     with contextlib.suppress(Exception):

@@ -20,7 +20,7 @@ from ansible.executor.process.worker import WorkerProcess
 PROC = Path("/proc")
 POLL = 0.02
 # A loaded Python may have been sent a module by a worker that has ended meanwhile.
-LATE = 0.1
+SETTLING_SECONDS = 0.1
 # One that waits for a disk cannot be halted.
 HALTING = 0.5
 
@@ -32,7 +32,7 @@ def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
     """
     while processes := working() | _led_by(set(ended)):
         stop(processes, seconds)
-        time.sleep(LATE)
+        time.sleep(SETTLING_SECONDS)
 
 
 def working() -> set[int]:

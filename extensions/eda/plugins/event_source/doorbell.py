@@ -12,9 +12,9 @@ description:
     hides or deletes a message. That is done by the run that the event starts, which loses nothing when it fails.
   - It rings when messages come into an empty queue, when there are more of them than there were, and when a run that
     did a part of them has ended.
-  - Messages of which nothing becomes are rung for after O(first_pause), then after twice as long each time, up to
+  - If no run works on the messages, the event repeats after O(first_pause), then after twice as long each time, up to
     O(longest_pause). A new one among them still rings at once.
-  - As long as nobody has received anything since the last ring, a run is expected to come, and more messages are no
+  - As long as no message was received since the last ring, a run is still expected, and more messages are not a
     reason to ring.
   - "The event is C(doorbell) with C(queue), its URL; C(reason), V(arrived), V(more) or V(left); C(visible) and
     C(in_flight), SQS's own approximate counts; and C(waiting_seconds), how long the queue has not been empty as far as
@@ -194,10 +194,10 @@ class Bell:
 
 
 async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
-    """Look at the queue of alerts for ever, and put an event into ansible-rulebook's for each ring.
+    """Poll the queue of alerts indefinitely, and put an event into ansible-rulebook's for each ring.
 
     Raises LeastprivError when the settings mean nothing or the queue cannot be used at the start; from then on a look
-    that fails is told and repeated.
+    that fails is logged and repeated.
     """
     settings = checked(args)
     options = [settings[name] for name in CONNECTION_OPTIONS]

@@ -194,7 +194,7 @@ def test_a_journal_that_does_not_record_what_was_taken_is_refused(case, step):
     apply(case)
     seen = case.undo(lines)
     assert seen["disposition"] == "refused"
-    assert "does not record what this would give back" in seen["reason"]
+    assert "does not record the access that this would restore" in seen["reason"]
 
 
 # What the observer itself does not read, of operations that are rare.
