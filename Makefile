@@ -89,11 +89,13 @@ pytest: setup
 checks: setup
 	@nice $(MAKE) --no-print-directory lint sanity
 
-lint: setup ## ruff, mypy, yamllint, ansible-lint
+lint: setup ## ruff, mypy, wording, yamllint, ansible-lint
 	$(call headline,ruff)
 	@$(BIN)/ruff check .
 	$(call headline,mypy)
 	@$(BIN)/mypy
+	$(call headline,wording)
+	@$(BIN)/python tests/wording.py
 	$(call headline,yamllint)
 	@$(BIN)/yamllint --strict .
 	$(call headline,ansible-lint)

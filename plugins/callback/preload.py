@@ -158,7 +158,7 @@ class CallbackModule(CallbackBase):
 
 
 def _entry(role: Any) -> str:
-    """The part of a role that a play begins with: its C(tasks_from)."""
+    """The part of a role that a play begins with: its `tasks_from`."""
     return (getattr(role, "_from_files", None) or {}).get("tasks", "main")
 
 

@@ -32,7 +32,7 @@ def _denials(document):
 
 
 def _read(document, statement):
-    """A statement as a list of one, or C([]) where it cannot be compared."""
+    """A statement as a list of one, or `[]` where it cannot be compared."""
     try:
         return read_statements({**document, "Statement": [{**statement, "Effect": "Deny"}]})
     except PolicyDocumentError:

@@ -171,7 +171,7 @@ def _principal(kind: str, value: str) -> str:
 def uncovered(statement: Statement, others: Sequence[Statement], account_id: str = "") -> Iterator[Statement]:
     """The parts of a statement, by action, resource and principal, that no other statement certainly covers.
 
-    :param others: statements, each of which matches requests alone.
+    :param others: statements; each matches requests alone.
     :param account_id: the account that owns the policies, or empty if it is not known.
     """
     able = [one for one in others if _can_cover(one, statement)]

@@ -35,7 +35,7 @@ class Renewal:
     def __init__(self, run: Mapping[str, Any], begin: Callable[[], None]) -> None:
         """Start it.
 
-        :param run: how to reach the queue, as C(open_queue_of) takes it, and C(visibility_timeout) in seconds.
+        :param run: how to reach the queue, as `open_queue_of` takes it, and `visibility_timeout` in seconds.
         :param begin: called in the process first.
         """
         context = multiprocessing.get_context("fork")
