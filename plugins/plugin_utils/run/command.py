@@ -68,6 +68,9 @@ def _in_awx(playbook: str, variables: Mapping[str, str]) -> str:
         given = ", ".join(f"{name}: {value}" for name, value in variables.items()) or "none"
         return f"in AWX, launch a job template of playbooks/{playbook}.yml (extra variables: {given})"
     template, questions = TEMPLATES[playbook]
+    if playbook == "undo":
+        # Required there, because a job has no earlier runs on its disk.
+        variables = {"run_id": "the id of this run", **variables}
     answers = " and ".join(f'"{questions[name]}" with {value}' for name, value in variables.items())
     return f'in AWX, launch the template "{template}"' + (f" as a run, and answer {answers}" if answers else "")
 

@@ -118,6 +118,8 @@ def test_in_awx_the_template_and_its_questions():
     shown = next_step("undo", {"run_id": "r-0", "alert_id": "I-1,I-2"}, awx)
     assert 'launch the template "Leastpriv: undo"' in shown
     assert '"Run id" with r-0 and "Only these alerts" with I-1,I-2' in shown
+    shown = next_step("undo", {"alert_id": "I-1"}, awx)
+    assert '"Run id" with the id of this run and "Only these alerts" with I-1' in shown
     assert "playbooks/redrive.yml (extra variables: alert_id: I-1)" in next_step("redrive", {"alert_id": "I-1"}, awx)
 
 
