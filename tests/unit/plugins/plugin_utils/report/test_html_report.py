@@ -66,6 +66,64 @@ def test_what_ended_a_run_before_its_end_is_told():
     assert ">1 of 1 alert needs attention</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
 
 
+PLAN = {"run_id": "run-0", "created": "x", "expires": "y", "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-7"}]}
+LAPSED = {"arn": "arn:aws:iam::1:user/ann", "owner": "sre", "reason": "r", "expires": "2025-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "run", "shown"),
+    [
+        (
+            [alert("planned")],
+            {"check_mode": True},
+            ["Nothing was changed: this was a review", "Next step", "-e remediate_plan=run-1"],
+        ),
+        (
+            [alert("planned")],
+            {"check_mode": True, "undoes": ["run-2"]},
+            ["To undo run-2 makes access wider.", "-e run_id=run-2"],
+        ),
+        (
+            [alert("undone")],
+            {"undoes": ["run-2"]},
+            [">1 alert undone</h1>", "Access is wider than before", "changes of run-2"],
+        ),
+        ([alert()], {}, ["An undo makes access wider again.", "undo.yml -e run_id=run-1"]),
+        (
+            [alert()],
+            {"plan": PLAN},
+            ["applies plan", "1 of the plan&#39;s 2 alerts were not in the queue", "<li>I-7</li>"],
+        ),
+        (
+            [alert("refused", receipts=[{"message_id": "m-1"}])],
+            {"quarantine_queue": "dead"},
+            ["1 alert moved to the quarantine queue dead", "ansible-playbook playbooks/redrive.yml<"],
+        ),
+        (
+            [alert()],
+            {"settings": [{"account": "a", "allow": [], "protected": [LAPSED]}]},
+            ["No longer protected", "expired <b>2025-01-01</b>"],
+        ),
+        (
+            [alert()],
+            {"settings": [{"account": "a", "allow": [], "protected": [], "unfenced": True}]},
+            ["Without the call fence"],
+        ),
+    ],
+)
+def test_the_page_shows_what_the_report_says_of_the_run(alerts, run, shown):
+    text, other = page(*alerts, **run), page(alert("refused"))
+    for words in shown:
+        assert words in text
+        assert words not in other
+
+
+def test_in_awx_the_next_step_is_a_template_to_launch_and_nothing_to_copy():
+    text = page(alert("planned", script=None), check_mode=True, awx={"awx_job_id": "7"})
+    assert "in AWX, launch the template" in text
+    assert 'class="copy"' not in text
+
+
 def test_the_policy_names_the_hash_of_the_one_style_and_the_one_script():
     text = page(alert(policy="<style>x</style><script>y</script>"))
     (meta,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)

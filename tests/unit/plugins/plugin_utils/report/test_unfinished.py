@@ -79,3 +79,11 @@ def test_an_undo_is_reported_as_one(run):
     run.learn({"ansible_facts": {"__remediate_undoes": ["run-0"]}})
     report = run.report("2026-01-01T00:01:00Z", "Interrupted by SIGTERM", [])
     assert (report["mode"], report["undoes"]) == ("undo", ["run-0"])
+
+
+def test_the_api_s_address_is_the_setting_or_that_of_the_environment(run, monkeypatch):
+    monkeypatch.setenv("API_ENDPOINT", "api2")
+    assert run.api_endpoint() == "api2"
+    run.learn({"ansible_facts": {"__remediate_settings": {"api_endpoint": ""}}})
+    run.learn({"ansible_facts": {"__remediate_settings": {"api_endpoint": "api.eu"}}})
+    assert run.api_endpoint() == "api.eu"
