@@ -53,7 +53,7 @@ def play(stack: Stack) -> None:
     stage(stack)
     for scene in SCENES:
         say(f"{scene.alert_id:7} {scene.story}")
-    heading("First a review: nothing is changed, every message is given back")
+    heading("First a review: nothing is changed, every message is released")
     review = run(stack, "--check", "--diff")
     expect("the review's dispositions", review, {scene.alert_id: scene.reviewed for scene in SCENES})
     changes = [call["action"] for call in stack.calls(service="iam", mutating=True)]

@@ -42,7 +42,7 @@ PIPED_SCRIPT = "aws iam list-access-keys --user-name alice | xargs -n1 aws iam d
 
 @dataclass(frozen=True)
 class Scene:
-    """One alert of the demo: the message, the script the API gives for it, and what must become of it."""
+    """One alert of the demo: the message, the script of the API, and the expected outcome."""
 
     story: str
     alert_id: str

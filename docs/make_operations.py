@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "operations.md"
 
 if __name__ == "__main__":
-    # Ansible reads its settings at import, and can be told of collections only once.
+    # Ansible reads its settings at import, and its list of collections only once.
     os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
     from ansible.plugins.loader import init_plugin_loader
 
@@ -72,7 +72,7 @@ ALREADY_TRUE = {
     "update_trust": "the trust policy is equal",
 }
 
-HEAD = """# What becomes of each IAM operation
+HEAD = """# IAM operations
 
 <!-- Written by docs/make_operations.py from plugins/module_utils/operations/__init__.py. Do not edit. -->
 

@@ -25,7 +25,7 @@ HEAD = f"""# What happens when something goes wrong
 ## What is guaranteed
 
 * **No alert is lost.** A message is deleted after everything that its script asks for is true in AWS, never before.
-  Whatever else happens, it is given back, or comes back by itself after `remediate_visibility_timeout` (900 s).
+  In all other cases it is released, or becomes visible after `remediate_visibility_timeout` (900 s).
 * **Nothing is done twice.** Each run looks at the live account first and applies what is missing there. A run that was
   cut off anywhere is finished by the next one.
 * **Two runs do not work on the same alert.** A received message is hidden from other runs, and is hidden again long
@@ -34,12 +34,11 @@ HEAD = f"""# What happens when something goes wrong
 * **One failure stays one failure.** A failing step stops its alert; other alerts and other accounts go on. Whatever an
   alert's message, script or documents hold costs that alert alone, at every stage up to the report's page
   (`tests/unit/pipeline/test_one_alert.py`).
-* **The report comes first.** `report.json` is written before everything that is made of it, and the summary is always
-  shown. A page, a plan, a copy or a notification that fails costs nothing else; the run's last task says what is
-  missing.
-* **Every wait is bounded.** Calls are tried again, but not for ever; an alert that cannot be finished is given back
+* **The report comes first.** `report.json` is written before its derivatives, and the summary is always shown. A page,
+  a plan, a copy or a notification that fails costs nothing else; the run's last task says what is missing.
+* **Every wait is bounded.** Calls are retried for a limited time; an alert that cannot be finished is released
   with the reason in the report.
-* **Nothing secret is told**, in no error, at no verbosity.
+* **Secrets are never shown**, in any error, at any verbosity.
 
 After each of the cases below the cure is the same command again: `ansible-playbook remediate.yml`. Where something has
 to be done before, the tables say so. The tests play every row with the real ansible-playbook, against an emulator of
@@ -52,7 +51,7 @@ Ctrl-C, SIGTERM (systemd, `kill`, a container that stops) and a terminal that cl
 terminal that a run writes to counts even if the run ignores SIGHUP, as it does under ansible-runner:
 
 1. What is running is given two seconds to end by itself, and is then stopped. A second Ctrl-C does not wait.
-2. Messages of alerts that were finished are deleted where that was still to be done; all others are given back.
+2. Messages of alerts that were finished are deleted if they were not yet; all others are released.
 3. `report.json` is written. Alerts that were not finished are `failed`, with the reason "Interrupted by ..."; the
    report's `interrupted` says so too.
 
@@ -97,11 +96,11 @@ What remains:
 CRASHES_TAIL = """
 The three messages are those of one alert with the vendor's own kind of script, of one with a step of every other kind,
 and of an integration test, which is settled as soon as it is received. After the second run the account is in each case
-what an undisturbed run makes of it, each change was made exactly once, and the queue is empty.
+as after an undisturbed run, each change was made exactly once, and the queue is empty.
 
 ## Faults
 
-Two alerts are in the queue, in two accounts. "Others" is what becomes of the one that the fault does not meet.
+Two alerts are in the queue, in two accounts. "Others" is the outcome of the one that the fault does not affect.
 """
 AWS_HEAD = """
 ### AWS
@@ -116,7 +115,7 @@ API_HEAD = """
 |---|---|---|---|
 """
 CERTIFICATES_HEAD = """
-### Who is it that answers?
+### TLS and impersonation
 
 TLS is verified before anything is sent: no token, no key, no alert id.
 

@@ -135,13 +135,13 @@ API_FAULTS = (
     Fault(
         "The vendor's API limits the rate (429 with Retry-After)",
         "remediated",
-        "nothing: it waits as long as it is told to, up to a minute",
+        "nothing: it waits for the requested time, up to a minute",
         api=({"endpoint": "remediation", "status": 429, "headers": {"Retry-After": "1"}, "count": 2},),
     ),
     Fault(
         "The vendor's API is down for a moment (503 with Retry-After)",
         "remediated",
-        "nothing: it waits as long as it is told to, up to a minute",
+        "nothing: it waits for the requested time, up to a minute",
         api=({"endpoint": "remediation", "status": 503, "headers": {"Retry-After": "1"}, "count": 2},),
         is_repeat=True,
     ),
@@ -167,7 +167,7 @@ API_FAULTS = (
         everywhere=True,
     ),
     Fault(
-        "The vendor's API answers with something that is no JSON",
+        "The vendor's API answers with something that is not JSON",
         "unavailable",
         "find out what stands between (a proxy's login page?), then run again",
         api=({"endpoint": "remediation", "status": 200, "body": "<html>please log in</html>", "count": 10},),
@@ -207,7 +207,7 @@ class Certificate:
 _HERE = ("localhost", "127.0.0.1")
 CERTIFICATES = (
     Certificate(
-        "is signed by nobody whom this machine trusts",
+        "is signed by a CA that this machine does not trust",
         _HERE,
         1,
         False,

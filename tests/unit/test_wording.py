@@ -10,11 +10,11 @@ from wording import findings
 
 FOUND = {
     "a.md": (
-        "`curl` is no command that is translated",
+        "curl is no command that is translated",
         "an API, of which only the host is known",
         "Whoever reads it",
         "nobody reads it",
-        "`*` stands for any text",
+        "An asterisk stands for any text",
         "what becomes of an alert",
         "the message is given back",
         "It gives them back.",
