@@ -248,6 +248,33 @@ def assert_an_approver_sees_what_is_approved(controller):
     assert not controller.may_launch("ann", "job_templates", review)
 
 
+RULE = "DTSTART:20260101T000000Z RRULE:FREQ=DAILY;INTERVAL=1"
+
+
+def test_a_required_question_refuses_what_does_not_answer_it(controller):
+    """As AWX does, whatever the default."""
+    project = controller.add("projects", name="Leastpriv", scm_type="git")["id"]
+    controller.end_updates()
+    template = controller.add(
+        "job_templates", name="t", project=project, playbook="playbooks/remediate.yml", survey_enabled=True
+    )
+    question = {"question_name": "?", "variable": "number", "type": "integer", "required": True, "default": 1}
+    controller.surveys[template["id"]] = {"spec": [question]}
+    schedule = {"name": "s", "unified_job_template": template["id"], "rrule": RULE}
+    for refused, given in (
+        ("'number' value missing", {}),
+        ("expected to be a integer", {"number": ""}),
+        ("not allowed on launch", {"number": 1, "other": 2}),
+    ):
+        with pytest.raises(Refused, match=refused):
+            controller.add("schedules", extra_data=given, **schedule)
+    assert controller.add("schedules", extra_data={"number": 1}, **schedule)
+    with pytest.raises(Refused, match="already exists"):
+        controller.add("schedules", extra_data={"number": 1}, **schedule)
+    with pytest.raises(Refused, match="'number' value missing"):
+        controller.launch(template, {})
+
+
 def test_a_job_without_project_or_accounts_fails(controller):
     organization = controller.add("organizations", name="Leastpriv")["id"]
     project = controller.add("projects", name="Leastpriv", organization=organization, scm_type="git")
