@@ -185,7 +185,7 @@ def assert_a_check_says_what_is_wrong(controller, run):
     controller.change("job_templates", template, {"job_type": "run"})
     bad = run("awx_check.yml", secrets=False)
     assert (bad.returncode, controller.changes) == (2, [])
-    assert "Not as it should be: job templates." in bad.stdout
+    assert "Missing or different in the controller: job templates." in said(bad)
 
 
 def assert_secrets_are_set_again(controller, run):
