@@ -20,7 +20,6 @@ if __name__ == "__main__":
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import SETS, Scope, account_needs
 
 HEAD = """
@@ -39,7 +38,7 @@ def page():
 
 def _line(row):
     named = [name for name, operations in SETS.items() if row.name in operations]
-    actions = [action.removeprefix("iam:") for action in permissions(row)]
+    actions = [action.removeprefix("iam:") for action in row.permissions]
     reads = [action for action in actions if action.startswith(("Get", "List"))]
     changes = [action for action in actions if action not in reads]
     (need,) = [one for one in account_needs([row], [], Scope("/")) if f"iam:{row.name}" in one.actions]

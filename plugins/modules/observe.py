@@ -178,10 +178,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import (
     unexpected,
     writable,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.blast_radius import BlastRadius, changes_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.blast_radius import BlastRadius
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection, ProtectionError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
-    ACCOUNT_WIDE,
     NOT_BY_HAND,
     Refusal,
     by_hand,
@@ -202,7 +201,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.missing_
     missing_principals,
     say_missing,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import note_reach, observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import (
+    changes_of,
+    note_reach,
+    observe,
+    touched,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import changes_since, fingerprint
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.simulation import Simulation
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import as_stored, renamed_values
@@ -214,8 +218,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing 
     observe_undo,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Lost
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.states import state_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import ACCOUNT, WIDEN
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
@@ -404,7 +408,7 @@ class Batch:
         # What widens access again has to be compared with the account first.
         if "undoes" in step or step["index"] == self._attempt.shut or self._attempt.managed is not None:
             return False
-        if step["operation"] in ACCOUNT_WIDE and self._protection.protects_any:
+        if OPERATIONS[step["operation"]].reach == ACCOUNT and self._protection.protects_any:
             return False
         if OPERATIONS[step["operation"]].effect == WIDEN:
             return False
@@ -484,11 +488,11 @@ def _taken(script, step, found):
 
 
 def _to_read_again(script, step):
-    """What the step's change replaces or takes away, as it is before the step, see operations/states.py."""
-    kinds = OPERATIONS[step["operation"]].read_again
+    """What the step's change replaces or takes away, as it is before the step."""
+    states = OPERATIONS[step["operation"]].read_again
     made_here = (step["parameters"].get("PolicyArn"),) in script.overlaid("policy")
     # A policy that the script itself creates is seconds old, and reading it again costs two calls for each alert.
-    return {} if made_here else {kind: state_of(kind, script.fact, step["parameters"]) for kind in kinds}
+    return {} if made_here else {state.name: state.digest(script.fact, step["parameters"]) for state in states}
 
 
 def _takes_apart(step):
@@ -516,7 +520,9 @@ def _left_to_do(steps):
     left = [step for step in steps if step["status"] != "unchanged"]
     shown = [step for step in left if step["by_hand"] and by_hand(step["command"])]
     withheld = ["must not be run by hand either"] * (len(left) - len(shown))
-    lasting = [cli_name(step["operation"]) for step in shown if isinstance(OPERATIONS[step["operation"]].undo, Lost)]
+    lasting = [
+        cli_name(step["operation"]) for step in shown if isinstance(OPERATIONS[step["operation"]].undo, Irreversible)
+    ]
     return left_by_hand([step["command"] for step in shown], withheld, lasting)
 
 

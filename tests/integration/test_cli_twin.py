@@ -20,7 +20,6 @@ import yaml
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from scale import scaled
 from stack import Stack, give_role, iam_state, run_playbook
@@ -154,7 +153,7 @@ def test_the_collection_and_the_cli_leave_the_same_account_behind(twins, real_cl
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_table_names_every_permission_that_the_playbook_needed(twins, operation):
     mine = [call for call in twins.calls if call["account"] == twins.ours[operation] and call["service"] == "iam"]
-    assert {f"iam:{call['action']}" for call in mine} <= set(permissions(TABLE[operation]))
+    assert {f"iam:{call['action']}" for call in mine} <= set(TABLE[operation].permissions)
     assert 403 not in [call["status"] for call in mine]
     assert sum(call["mutating"] for call in mine) == 1
 
@@ -163,5 +162,5 @@ def test_nothing_is_granted_that_no_run_ever_needs(twins):
     if len(twins.ours) < len(OPERATIONS):
         pytest.skip("needs every operation")
     called = {f"iam:{call['action']}" for call in twins.calls if call["service"] == "iam"}
-    granted = {action for operation in OPERATIONS for action in permissions(TABLE[operation])}
+    granted = {action for operation in OPERATIONS for action in TABLE[operation].permissions}
     assert granted - called == {"iam:PassRole"}, "which IAM asks for, and is no call"

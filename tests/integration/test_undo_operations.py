@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents, read_journal, results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
@@ -29,7 +29,7 @@ from .test_random_scripts import Side, observed, world
 
 __all__ = ["world"]
 RUN = {"run_id": "20260101T000000Z-3f2a", "started": "2026-01-01T00:00:00Z", "mode": "apply"}
-UNDOABLE = [name for name in OPERATIONS if not isinstance(TABLE[name].undo, Lost)]
+UNDOABLE = [name for name in OPERATIONS if not isinstance(TABLE[name].undo, Irreversible)]
 
 
 class Account:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import API_DEFAULTS, DOCUMENTS
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import DOCUMENTS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     canonical,
@@ -92,7 +93,7 @@ def _as_text(value: Any) -> str:
 
 def _normal(operation: str, flat: dict[str, str]) -> str:
     """The parameters as IAM takes them: defaults left out, documents by what they say, lists in any order."""
-    defaults = _flat(operation, API_DEFAULTS.get(operation, {}))
+    defaults = _flat(operation, OPERATIONS[operation].defaults)
     given = {name: _document(value) if name in DOCUMENTS else value for name, value in flat.items()}
     left = {name: value for name, value in given.items() if defaults.get(name) != value}
     members: dict[tuple[str, str], dict[str, str]] = {}

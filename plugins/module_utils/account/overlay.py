@@ -56,7 +56,7 @@ class AttachmentQuota(Conflict):
 class Observation:
     """What one step finds.
 
-    :ivar status: C(needed) or C(unchanged).
+    :ivar status: `needed` or `unchanged`.
     :ivar before: the part of the account that the step is about, as it is.
     :ivar after: the same as it will be.
     :ivar writes: the key of what the step writes, for telling two alerts that write the same thing.
@@ -71,10 +71,10 @@ class Observation:
 class Script:
     """The account as one script finds it: live facts, overlaid with what its earlier steps will have made.
 
-    :param account: a C(iam_account.IamAccount).
+    :param account: a `iam_account.IamAccount`.
     :param account_id: 12 digits.
-    :param partition: C(aws), C(aws-cn), C(aws-us-gov), ...
-    :param allow: the user's C(remediate_allow).
+    :param partition: `aws`, `aws-cn`, `aws-us-gov`, ...
+    :param allow: the user's `remediate_allow`.
     :param pending: attachments that the alerts of this run will have made, key -> lower-cased ARNs.
     :param protects: whether the user protects any principal of this account.
     """
@@ -158,7 +158,7 @@ class Script:
         return [key[1:] for key in self._overlay if key[0] == family]
 
     def arn(self, resource):
-        """The ARN of a resource of this account: C("policy/path/name")."""
+        """The ARN of a resource of this account: `"policy/path/name"`."""
         return f"arn:{self._partition}:iam::{self._account_id}:{resource}"
 
     def policy_arn(self, path, name):
@@ -186,6 +186,27 @@ class Script:
         # Names that differ in letter case alone are one name to IAM; here too many are better than too few.
         return arn.lower() in [one.lower() for one in held]
 
+    def members_of(self, group):
+        """The names of a group's users."""
+        moved = {user for (user,) in self.overlaid("groups_of")}
+        live = {arn.split("/")[-1] for arn in self.fact("members", group) or []}
+        return live - moved | {user for user in moved if group in (self.fact("groups_of", user) or [])}
+
+    def stored_name(self, kind, name):
+        """A name in the letter case that IAM has it in; as it is where IAM knows no such name."""
+        made = {one.lower(): one for (one,) in self.overlaid(kind) if self.fact(kind, one) is not None}
+        if name.lower() in made:
+            return made[name.lower()]
+        if (name,) in self.overlaid(kind):
+            return name
+        found = self.fact(kind, name)
+        if found is None:
+            other = self.fact("names", kind).get(name.lower(), name)
+            # The script itself has deleted or renamed it.
+            return name if (other,) in self.overlaid(kind) else other
+        last = (found.get("arn") or "").rsplit("/", 1)[-1]
+        return last if last.lower() == name.lower() else name
+
     def guard(self, rule, step, detail):
         """Refuse a step unless the user opened the rule for it.
 
@@ -207,7 +228,7 @@ class Script:
 
 
 def principal(step):
-    """The (kind, name) of the principal that a step changes, or None: C(("user", "bob"))."""
+    """The (kind, name) of the principal that a step changes, or None: `("user", "bob")`."""
     return next(iter(named_principals(step)), None)
 
 
@@ -218,7 +239,7 @@ def named_principals(step):
 
 
 def aws_error(step, code, message, kind=Conflict):
-    """The C(Conflict), or a subclass of it, for what AWS would refuse; nothing was sent to it."""
+    """The `Conflict`, or a subclass of it, for what AWS would refuse; nothing was sent to it."""
     conflict = kind(f"would fail: {message.rstrip('.')} ({code}).")
     conflict.code = code
     return conflict
@@ -253,7 +274,7 @@ def existing_principal(script, step):
 
 
 def compared(before, after, writes):
-    """The observation of a step that makes C(before) into C(after)."""
+    """The observation of a step that makes `before` into `after`."""
     return Observation("unchanged" if before == after else "needed", before, after, writes)
 
 
@@ -261,3 +282,12 @@ def changed_fact(script, found, changes, *key):
     """Overlay some fields of a fact; before and after are these fields alone."""
     script.will_be({**found, **changes}, *key)
     return compared({field: found[field] for field in changes}, changes, key)
+
+
+def removed_fact(script, *key):
+    """Overlay that something is gone; before is its name, path and tags."""
+    found = script.fact(*key)
+    if found is None:
+        return compared({}, {}, key)
+    script.will_be(None, *key)
+    return compared({"name": key[1], "path": found["path"], "tags": found["tags"]}, {}, key)

@@ -25,8 +25,8 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.states import state_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STATES
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     canonical,
@@ -52,27 +52,6 @@ CLASS_EVENT = "creating-client-class.iam"
 # An event that no call has: what answers it is the fence.
 PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
-# What the API takes a parameter for that is left out. Source: the operations' pages in the IAM API Reference.
-API_DEFAULTS = {
-    "CreateGroup": {"Path": "/"},
-    "CreateInstanceProfile": {"Path": "/", "Tags": []},
-    "CreateOpenIDConnectProvider": {"ClientIDList": [], "Tags": [], "ThumbprintList": []},
-    "CreatePolicy": {"Description": "", "Path": "/", "Tags": []},
-    "CreatePolicyVersion": {"SetAsDefault": False},
-    "CreateRole": {"Description": "", "MaxSessionDuration": 3600, "Path": "/", "Tags": []},
-    "CreateSAMLProvider": {"Tags": []},
-    "CreateServiceLinkedRole": {"Description": ""},
-    "CreateUser": {"Path": "/", "Tags": []},
-    "UpdateAccountPasswordPolicy": {
-        "AllowUsersToChangePassword": False,
-        "HardExpiry": False,
-        "MinimumPasswordLength": 6,
-        "RequireLowercaseCharacters": False,
-        "RequireNumbers": False,
-        "RequireSymbols": False,
-        "RequireUppercaseCharacters": False,
-    },
-}
 
 
 def declared_calls(step):
@@ -116,7 +95,7 @@ def read_declaration(text):
 
 def normal(operation, parameters):
     """The parameters of a call as IAM takes them: name -> text; those that equal the API's default are left out."""
-    defaults = API_DEFAULTS.get(operation, {})
+    defaults = OPERATIONS[operation].defaults if operation in OPERATIONS else {}
     given = {name: value for name, value in parameters.items() if name not in defaults or value != defaults[name]}
     return {name: _normal_value(name, value) for name, value in given.items()}
 
@@ -167,13 +146,14 @@ class Fence:
         declared = self._declared(operation, parameters)
         if declared is None or not declared[3] or self.violation:
             return
-        for kind, then in declared[3].items():
+        for name, then in declared[3].items():
+            state = STATES[name]
             try:
-                now = state_of(kind, IamAccount(client).fact, declared[2])
+                now = state.digest(IamAccount(client).fact, declared[2])
             except (ClientError, BotoCoreError, PolicyDocumentError) as error:
                 self._stop(operation, f"What it is about could not be read again right before the change: {error}.")
             if now != then:
-                self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {STATES[kind]}.")
+                self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {state.differs}.")
         self._verified.append(declared)
 
     def _declared(self, operation, parameters):
@@ -199,33 +179,10 @@ class Fence:
             return f"{subject} was changed since it was observed: {', '.join(other)} would be another one."
         if operation.startswith("Create") and operation != "CreatePolicyVersion":
             return f"{subject} does not exist any more."
-        return f"{subject} was changed since it was observed: {MEANINGS.get(operation, 'it is not as it was')}."
+        differs = OPERATIONS[operation].undeclared if operation in OPERATIONS else Operation.undeclared
+        return f"{subject} was changed since it was observed: {differs}."
 
 
-MEANINGS = {
-    "CreatePolicyVersion": "a policy of this name exists, and its document differs",
-    "SetDefaultPolicyVersion": "another version of it is the default",
-    "UpdateAssumeRolePolicy": "its trust policy differs",
-    **dict.fromkeys(("UpdateUser", "UpdateGroup"), "its path differs"),
-    **{f"{verb}{kind}": "its tags differ" for verb in ("Tag", "Untag") for kind in ("User", "Role", "Policy")},
-    **{
-        f"{verb}{kind}PermissionsBoundary": "its permissions boundary differs"
-        for verb in ("Put", "Delete")
-        for kind in ("User", "Role")
-    },
-}
-STATES = {
-    "boundary": "its permissions boundary differs",
-    "boundary_document": "the document of its new permissions boundary differs",
-    "group_policies": "the policies of its group differ",
-    "inline": "its inline policy differs",
-    "password_policy": "it differs",
-    "policy_document": "the policy's default document differs",
-    "role_settings": "its description or session duration differs",
-    "saml_metadata": "its metadata differs",
-    "thumbprints": "its thumbprints differ",
-    "trust": "its trust policy differs",
-}
 SUBJECTS = {
     "InstanceProfileName": "instance profile",
     "UserName": "user",

@@ -8,9 +8,6 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, how_to_open
 
 RULE = "blast_radius"
-# A policy does not change access until it is attached.
-WITHOUT_EFFECT = ("CreatePolicy",)
-MEMBERSHIPS = ("AddUserToGroup", "RemoveUserFromGroup")
 
 
 class BlastRadius:
@@ -48,18 +45,3 @@ class BlastRadiusRefusal(Refusal):
 
     def __str__(self):
         return f"{super().__str__()}. {self.advice}"
-
-
-def changes_of(step, principals, writes):
-    """What one step changes, as the limit counts it.
-
-    :param principals: what `observation.touched` returned for it.
-    :param writes: the key of what it writes, which counts where no principal is concerned.
-    :returns: set of keys.
-    """
-    if step["operation"] in MEMBERSHIPS:
-        # The group itself stays as it is.
-        principals = [one for one in principals if one[0] == "user"]
-    if step["operation"] in WITHOUT_EFFECT:
-        return set()
-    return {(kind, name.lower()) for kind, name, _arn in principals} or {writes}

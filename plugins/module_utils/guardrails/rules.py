@@ -55,14 +55,6 @@ WIDENS = (
 )
 # What a person should not do by hand either; a run that is over its limit is run again.
 NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", *WIDENS)
-# These affect all principals, protected ones too, without naming them.
-ACCOUNT_WIDE = (
-    "DeleteAccountPasswordPolicy",
-    "DisableOutboundWebIdentityFederation",
-    "EnableOutboundWebIdentityFederation",
-    "SetSecurityTokenServicePreferences",
-    "UpdateAccountPasswordPolicy",
-)
 
 
 class Refusal(LeastprivError):

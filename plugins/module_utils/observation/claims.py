@@ -121,7 +121,7 @@ def _premises(script, step):
         if key[0] not in ACCOUNT_WIDE:
             yield (*normalised(key), "exists") if _is_principal(key) else normalised(key)
     # iam_role writes the trust policy that was observed, whatever it is about.
-    if "$live.trust" in (OPERATIONS[step["operation"]].args or {}).values():
+    if "$live.trust" in OPERATIONS[step["operation"]].args.values():
         for kind, name in named_principals(step):
             yield kind, name.lower(), "trust"
 

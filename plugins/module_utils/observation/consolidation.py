@@ -25,7 +25,7 @@ POLICY_NAME = "leastpriv-restrictions"
 VERSION = "2012-10-17"
 # A user's inline policies share 2,048 characters, and a Sid takes letters and digits alone.
 MAX_PREFIX, DIGEST_LENGTH = 12, 16
-ATTACHING = {"AttachUserPolicy": "user", "AttachRolePolicy": "role", "AttachGroupPolicy": "group"}
+ATTACHES = re.compile("Attach(User|Role|Group)Policy")
 
 
 def can_consolidate(steps):
@@ -33,7 +33,7 @@ def can_consolidate(steps):
 
     :param steps: the steps of one script.
     """
-    attachments = [step for step in steps if step["operation"] in ATTACHING]
+    attachments = [step for step in steps if ATTACHES.fullmatch(step["operation"])]
     created = [step["parameters"]["PolicyName"] for step in _creating(steps)]
     attached = [step["parameters"]["PolicyArn"].rsplit("/", 1)[-1] for step in attachments]
     principals = {_principal(step) for step in attachments}
@@ -43,7 +43,7 @@ def can_consolidate(steps):
 
 def principal_of(steps):
     """The (kind, name) of the principal of a script that `can_consolidate`."""
-    return next(_principal(step) for step in steps if step["operation"] in ATTACHING)
+    return next(_principal(step) for step in steps if ATTACHES.fullmatch(step["operation"]))
 
 
 def consolidated_step(steps, alert_id, live):
@@ -122,8 +122,8 @@ def _creating(steps):
 
 
 def _principal(step):
-    kind = ATTACHING[step["operation"]]
-    return kind, step["parameters"][f"{kind.capitalize()}Name"]
+    noun = ATTACHES.fullmatch(step["operation"])[1]
+    return noun.lower(), step["parameters"][f"{noun}Name"]
 
 
 def _merged(steps, alert_id, live):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import stored_name
 
 RULE = "managed_role"
 RESERVED, SERVICE_LINKED = "/aws-reserved/", "/aws-service-role/"
@@ -28,7 +27,7 @@ def check_manager(script, step):
     :raises Refusal: naming the owner.
     """
     name = step["parameters"].get("RoleName")
-    found = script.fact("role", stored_name(script, "role", name)) if name else None
+    found = script.fact("role", script.stored_name("role", name)) if name else None
     owner = _owner(name, found["path"], step) if found else None
     if owner:
         raise Refusal(RULE, f"role {name} is managed by {owner}")

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.stored_names import stored_name
 
 # What a script does beside restricting a principal, and what is of no use without one.
 BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")
-RENAMES = {"UpdateUser": ("user", "NewUserName"), "UpdateGroup": ("group", "NewGroupName")}
+RENAMES = {"NewUserName": "user", "NewGroupName": "group"}
 
 
 def missing_principals(script, steps):
@@ -39,8 +38,7 @@ def say_missing(missing):
 def _made_by(step):
     if step["operation"].startswith("Create"):
         return [(kind, name.lower()) for kind, name in named_principals(step)]
-    kind, parameter = RENAMES.get(step["operation"], (None, None))
-    return [(kind, step["parameters"][parameter].lower())] if parameter in step["parameters"] else []
+    return [(kind, new_name.lower()) for kind, new_name in _new_names(step)]
 
 
 def _looked_for(step):
@@ -53,10 +51,12 @@ def _looked_for(step):
 
 def _is_missing(script, one, made):
     kind, name = one
-    return (kind, name.lower()) not in made and script.fact(kind, stored_name(script, kind, name)) is None
+    return (kind, name.lower()) not in made and script.fact(kind, script.stored_name(kind, name)) is None
 
 
 def _is_renamed_already(script, step):
-    kind, parameter = RENAMES.get(step["operation"], (None, None))
-    new_name = step["parameters"].get(parameter)
-    return bool(new_name) and script.fact(kind, stored_name(script, kind, new_name)) is not None
+    return any(script.fact(kind, script.stored_name(kind, name)) is not None for kind, name in _new_names(step))
+
+
+def _new_names(step):
+    return [(kind, step["parameters"][name]) for name, kind in RENAMES.items() if step["parameters"].get(name)]

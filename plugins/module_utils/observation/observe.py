@@ -13,15 +13,8 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import principal_of_arn
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_credentials as credentials
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_policies as policies
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_principals as principals
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_providers as providers
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_settings as settings
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import observing_tags as tags
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, MEMBER, NOBODY
 
-# Steps whose effect reaches everything that the policy is attached to.
-POLICY_WIDE = ("CreatePolicyVersion", "SetDefaultPolicyVersion")
 MAX_NAMED = 5
 
 
@@ -34,7 +27,7 @@ def observe(script, step):
     :raises Conflict: AWS would refuse it, or something different is there.
     :raises Refusal: a live guardrail forbids it.
     """
-    return OBSERVERS[OPERATIONS[step["operation"]].observe](script, step)
+    return OPERATIONS[step["operation"]].observe(script, step)
 
 
 def touched(script, step):
@@ -42,7 +35,7 @@ def touched(script, step):
 
     :returns: list of (kind, name, ARN or None for one that the script itself creates).
     """
-    wide = step["operation"] in POLICY_WIDE
+    wide = OPERATIONS[step["operation"]].reach == HOLDERS
     named = script.attached_to(step["parameters"]["PolicyArn"]) if wide else named_principals(step)
     found = [(*one, (script.fact(*one) or {}).get("arn")) for one in named]
     # A change of the group itself reaches its members; of a membership the user stands first.
@@ -56,58 +49,24 @@ def note_reach(step, principals):
 
     :param principals: what `touched` returned for it.
     """
-    if step["operation"] not in POLICY_WIDE or not principals:
+    if OPERATIONS[step["operation"]].reach != HOLDERS or not principals:
         return []
     named = [f"{kind} {name}" for kind, name, _arn in principals]
     more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
     return [f"The policy is in use: this changes the access of {', '.join(named[:MAX_NAMED])}{more}."]
 
 
-OBSERVERS = {
-    "add_client_id": providers.add_client_id,
-    "add_member": principals.add_member,
-    "add_role_to_profile": principals.add_role_to_profile,
-    "attach_policy": policies.attach_policy,
-    "create_alias": settings.create_alias,
-    "create_group": principals.create_group,
-    "create_openid_connect_provider": providers.create_openid_connect_provider,
-    "create_policy": policies.create_policy,
-    "create_policy_version": policies.create_policy_version,
-    "create_profile": principals.create_profile,
-    "create_role": principals.create_role,
-    "create_saml_provider": providers.create_saml_provider,
-    "create_service_linked_role": principals.create_service_linked_role,
-    "create_user": principals.create_user,
-    "delete_alias": settings.delete_alias,
-    "delete_boundary": principals.delete_boundary,
-    "delete_credential": credentials.delete_credential,
-    "delete_inline_policy": policies.delete_inline_policy,
-    "delete_login_profile": credentials.delete_login_profile,
-    "delete_password_policy": settings.delete_password_policy,
-    "delete_policy": policies.delete_policy,
-    "delete_policy_version": policies.delete_policy_version,
-    "delete_principal": principals.delete_principal,
-    "delete_profile": principals.delete_profile,
-    "delete_provider": providers.delete_provider,
-    "delete_server_certificate": principals.delete_server_certificate,
-    "delete_service_linked_role": principals.delete_service_linked_role,
-    "delete_virtual_mfa_device": credentials.delete_virtual_mfa_device,
-    "detach_policy": policies.detach_policy,
-    "put_boundary": principals.put_boundary,
-    "put_inline_policy": policies.put_inline_policy,
-    "remove_client_id": providers.remove_client_id,
-    "remove_member": principals.remove_member,
-    "remove_role_from_profile": principals.remove_role_from_profile,
-    "rename": principals.rename,
-    "set_default_policy_version": policies.set_default_policy_version,
-    "set_outbound_federation": settings.set_outbound_federation,
-    "set_token_version": settings.set_token_version,
-    "tag": tags.tag,
-    "untag": tags.untag,
-    "update_credential": credentials.update_credential,
-    "update_password_policy": settings.update_password_policy,
-    "update_role": principals.update_role,
-    "update_saml_metadata": providers.update_saml_metadata,
-    "update_thumbprints": providers.update_thumbprints,
-    "update_trust": principals.update_trust,
-}
+def changes_of(step, principals, writes):
+    """What one step changes, as the limit counts it.
+
+    :param principals: what `touched` returned for it.
+    :param writes: the key of what it writes, which counts where no principal is concerned.
+    :returns: set of keys.
+    """
+    reach = OPERATIONS[step["operation"]].reach
+    if reach == MEMBER:
+        # The group itself stays as it is.
+        principals = [one for one in principals if one[0] == "user"]
+    if reach == NOBODY:
+        return set()
+    return {(kind, name.lower()) for kind, name, _arn in principals} or {writes}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import principal
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
 
 # The parameter that holds a name -> the family of facts that it names.
 NAMES = {
@@ -33,7 +32,7 @@ def as_stored(script, step):
     parameters = dict(step["parameters"])
     for parameter, kind in NAMES.items():
         if parameter in parameters:
-            parameters[parameter] = stored_name(script, kind, parameters[parameter])
+            parameters[parameter] = script.stored_name(kind, parameters[parameter])
     for parameter in POLICY_ARNS:
         # The boundary of a new principal is not looked at.
         if parameter in parameters and step["operation"] not in ("CreateRole", "CreateUser"):
@@ -45,7 +44,7 @@ def as_stored(script, step):
 
 def _renamed(step, parameters):
     row = OPERATIONS[step["operation"]]
-    before, after = module_args(row, step["parameters"]), module_args(row, parameters)
+    before, after = row.module_args(step["parameters"]), row.module_args(parameters)
     changed = {option: value for option, value in after.items() if value != before.get(option)}
     names = {old: parameters[name] for name, old in step["parameters"].items() if isinstance(old, str)}
     target = step.get("target", "")
@@ -64,25 +63,6 @@ def renamed_values(before, after):
         for name, written in before["parameters"].items()
         if name in (*NAMES, *POLICY_ARNS, "PolicyName") and written != after["parameters"][name]
     ]
-
-
-def stored_name(script, kind, name):
-    """A name in the letter case that IAM has it in; as it is where IAM knows no such name."""
-    made = {one.lower(): one for (one,) in script.overlaid(kind) if script.fact(kind, one) is not None}
-    if name.lower() in made:
-        return made[name.lower()]
-    if (name,) in script.overlaid(kind):
-        return name
-    found = script.fact(kind, name)
-    if found is None:
-        other = script.fact("names", kind).get(name.lower(), name)
-        # The script itself has deleted or renamed it.
-        return name if (other,) in script.overlaid(kind) else other
-    return _same_text(name, (found.get("arn") or "").rsplit("/", 1)[-1])
-
-
-def _same_text(name, other):
-    return other if other.lower() == name.lower() else name
 
 
 def _stored_arn(script, step, arn):

@@ -13,12 +13,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import more_than, taken_by
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical, read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Undo
 
 # What undoes a restriction widens access by nature, and a person asked for it: the guardrails of scripts do not apply.
 ALLOWED_TO_UNDO = sorted(set(RULES) - set(NEVER_OPEN))
-# No version of a policy, and no role, is ever called so: there is nothing left to delete.
-NONE_LEFT = {"VersionId": "v0", "RoleName": "-"}
 MAX_SHOWN = 300
 
 
@@ -92,36 +90,10 @@ def _compact(value):
 def completed(script, step):
     """A step, of an undo or not, with the parameters and options that name what AWS itself has named."""
     applied = step.get("undoes")
-    complete = COMPLETED.get((applied["operation"], step["operation"])) if applied else None
-    if complete is None:
+    undo = OPERATIONS[applied["operation"]].undo if applied else None
+    if not isinstance(undo, Undo) or undo.complete is None or step["operation"] != undo.operations[-1]:
         return step
-    missing = complete(script, applied)
+    missing = undo.complete(script, applied)
     template = OPERATIONS[step["operation"]].args
     options = {option: missing[value[1:]] for option, value in template.items() if str(value)[1:] in missing}
     return {**step, "parameters": {**step["parameters"], **missing}, "args": {**step["args"], **options}}
-
-
-def _made_version(script, applied):
-    """The version that a step has made: the newest with its document that was not there before."""
-    arn = applied["parameters"]["PolicyArn"]
-    wanted = canonical(read_document(applied["parameters"]["PolicyDocument"]))
-    made = [
-        version
-        for version in set(script.fact("policy_versions", arn) or {}) - set(applied["before"]["versions"])
-        if canonical(script.fact("version_document", arn, version)) == wanted
-    ]
-    return {"VersionId": max(made, key=lambda version: int(version[1:]), default=NONE_LEFT["VersionId"])}
-
-
-def _made_linked_role(script, applied):
-    service, suffix = applied["parameters"]["AWSServiceName"], applied["parameters"].get("CustomSuffix", "")
-    roles = script.fact("service_roles", service) or {}
-    made = [name for name in roles if name.partition("_")[2] == suffix]
-    return {"RoleName": made[0] if made else NONE_LEFT["RoleName"]}
-
-
-# (the operation that is undone, the one that undoes it) -> what tells the parameters that it has not
-COMPLETED = {
-    ("CreatePolicyVersion", "DeletePolicyVersion"): _made_version,
-    ("CreateServiceLinkedRole", "DeleteServiceLinkedRole"): _made_linked_role,
-}

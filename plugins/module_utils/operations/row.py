@@ -1,76 +1,147 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a row of the operations table is, and the shapes that rows of one module share."""
+"""The row of one IAM operation: what it becomes, what guards it, how it is observed and undone.
+
+A row holds functions and values. The noun's file has all that they need beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-# What an operation does to access when it does what its guardrails let pass; with these opened it may do more.
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, Parameters, Undo
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical_text
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+
+# The effect of an operation on access within its guardrails; with these opened it may be more.
 RESTRICT, WIDEN, DESTRUCTIVE, SECRET, NEUTRAL = "restrict", "widen", "destructive", "secret", "neutral"
 EFFECTS = (RESTRICT, WIDEN, DESTRUCTIVE, SECRET, NEUTRAL)
+# Whose access an operation changes: the principals that it names (of a membership the user alone), all that have the
+# policy, everybody in the account, or nobody's.
+NAMED, MEMBER, HOLDERS, ACCOUNT, NOBODY = "named", "member", "holders", "account", "nobody"
+# The list that is searched for a name if IAM has it in another letter case, see observation/stored_names.py.
+SEARCHED = {
+    "GetGroup": "ListGroups",
+    "GetInstanceProfile": "ListInstanceProfiles",
+    "GetPolicy": "ListPolicies",
+    "GetRole": "ListRoles",
+    "GetServerCertificate": "ListServerCertificates",
+    "GetUser": "ListUsers",
+    "ListPolicyVersions": "ListPolicies",
+}
+_LEFT_OUT = object()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A module option whose value is chosen by an API parameter's value, e.g. Status -> active."""
+    """A module option whose value depends on the value of an API parameter, e.g. Status -> active."""
 
     parameter: str
-    values: dict
+    values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Lost:
-    """Why an operation cannot be undone, as a clause."""
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A part of the account that a change replaces or removes: read again right before, since IAM compares nothing.
 
-    reason: str
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One row.
-
-    :ivar name: the API name, e.g. C(AttachUserPolicy).
-    :ivar module: the module that makes the change, or None when the operation is not translated.
-    :ivar args: the module's options; C("$UserName") stands for that parameter, C("$live.trust") for what
-        observe reads, a C(Choice) for a mapped value, anything else for itself. Absent parameters are left out.
-    :ivar observe: the observer of module_utils/observation/observe.py that decides needed, already true or conflict.
-    :ivar effect: one of C(EFFECTS).
-    :ivar undo: the operations that put things back: the first of them where something was replaced, the second
-        where there was nothing before; or C(Lost).
-    :ivar guards: the ids of the static guardrails that look at it (module_utils/guardrails/rules.py).
-    :ivar observed: parameters that only the observer needs.
-    :ivar requires: parameters that the CLI lets out and we do not: without them the caller itself is meant.
-    :ivar calls: function of the observed step that gives the calls the module needs, each an (operation, parameters);
-        by default the one call that the script names.
-    :ivar read_again: what is read again right before the change, kinds of module_utils/operations/states.py.
-    :ivar refused: why no setting opens this operation.
-    :ivar unsupported: why it is not translated.
+    :ivar name: its key in plans, journals and declarations.
+    :ivar read: function of (fact, parameters): `fact` as in `iam_account.IamAccount`, the API parameters of the call.
+    :ivar differs: a clause for people, if somebody else has changed it.
     """
 
     name: str
-    module: str | None = None
-    args: dict | None = None
-    observe: str | None = None
-    effect: str | None = None
-    undo: tuple | Lost | None = None
-    guards: tuple = ()
-    observed: tuple = ()
-    requires: tuple = ()
-    calls: Callable | None = None
-    read_again: tuple = ()
-    refused: str | None = None
-    unsupported: str | None = None
+    read: Callable[[Callable[..., Any], Parameters], Any]
+    differs: str
+
+    def digest(self, fact: Callable[..., Any], parameters: Parameters) -> str:
+        """The SHA-256 of the state, 64 hex digits."""
+        return hashlib.sha256(canonical_text(self.read(fact, parameters)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One row.
+
+    :ivar name: the API name, e.g. `AttachUserPolicy`.
+    :ivar effect: one of `EFFECTS`.
+    :ivar module: the module that makes the change; "" for an operation that never runs.
+    :ivar args: the module's options: "$UserName" is the value of that parameter, "$live.trust" the trust policy that
+        observe reads, a `Choice` a mapped value. Options of absent parameters are left out.
+    :ivar observe: function of (script, step) that decides: needed, already true or conflict.
+    :ivar already_true: when the step changes nothing, as a clause.
+    :ivar undo: how it is undone, or why it cannot be.
+    :ivar guards: the ids of the static guardrails that check it (guardrails/rules.py).
+    :ivar target: the parameter that names the changed resource; "" for the account itself.
+    :ivar resource: the resource in an account role's policy, after the account; "*" if IAM cannot limit it.
+    :ivar reads: the read actions of observe and of the module.
+    :ivar also: further actions that IAM checks.
+    :ivar statement: the Sid of its statement in the account role's policy; all but `Change` can have a condition.
+    :ivar requires: parameters that are optional in the CLI and not here: without them the caller itself is changed.
+    :ivar observed: parameters that only the observer needs.
+    :ivar calls: function of the observed step that returns the module's calls as (operation, parameters); by default
+        the call of the script.
+    :ivar read_again: the states that are compared right before the change.
+    :ivar takes: function of (script, parameters, before) that returns digests of the access that the step removes by
+        reference; by default none.
+    :ivar reach: whose access it changes.
+    :ivar defaults: the API's values of absent parameters. Source: the IAM API Reference.
+    :ivar undeclared: a clause for people, if a module wants to make this call and the script does not.
+    :ivar phrase: what it does, in words, if its name and target are not clear enough. Fields are API parameters.
+    :ivar refused: why no setting opens it.
+    :ivar unsupported: why this version does not know it.
+    """
+
+    name: str
+    effect: str = ""
+    module: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    observe: Callable[[Script, Step], Observation] | None = None
+    already_true: str = ""
+    undo: Undo | Irreversible | None = None
+    guards: tuple[str, ...] = ()
+    target: str = ""
+    resource: str = "*"
+    reads: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    statement: str = "Change"
+    requires: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
+    calls: Callable[[Step], list[tuple[str, dict[str, Any]]]] | None = None
+    read_again: tuple[State, ...] = ()
+    takes: Callable[[Script, Parameters, Mapping[str, Any]], list[Any] | None] | None = None
+    reach: str = NAMED
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    undeclared: str = "it is not as it was"
+    phrase: str = ""
+    refused: str = ""
+    unsupported: str = ""
 
     @property
-    def parameters(self):
+    def parameters(self) -> set[str]:
         """The names of the API parameters that the step can express."""
-        return {name for value in (self.args or {}).values() for name in _parameters_in(value)} | set(self.observed)
+        return {name for value in self.args.values() for name in _parameters_in(value)} | set(self.observed)
+
+    @property
+    def permissions(self) -> list[str]:
+        """The IAM actions that a step needs: reads, the change itself and what IAM checks besides, sorted."""
+        searched = {SEARCHED[action] for action in self.reads if action in SEARCHED}
+        return sorted(f"iam:{action}" for action in {self.name, *self.reads, *searched, *self.also})
+
+    def module_args(self, parameters: Parameters) -> dict[str, Any]:
+        """The module's options for a call; those of absent parameters are left out, those that observe reads as well.
+
+        :param parameters: the API parameters, e.g. `{"UserName": "bob", "Tags": [{"Key": "a", "Value": "b"}]}`.
+        """
+        filled = {option: _fill(value, parameters) for option, value in self.args.items()}
+        return {option: value for option, value in filled.items() if value is not _LEFT_OUT}
 
 
-def _parameters_in(value):
+def _parameters_in(value: Any) -> list[str]:
     if isinstance(value, Choice):
         return [value.parameter]
     if isinstance(value, list):
@@ -78,165 +149,18 @@ def _parameters_in(value):
     return [value[1:]] if isinstance(value, str) and value.startswith("$") and not value.startswith("$live.") else []
 
 
-def as_undo(undo):
-    """C("DetachUserPolicy") -> C(("DetachUserPolicy",)); tuples and C(Lost) stay."""
-    return (undo,) if isinstance(undo, str) else undo
+def _fill(value: Any, parameters: Parameters) -> Any:
+    if isinstance(value, Choice):
+        return value.values[parameters[value.parameter]]
+    if isinstance(value, list):
+        return [_fill(inner, parameters) for inner in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return _module_value(parameters.get(value[1:], _LEFT_OUT))
+    return value
 
 
-# What is read again right before a change, by operation or observer: what it replaces or takes away, since IAM can make
-# none of that conditional.
-READ_AGAIN = {
-    # iam_role sets tags before it compares the trust policy, which stops it.
-    "TagRole": ("trust",),
-    "add_member": ("group_policies",),
-    "attach_policy": ("policy_document",),
-    "create_policy_version": ("policy_document",),
-    "delete_boundary": ("boundary",),
-    "delete_inline_policy": ("inline",),
-    "delete_password_policy": ("password_policy",),
-    "detach_policy": ("policy_document",),
-    "put_boundary": ("boundary", "boundary_document"),
-    "put_inline_policy": ("inline",),
-    "set_default_policy_version": ("policy_document",),
-    "update_password_policy": ("password_policy",),
-    "update_role": ("role_settings",),
-    "update_saml_metadata": ("saml_metadata",),
-    "update_thumbprints": ("thumbprints",),
-    "update_trust": ("trust",),
-}
-
-
-def _tag_what_differs(step):
-    """The modules of amazon.aws leave out the tags that are already there."""
-    there = (step.get("before") or {}).get("tags") or {}
-    differ = [tag for tag in step["parameters"]["Tags"] if there.get(tag["Key"]) != tag["Value"]]
-    return [(step["operation"], {**step["parameters"], "Tags": differ})]
-
-
-CALLS = dict.fromkeys(("TagInstanceProfile", "TagRole", "TagUser"), _tag_what_differs)
-
-
-def row(operation, module, observe, effect, undo, guards=(), requires=(), observed=(), /, **args):
-    """A row whose module options are its keywords, C(name) among them."""
-    kinds = READ_AGAIN.get(operation) or READ_AGAIN.get(observe, ())
-    calls = CALLS.get(operation)
-    return Operation(
-        operation, module, args, observe, effect, as_undo(undo), guards, observed, requires, calls, read_again=kinds
-    )
-
-
-def user(operation, observe, effect, undo, guards=(), /, **options):
-    fixed = {"name": "$UserName", "state": "present", "purge_policies": False, "purge_tags": False}
-    return row(operation, "amazon.aws.iam_user", observe, effect, undo, guards, ("UserName",), **{**fixed, **options})
-
-
-def group(operation, observe, effect, undo, guards=(), /, **options):
-    fixed = {"name": "$GroupName", "state": "present", "purge_policies": False, "purge_users": False}
-    return row(operation, "amazon.aws.iam_group", observe, effect, undo, guards, **{**fixed, **options})
-
-
-def role(operation, observe, effect, undo, guards=(), /, **options):
-    fixed = {
-        "name": "$RoleName",
-        "state": "present",
-        "assume_role_policy_document": "$live.trust",
-        "create_instance_profile": False,
-        "delete_instance_profile": False,
-        "purge_policies": False,
-        "purge_tags": False,
-    }
-    return row(operation, "amazon.aws.iam_role", observe, effect, undo, guards, **{**fixed, **options})
-
-
-def put_inline(kind):
-    noun = kind.capitalize()
-    options = {"policy_json": "$PolicyDocument", "state": "present", "skip_duplicates": False}
-    undo = f"Put{noun}Policy", f"Delete{noun}Policy"
-    return _inline(f"Put{noun}Policy", kind, "put_inline_policy", undo, ("deny_only",), options)
-
-
-def delete_inline(kind):
-    noun = kind.capitalize()
-    undo = f"Put{noun}Policy"
-    return _inline(f"Delete{noun}Policy", kind, "delete_inline_policy", undo, (), {"state": "absent"})
-
-
-def _inline(name, kind, observe, undo, guards, options):
-    named = {"iam_type": kind, "iam_name": f"${kind.capitalize()}Name", "policy_name": "$PolicyName"}
-    return row(name, "amazon.aws.iam_policy", observe, RESTRICT, undo, guards, **named, **options)
-
-
-def access_key(name, observe, undo, guards=(), **options):
-    named = {"user_name": "$UserName", "id": "$AccessKeyId"}
-    return row(name, "amazon.aws.iam_access_key", observe, RESTRICT, undo, guards, ("UserName",), **named, **options)
-
-
-def profile(operation, observe, effect, undo, guards=(), observed=(), /, **options):
-    fixed = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
-    args = {**fixed, **options}
-    return row(operation, "amazon.aws.iam_instance_profile", observe, effect, undo, guards, (), observed, **args)
-
-
-def detach(kind):
-    noun = kind.capitalize()
-    args = {"kind": kind, "name": f"${noun}Name", "policy_arn": "$PolicyArn", "state": "absent"}
-    module = "leastpriv.iam.policy_attachment"
-    return row(f"Detach{noun}Policy", module, "detach_policy", RESTRICT, f"Attach{noun}Policy", **args)
-
-
-def version(name, observe, undo, guards=(), **options):
-    args = {"policy_arn": "$PolicyArn", **options}
-    return row(name, "leastpriv.iam.policy_version", observe, RESTRICT, undo, guards, **args)
-
-
-def entity(name, observe, effect, undo, guards, kind, parameter, **options):
-    args = {"kind": kind, "name": f"${parameter}", **options}
-    return row(name, "leastpriv.iam.entity", observe, effect, undo, guards, **args)
-
-
-def deletion(noun, undo, observe="delete_principal"):
-    kind = {"InstanceProfile": "instance_profile"}.get(noun, noun.lower())
-    guards = ("no_deletion",)
-    return entity(f"Delete{noun}", observe, DESTRUCTIVE, undo, guards, kind, f"{noun}Name", state="absent")
-
-
-def renaming(noun, kind):
-    args = {"new_name": f"$New{noun}Name", "new_path": "$NewPath", "state": "present"}
-    undo = f"Update{noun}"
-    return entity(undo, "rename", NEUTRAL, undo, ("no_renaming",), kind, f"{noun}Name", **args)
-
-
-def tag(noun, kind, parameter):
-    args = {"kind": kind, "name": f"${parameter}", "tags": "$Tags", "state": "present"}
-    undo = f"Tag{noun}", f"Untag{noun}"
-    return row(f"Tag{noun}", "leastpriv.iam.tags", "tag", WIDEN, undo, ("no_tags",), **args)
-
-
-def untag(noun, kind, parameter, requires=()):
-    args = {"kind": kind, "name": f"${parameter}", "tag_keys": "$TagKeys", "state": "absent"}
-    return row(f"Untag{noun}", "leastpriv.iam.tags", "untag", WIDEN, f"Tag{noun}", ("no_tags",), requires, **args)
-
-
-CREDENTIAL_STATUS = {"Active": "Active", "Inactive": "Inactive"}
-
-
-def credential(name, kind, parameter, undo):
-    """Updating or deleting what a user signs in with; without a user name the caller's own is meant."""
-    args = {"kind": kind, "user": "$UserName", "id": f"${parameter}"}
-    module, observe, guards = "leastpriv.iam.credential", "delete_credential", ()
-    if name.startswith("Update"):
-        args["status"] = Choice("Status", CREDENTIAL_STATUS)
-        observe, guards = "update_credential", ("no_activation",)
-    return row(name, module, observe, RESTRICT, undo, guards, ("UserName",), state=_state(name), **args)
-
-
-def _state(name):
-    return "present" if name.startswith("Update") else "absent"
-
-
-def provider(operation, observe, effect, undo, guards, kind, /, **args):
-    return row(operation, "leastpriv.iam.identity_provider", observe, effect, undo, guards, kind=kind, **args)
-
-
-def setting(name, observe, effect, undo, guards=(), **args):
-    return row(name, "leastpriv.iam.account_setting", observe, effect, undo, guards, **args)
+def _module_value(value: Any) -> Any:
+    """Modules take a dict for IAM's list of tags, and all other values as they are."""
+    if isinstance(value, list) and all(isinstance(one, dict) and set(one) == {"Key", "Value"} for one in value):
+        return {one["Key"]: one["Value"] for one in value}
+    return value

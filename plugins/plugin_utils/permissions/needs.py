@@ -18,8 +18,8 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import permissions
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Lost, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Undo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import OPERATION_NAMES
 
 VENDOR = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy", "CreatePolicy")
@@ -34,31 +34,6 @@ SETS = {
 READS = ("Get", "List")
 # One reading of the whole account instead of many (module_utils/account/iam_account.py).
 PRELOAD = "iam:GetAccountAuthorizationDetails"
-
-# The parameter that says what an operation changes, the most telling first -> the resource's ARN after the account.
-RESOURCES = (
-    ("InstanceProfileName", "instance-profile/*"),
-    ("GroupName", "group{path}*"),
-    ("UserName", "user{path}*"),
-    ("AWSServiceName", "role/aws-service-role/*"),
-    ("RoleName", "role{path}*"),
-    ("PolicyArn", "policy/{policy}"),
-    ("PolicyName", "policy/{policy}"),
-    ("ServerCertificateName", "server-certificate/*"),
-    ("SerialNumber", "mfa/*"),
-    ("OpenIDConnectProviderArn", "oidc-provider/*"),
-    ("Url", "oidc-provider/*"),
-    ("SAMLProviderArn", "saml-provider/*"),
-    ("SAMLMetadataDocument", "saml-provider/*"),
-)
-# Operations that IAM can hold to a condition, and the Sid of their statement.
-LIMITED = {
-    "Attach.*Policy": "Attach",
-    "Detach.*Policy": "Detach",
-    "Put.*PermissionsBoundary|CreateUser|CreateRole": "Bound",
-}
-LINKED_ROLES = "role/aws-service-role/*"
-LINKED_ROLE_MODULE = "leastpriv.iam.service_linked_role"
 
 # The doctor asks about this name in place of any other.
 EXAMPLE = "leastpriv-doctor"
@@ -127,7 +102,7 @@ def read_operations(words: Iterable[str], undo: bool, on_quota: str) -> tuple[li
     names = {name for word in words for name in _meant(word)}
     names |= set(CONSOLIDATE) if on_quota == "consolidate" else set()
     rows = [OPERATIONS[name] for name in sorted(names)]
-    undoing = {name for row in rows if undo and not isinstance(row.undo, Lost) for name in row.undo or ()}
+    undoing = {name for row in rows if undo and isinstance(row.undo, Undo) for name in row.undo.operations}
     return rows, [OPERATIONS[name] for name in sorted(undoing)]
 
 
@@ -149,7 +124,7 @@ def _meant(word: str) -> Sequence[str]:
 
 def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope: Scope) -> list[Need]:
     """What the account role must be allowed, for these operations and for those that undo them."""
-    actions = {action for row in (*rows, *undoing) for action in permissions(row)}
+    actions = {action for row in (*rows, *undoing) for action in row.permissions}
     needs = [
         Need("Observe", tuple(sorted({PRELOAD, *filter(_is_read, actions)}))),
         Need("Doctor", ("iam:GetRole", "iam:SimulatePrincipalPolicy"), (scope.role_arn,)),
@@ -157,9 +132,9 @@ def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope
     undone = {row.name for row in undoing}
     chosen = {row.name for row in rows}
     for name, row in sorted({row.name: row for row in (*rows, *undoing)}.items()):
-        sid, condition = _limit(name, name in chosen, name in undone, scope)
+        sid, condition = _limit(row, name in chosen, name in undone, scope)
         needs.append(Need(sid, (f"iam:{name}",), _resources(row, scope), condition))
-        if "iam:PassRole" in permissions(row):
+        if "iam:PassRole" in row.permissions:
             needs.append(Need("Change", ("iam:PassRole",), (scope.arn(f"role{scope.principal_path}*"),)))
     return needs
 
@@ -169,19 +144,15 @@ def _is_read(action: str) -> bool:
 
 
 def _resources(row: Operation, scope: Scope) -> tuple[str, ...]:
-    found = next((resource for parameter, resource in RESOURCES if parameter in row.parameters), "*")
-    if row.module == LINKED_ROLE_MODULE:
-        found = LINKED_ROLES
-    if found == "*":
+    if row.resource == "*":
         return ("*",)
-    policies = scope.policies if "{policy}" in found else ("",)
-    return tuple(scope.arn(found.format(path=scope.principal_path, policy=name)) for name in policies)
+    policies = scope.policies if "{policy}" in row.resource else ("",)
+    return tuple(scope.arn(row.resource.format(path=scope.principal_path, policy=name)) for name in policies)
 
 
-def _limit(operation: str, is_chosen: bool, is_undo: bool, scope: Scope) -> tuple[str, Any]:
+def _limit(row: Operation, is_chosen: bool, is_undo: bool, scope: Scope) -> tuple[str, Any]:
     """The statement that an operation goes into, and the condition that IAM can hold it to."""
-    sid = next((sid for shape, sid in LIMITED.items() if re.fullmatch(shape, operation)), "Change")
-    is_both = is_chosen and is_undo
+    sid, is_both = row.statement, is_chosen and is_undo
     if sid in ("Attach", "Detach") and not is_both:
         # A script attaches what denies and detaches what allows; only an undo does it the other way round.
         operator = "ArnLike" if (sid == "Attach") == is_chosen else "ArnNotLike"

@@ -10,24 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
-# Operations whose name and target are not clear enough. Fields are the API's parameters.
-PHRASES = (
-    (r"CreatePolicy", "create policy {PolicyName}"),
-    (r"CreatePolicyVersion", "create a new version of {policy}"),
-    (r"Attach(User|Role|Group)Policy", "attach {policy} to {kind} {name}"),
-    (r"Detach(User|Role|Group)Policy", "detach {policy} from {kind} {name}"),
-    (r"Put(User|Role|Group)Policy", "put inline policy {PolicyName} on {kind} {name}"),
-    (r"Delete(User|Role|Group)Policy", "delete inline policy {PolicyName} of {kind} {name}"),
-    (r"Put(User|Role)PermissionsBoundary", "set the permissions boundary of {kind} {name}"),
-    (r"Delete(User|Role)PermissionsBoundary", "remove the permissions boundary of {kind} {name}"),
-    (r"AddUserToGroup", "add user {UserName} to group {GroupName}"),
-    (r"RemoveUserFromGroup", "remove user {UserName} from group {GroupName}"),
-    (r"UpdateAccessKey", "set access key {AccessKeyId} of user {UserName} to {Status}"),
-    (r"DeleteAccessKey", "delete access key {AccessKeyId} of user {UserName}"),
-    (r"UpdateAccountPasswordPolicy", "update the account's password policy"),
-)
 # The irregular verbs of IAM's operations.
 PAST = {"put": "put", "set": "set", "reset": "reset", "send": "sent", "tag": "tagged", "untag": "untagged"}
 ACRONYMS = {"id": "ID", "mfa": "MFA", "saml": "SAML", "ssh": "SSH"}
@@ -50,21 +35,17 @@ def sentence(steps: Sequence[Step], is_done: bool) -> str:
 
 
 def _phrase(step: Step, created: str | None) -> str:
-    parameters = step.get("parameters") or {}
-    for pattern, phrase in PHRASES:
-        if match := re.fullmatch(pattern, step["operation"]):
-            known = {**parameters, **_named(match, parameters, created)}
-            if {*re.findall(r"{(\w+)}", phrase)} <= known.keys():
-                return phrase.format_map(known)
+    row, parameters = OPERATIONS.get(step["operation"]), step.get("parameters") or {}
+    known = {**parameters, **_policy(parameters, created)}
+    if row and row.phrase and {*re.findall(r"{(\w+)}", row.phrase)} <= known.keys():
+        return row.phrase.format_map(known)
     words = cli_name(step["operation"]).split("-")
     return f"{' '.join(ACRONYMS.get(word, word) for word in words)} {step['target']}".strip()
 
 
-def _named(match: re.Match[str], parameters: Mapping[str, Any], created: str | None) -> dict[str, str]:
-    kind = match[1] if match.re.groups else ""
-    named = {"kind": kind.lower(), "name": parameters[f"{kind}Name"]} if f"{kind}Name" in parameters else {}
-    policy = str(parameters.get("PolicyArn", "")).rpartition("/")[2]
-    return {**named, "policy": "it" if policy and policy == created else f"policy {policy}"} if policy else named
+def _policy(parameters: Mapping[str, Any], created: str | None) -> dict[str, str]:
+    name = str(parameters.get("PolicyArn", "")).rpartition("/")[2]
+    return {"policy": "it" if name == created else f"policy {name}"} if name else {}
 
 
 def _in_past(phrase: str) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import Irreversible, command, undo_calls
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import command, undo_calls
 
 APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
 # What an undo's disposition is called, by what came of its steps.
@@ -95,7 +95,7 @@ def _steps(entry: Mapping[str, Any]) -> Iterable[Step]:
             "target": entry["target"],
             "parameters": parameters,
             "module": row.module,
-            "args": module_args(row, parameters),
+            "args": row.module_args(parameters),
             "command": command(operation, parameters),
             "undoes": {field: entry.get(field) for field in APPLIED_FIELDS},
             "compares": place == 0 and not entry.get("consolidated"),

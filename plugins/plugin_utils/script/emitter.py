@@ -13,6 +13,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
 
 def inexpressible(row: Operation, parameters: Mapping[str, Any]) -> list[str]:
     """The given parameters that the row's module has no option or value for, sorted."""
-    choices = [value for value in (row.args or {}).values() if isinstance(value, Choice)]
+    choices = [value for value in row.args.values() if isinstance(value, Choice)]
     unknown = [one.parameter for one in choices if parameters.get(one.parameter) not in one.values]
     return sorted((set(parameters) - row.parameters) | set(unknown))

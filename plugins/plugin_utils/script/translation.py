@@ -13,17 +13,15 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import may_protect
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
-    ACCOUNT_WIDE,
     WIDENS,
     Refusal,
     cli_name,
     how_to_open,
     left_by_hand,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import POLICY_WIDE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.module_args import module_args
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Lost, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import ACCOUNT, HOLDERS, WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible
@@ -50,31 +48,13 @@ PLACEHOLDERS = {
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 # The worst problem decides; commands of other clouds count only if a script has no other problems.
 SEVERITY = ("refused", "unsupported", "not_aws")
-# The parameters that name the changed resource, the most specific first.
-TARGETS = (
-    "UserName",
-    "RoleName",
-    "GroupName",
-    "PolicyName",
-    "InstanceProfileName",
-    "ServerCertificateName",
-    "PolicyArn",
-    "OpenIDConnectProviderArn",
-    "SAMLProviderArn",
-    "SerialNumber",
-    "AccountAlias",
-    "AWSServiceName",
-    "Url",
-    "Name",
-)
 # These do not take a name.
 ATTACHING = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy")
 ALWAYS_THE_CALLER = ("ChangePassword",)
-AFFECTING_MANY = (*POLICY_WIDE, *ACCOUNT_WIDE)
 NOT_AWS, NOT_READ = "is not AWS", "was not read"
 BY_HAND = "If it is intended, run the command manually."
 # A newer service model can have operations without a row.
-UNKNOWN = Operation("", unsupported="this version does not know the operation")
+UNKNOWN = Operation(name="", unsupported="this version does not know the operation")
 
 
 class Translation(TypedDict):
@@ -162,7 +142,7 @@ def _left_to_do(
     reasons = [_why_withheld(call, account_id, allow, protected, created) for call in changing]
     shown = [call for call, why in zip(changing, reasons, strict=True) if not why]
     withheld = [*filter(None, reasons), *[NOT_AWS] * parsed.others, *([] if parsed.is_whole else [NOT_READ])]
-    lasting = [cli_name(call.operation) for call in shown if isinstance(OPERATIONS[call.operation].undo, Lost)]
+    lasting = [cli_name(call.operation) for call in shown if isinstance(OPERATIONS[call.operation].undo, Irreversible)]
     commands = [call.text for call in shown]
     return commands, left_by_hand(commands, withheld, lasting)
 
@@ -216,7 +196,8 @@ def _may_affect_protected(call: Call, account_id: str, protected: Sequence[Any])
     """Whether it may change the access of a protected principal, by the script alone."""
     named = named_principals({"parameters": call.parameters})
     # The members of a group and the principals that have a policy are known only in the account.
-    is_wide = call.operation in AFFECTING_MANY or any(kind == "group" for kind, _name in named)
+    reach = OPERATIONS.get(call.operation, UNKNOWN).reach
+    is_wide = reach in (HOLDERS, ACCOUNT) or any(kind == "group" for kind, _name in named)
     return bool(protected) and (is_wide or any(may_protect(protected, account_id, *one) for one in named))
 
 
@@ -329,16 +310,11 @@ def _step(text: str, call: Call, index: int) -> Step:
         "index": index,
         "wave": f"{index:04d} {row.module}",
         "operation": call.operation,
-        "target": _target(call.parameters),
+        "target": call.parameters[row.target] if row.target else "",
         "parameters": {**call.parameters},
         "module": row.module,
-        "args": module_args(row, call.parameters),
+        "args": row.module_args(call.parameters),
         "line": line,
         "column": column,
         "command": call.text,
     }
-
-
-def _target(parameters: Mapping[str, Any]) -> str:
-    """The name of the changed resource, for people; empty for the account itself."""
-    return next((str(parameters[name]) for name in TARGETS if name in parameters), "")

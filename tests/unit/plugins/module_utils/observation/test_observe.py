@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict, Script
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import OBSERVERS, observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import fingerprint
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import PolicyDocumentError, pretty
@@ -692,8 +692,8 @@ def test_a_document_that_botocore_itself_cannot_read_is_named():
         account.fact("inline", "user", "bob", "kept")
 
 
-def test_every_observer_is_used_and_has_a_case_here():
-    assert {row.observe for row in STEPS} == set(OBSERVERS)
+def test_every_observer_has_a_case_here():
     cases = {case[0] for case in (*NEEDED, *UNCHANGED, *CONFLICT, *REFUSED)}
     cases |= {f"{verb}{noun}" for _kind, noun, _parameter in CREDENTIALS for verb in ("Update", "Delete")}
-    assert {row.observe for row in STEPS if row.name in cases} == set(OBSERVERS)
+    tried = {row.observe for row in STEPS if row.name in cases}
+    assert [row.name for row in STEPS if row.observe not in tried] == [], f"add a case to NEEDED in {__file__}"

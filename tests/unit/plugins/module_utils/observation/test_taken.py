@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import _READERS, IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import taken
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import FINDERS, more_than
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import more_than
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Undo
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import stored_document
 from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import Journal, intents
@@ -215,14 +216,15 @@ def test_what_is_taken_is_mostly_known_from_observing(case, name, monkeypatch):
     case.journaled(script)
     with_digests = reads.copy()
     reads.clear()
-    monkeypatch.setattr(taken, "FINDERS", {})
+    monkeypatch.setattr(taken, "OPERATIONS", {row.name: replace(row, takes=None) for row in STEPS})
     case.journaled(script)
     assert reads
     assert set(with_digests - reads) == MORE_READS.get(name, set())
 
 
 def test_of_a_vendor_s_script_nothing_is_taken_and_nothing_more_is_read():
-    assert not {"create_policy", "attach_policy"} & set(FINDERS)
+    vendor = ("CreatePolicy", "AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy")
+    assert [row.name for row in STEPS if row.name in vendor and row.takes] == []
 
 
 MORE_POWERFUL = {
@@ -414,5 +416,5 @@ def test_every_operation_that_gives_back_by_reference_is_looked_at():
         "set_outbound_federation", "set_token_version", "tag", "untag", "update_credential", "update_password_policy",
         "update_role", "update_saml_metadata",
     }  # fmt: skip
-    undone = {row.observe for row in STEPS if row.module and not isinstance(row.undo, Lost)}
-    assert undone == by_value_or_taking_away | set(FINDERS)
+    undone = [row for row in STEPS if isinstance(row.undo, Undo)]
+    assert {row.observe.__name__ for row in undone if not row.takes} == by_value_or_taking_away

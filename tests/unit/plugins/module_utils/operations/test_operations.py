@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import botocore.session
 import pytest
 import yaml
+from ansible_collections.leastpriv.iam.plugins.module_utils import operations
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import OBSERVERS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.permissions import (
-    CHANGES,
-    MODULES,
-    OBSERVED,
-    permissions,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import EFFECTS, NEUTRAL, RESTRICT, Lost
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import EFFECTS, NEUTRAL, RESTRICT, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, Undo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.static_guardrails import CHECKS
 
 ROOT = Path(__file__).parents[5]
@@ -44,57 +41,77 @@ def names(rows):
     return [row.name for row in rows]
 
 
-def test_every_operation_that_changes_something_is_decided_once(model):
-    assert set(OPERATIONS) == {name for name in model.operation_names if not name.startswith(READ_ONLY)}
+def file_of(row):
+    """The file that has the row."""
+    (found,) = [
+        file
+        for file in vars(operations).values()
+        if isinstance(file, ModuleType) and any(one is row for one in getattr(file, "ROWS", ()))
+    ]
+    return f"plugins/module_utils/operations/{found.__name__.rpartition('.')[2]}.py"
+
+
+def missing(row, model, file):
+    """What an operation lacks: the file, and the field or what belongs into the file."""
+    shape = model.operation_model(row.name).input_shape
+    members, required = (set(shape.members), set(shape.required_members)) if shape else (set(), set())
+    actions = {*model.operation_names, "PassRole"}
+    undoing = row.undo.operations if isinstance(row.undo, Undo) else ()
+    module = row.module.rpartition(".")[2]
+    in_row = {
+        "effect": row.effect in EFFECTS,
+        "module": row.module.startswith(("amazon.aws.", "leastpriv.iam.")),
+        "observe": callable(row.observe),
+        "already_true": row.already_true,
+        "undo": isinstance(row.undo, Irreversible) or (undoing and set(undoing) <= set(OPERATIONS)),
+        "guards (an unknown rule)": set(row.guards) <= set(RULES) & set(CHECKS),
+        "reads": row.reads and set(row.reads) <= actions,
+        "also": set(row.also) <= actions,
+        "args (a required parameter is not used)": required <= row.parameters,
+        "args (a parameter that the API does not have)": row.parameters <= members,
+        "target": row.target in members if row.target else row.resource == "*",
+        "resource": row.resource == "*" or "/" in row.resource or "{path}" in row.resource,
+        "defaults (a parameter that the API does not have)": set(row.defaults) <= members,
+    }
+    files = {
+        f"tests/fixtures/steps/{row.name}.yml": "the script and the module options that it becomes",
+        f"roles/remediate/tasks/steps/{module}.yml": "the task that runs the module",
+    }
+    lacks = [f"{file}: {row.name}: {field}" for field, is_right in in_row.items() if not is_right]
+    return lacks + [f"{name}: {what}" for name, what in files.items() if not (ROOT / name).exists()]
+
+
+def test_every_operation_that_changes_something_has_one_row(model):
+    changing = {name for name in model.operation_names if not name.startswith(READ_ONLY)}
+    assert changing - set(OPERATIONS) == set(), "print their rows with make operation NAME=..."
+    assert set(OPERATIONS) - changing == set()
     assert len(STEPS) + len(REFUSED) == len(OPERATIONS)
 
 
-def test_both_tables_are_sorted():
-    assert names(STEPS) == sorted(names(STEPS))
-    assert list(REFUSED) == sorted(REFUSED)
+@pytest.mark.parametrize("row", STEPS, ids=names(STEPS))
+def test_nothing_of_an_operation_is_missing(row, model):
+    assert missing(row, model, file_of(row)) == []
 
 
-@pytest.mark.parametrize("row", OPERATIONS.values(), ids=names(OPERATIONS.values()))
-def test_a_row_is_either_a_step_or_has_a_reason(row):
+def test_what_is_missing_is_named_with_its_file_and_field(model):
+    bare = replace(OPERATIONS["TagUser"], name="UpdateLoginProfile", already_true="", reads=(), undo=None)
+    lacks = missing(bare, model, file_of(OPERATIONS["TagUser"]))
+    where = "plugins/module_utils/operations/tags.py: UpdateLoginProfile"
+    assert {f"{where}: already_true", f"{where}: reads", f"{where}: undo"} <= set(lacks)
+    assert "tests/fixtures/steps/UpdateLoginProfile.yml: the script and the module options that it becomes" in lacks
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=names(REFUSED))
+def test_an_operation_that_never_runs_has_a_reason_and_nothing_else(row):
+    assert row == Operation(name=row.name, effect=row.effect, refused=row.refused)
     assert row.effect in EFFECTS
-    assert (row.module is None) is bool(row.refused)
-    assert not row.unsupported
-
-
-@pytest.mark.parametrize("row", STEPS, ids=names(STEPS))
-def test_a_step_is_complete(row, model):
-    assert (ROOT / "tests" / "fixtures" / "steps" / f"{row.name}.yml").exists()
-    assert (ROOT / "roles" / "remediate" / "tasks" / "steps" / f"{row.module.split('.')[-1]}.yml").exists()
-    assert row.observe in OBSERVERS
-    assert set(row.guards) <= set(RULES) & set(CHECKS)
-    shape = model.operation_model(row.name).input_shape
-    assert row.parameters <= set(shape.members if shape else ()), "it names a parameter that the API does not have"
-    assert set(shape.required_members if shape else ()) <= row.parameters
-
-
-@pytest.mark.parametrize("row", STEPS, ids=names(STEPS))
-def test_a_step_tells_how_it_is_undone_or_why_not(row):
-    assert isinstance(row.undo, Lost) or set(row.undo) <= set(OPERATIONS)
-
-
-@pytest.mark.parametrize("row", STEPS, ids=names(STEPS))
-def test_a_step_names_the_permissions_that_it_needs(row, model):
-    actions = {action.removeprefix("iam:") for action in permissions(row)}
-    assert actions <= {*model.operation_names, "PassRole"}
-    assert {action for action in actions if not action.startswith(READ_ONLY)} == {
-        action for action in CHANGES.get(row.name, (row.name,)) if not action.startswith(READ_ONLY)
-    }
+    assert row.refused
 
 
 def test_what_widens_is_guarded():
     unguarded = {row.name for row in STEPS if row.effect not in (RESTRICT, NEUTRAL) and not row.guards}
     # keep_deny looks at the live policy; a certificate restricts nobody.
     assert unguarded == {"DeletePolicy", "DeleteServerCertificate"}
-
-
-def test_the_neighbouring_tables_know_every_observer_and_module(generator):
-    assert set(generator.ALREADY_TRUE) == set(OBSERVERS) == set(OBSERVED)
-    assert set(MODULES) == {row.module for row in STEPS}
 
 
 def test_our_own_modules_get_the_account_through_the_action_group():

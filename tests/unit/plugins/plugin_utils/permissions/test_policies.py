@@ -60,7 +60,7 @@ def test_a_role_can_never_change_itself(operations, file, itself):
 
 def test_what_is_never_run_is_never_allowed():
     granted = writes_in(made(operations="all", undo=True))
-    assert granted & {f"iam:{name}" for name in REFUSED} == set()
+    assert granted & {f"iam:{row.name}" for row in REFUSED} == set()
     assert granted == {f"iam:{row.name}" for row in STEPS} | {"iam:PassRole"}
 
 

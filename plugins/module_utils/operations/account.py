@@ -1,15 +1,32 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observers of settings of the account itself."""
+"""Settings of the account itself: password policy, alias, tokens of STS, outbound federation."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    ACCOUNT,
+    NEUTRAL,
+    RESTRICT,
+    WIDEN,
+    Operation,
+    State,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    former_field,
+    no_parameters,
+    undone_by,
+)
 
 # What AWS enforces while an account has no password policy of its own.
 NO_PASSWORD_POLICY = {"MinimumPasswordLength": 8}
+
+
 PASSWORD_DEFAULTS = {
     "MinimumPasswordLength": 6,
     "RequireSymbols": False,
@@ -25,10 +42,19 @@ PASSWORD_DEFAULTS = {
 
 # AWS's own policy also requires three of four kinds of characters. So many of a single kind are worth more than its 8.
 KINDS = ("RequireSymbols", "RequireNumbers", "RequireUppercaseCharacters", "RequireLowercaseCharacters")
+
+
 KINDS_BY_DEFAULT = 3
+
+
 LONG_ENOUGH = 12
+
+
 # With fewer, passwords expire before users who sign in once a month see a warning.
 LEAST_PASSWORD_DAYS = 30
+
+
+# --- the password policy ---
 
 
 def update_password_policy(script, step):
@@ -67,7 +93,7 @@ def _full_command(parameters, in_force, has_policy):
 
 
 def _as_option(field, value):
-    """C(MaxPasswordAge), 90 -> C(--max-password-age 90); nothing for what IAM sets by itself."""
+    """`MaxPasswordAge`, 90 -> `--max-password-age 90`; nothing for what IAM sets by itself."""
     option = f"--{cli_name(field)}"
     if isinstance(value, bool):
         return option if value else ""
@@ -134,6 +160,20 @@ def delete_password_policy(script, step):
     return compared(live or {}, {}, ("password_policy",))
 
 
+def former_passwords(undo, parameters, before, after):
+    """A field that is off, or 0, is left out: the call sets what it does not name to its default."""
+    if not before:
+        return [(undo[1], {})]
+    return [(undo[0], {name: before[name] for name in PASSWORD_DEFAULTS if before.get(name)})]
+
+
+def _password_policy(fact, _parameters):
+    return fact("password_policy")
+
+
+# --- all others ---
+
+
 def create_alias(script, step):
     """An account has one alias: a new one takes the place of the old one."""
     return _alias(script, [step["parameters"]["AccountAlias"]])
@@ -148,6 +188,11 @@ def _alias(script, wanted):
     live = script.fact("aliases")
     script.will_be(wanted, "aliases")
     return compared({"aliases": live}, {"aliases": wanted}, ("aliases",))
+
+
+def former_alias(undo, parameters, before, after):
+    former = [(undo[0], {"AccountAlias": alias}) for alias in before["aliases"]]
+    return former or [(undo[1], parameters)]
 
 
 def set_token_version(script, step):
@@ -176,3 +221,115 @@ def _reaches_all(script, step, effect):
     if script.protects:
         script.guard("account_lockout", step, f"it reaches protected principals too: {effect}")
     script.note(f"Changes the whole account: {effect}.")
+
+
+PASSWORD_POLICY = State(name="password_policy", read=_password_policy, differs="it differs")
+PASSWORDS = "amazon.aws.iam_password_policy"
+SETTINGS = "leastpriv.iam.account_setting"
+FEDERATION: dict[str, Any] = {
+    "module": SETTINGS,
+    "observe": set_outbound_federation,
+    "already_true": "it is so already",
+    "reads": ("GetOutboundWebIdentityFederationInfo",),
+    "reach": ACCOUNT,
+}
+
+
+ROWS = (
+    Operation(
+        name="CreateAccountAlias",
+        module=SETTINGS,
+        args={"alias": "$AccountAlias", "state": "present"},
+        observe=create_alias,
+        already_true="the account has this alias",
+        effect=NEUTRAL,
+        undo=undone_by("CreateAccountAlias", "DeleteAccountAlias", calls=former_alias),
+        guards=("account_settings",),
+        target="AccountAlias",
+        reads=("ListAccountAliases",),
+    ),
+    Operation(
+        name="DeleteAccountAlias",
+        module=SETTINGS,
+        args={"alias": "$AccountAlias", "state": "absent"},
+        observe=delete_alias,
+        already_true="the account has another alias or none",
+        effect=NEUTRAL,
+        undo=undone_by("CreateAccountAlias"),
+        guards=("account_settings",),
+        target="AccountAlias",
+        reads=("ListAccountAliases",),
+    ),
+    Operation(
+        name="DeleteAccountPasswordPolicy",
+        module=PASSWORDS,
+        args={"state": "absent"},
+        observe=delete_password_policy,
+        already_true="the account has no password policy of its own",
+        effect=WIDEN,
+        undo=undone_by("UpdateAccountPasswordPolicy", calls=former_passwords),
+        guards=("password_policy",),
+        reads=("GetAccountPasswordPolicy",),
+        read_again=(PASSWORD_POLICY,),
+        reach=ACCOUNT,
+    ),
+    Operation(
+        name="DisableOutboundWebIdentityFederation",
+        args={"outbound_web_identity_federation": False},
+        effect=RESTRICT,
+        undo=undone_by("EnableOutboundWebIdentityFederation", calls=no_parameters),
+        **FEDERATION,
+    ),
+    Operation(
+        name="EnableOutboundWebIdentityFederation",
+        args={"outbound_web_identity_federation": True},
+        effect=WIDEN,
+        undo=undone_by("DisableOutboundWebIdentityFederation", calls=no_parameters),
+        guards=("account_settings",),
+        **FEDERATION,
+    ),
+    Operation(
+        name="SetSecurityTokenServicePreferences",
+        module=SETTINGS,
+        args={"sts_token_version": "$GlobalEndpointTokenVersion"},
+        observe=set_token_version,
+        already_true="this is the version",
+        effect=RESTRICT,
+        undo=undone_by(
+            "SetSecurityTokenServicePreferences", calls=former_field("GlobalEndpointTokenVersion", "sts_token_version")
+        ),
+        guards=("account_settings",),
+        reads=("GetAccountSummary",),
+        reach=ACCOUNT,
+    ),
+    Operation(
+        name="UpdateAccountPasswordPolicy",
+        module=PASSWORDS,
+        args={
+            "min_pw_length": "$MinimumPasswordLength",
+            "require_symbols": "$RequireSymbols",
+            "require_numbers": "$RequireNumbers",
+            "require_uppercase": "$RequireUppercaseCharacters",
+            "require_lowercase": "$RequireLowercaseCharacters",
+            "allow_pw_change": "$AllowUsersToChangePassword",
+            "pw_max_age": "$MaxPasswordAge",
+            "pw_reuse_prevent": "$PasswordReusePrevention",
+            "pw_expire": "$HardExpiry",
+            "state": "present",
+        },
+        observe=update_password_policy,
+        already_true="every field is so, those that are not named by their default",
+        effect=RESTRICT,
+        undo=undone_by("UpdateAccountPasswordPolicy", "DeleteAccountPasswordPolicy", calls=former_passwords),
+        reads=("GetAccountPasswordPolicy",),
+        read_again=(PASSWORD_POLICY,),
+        reach=ACCOUNT,
+        # An age and a history have no default: 0 would be refused.
+        defaults={
+            field: value
+            for field, value in PASSWORD_DEFAULTS.items()
+            if field not in ("MaxPasswordAge", "PasswordReusePrevention")
+        },
+        phrase="update the account's password policy",
+    ),
+)

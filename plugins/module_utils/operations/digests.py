@@ -1,0 +1,78 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Digests of what a step removes by reference, and from whom: an undo compares them, see observation/taken.py.
+
+A detached policy or a former boundary is restored by its name, and its content may have changed in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    PolicyDocumentError,
+    canonical,
+    denies,
+    is_deny_only,
+)
+
+# (what, in words; its `sha256`, None if it cannot be read; whether it `grants` and `restricts`)
+Digest = tuple[str, dict[str, Any]]
+
+
+def document_digest(name, document):
+    """A policy document; one that cannot be read might do anything, and fails no run that does not look into it."""
+    unread = {"sha256": None, "grants": True, "restricts": True}
+    if document is None:
+        return name, unread
+    try:
+        parts = {"grants": not is_deny_only(document), "restricts": bool(denies(document))}
+        return name, {"sha256": sha256(canonical(document)), **parts}
+    except PolicyDocumentError:
+        return name, unread
+
+
+def stored(script, *key):
+    """A document of the account; None for one that is not there or cannot be read."""
+    try:
+        return script.fact(*key)
+    except PolicyDocumentError:
+        return None
+
+
+def name_digest(name, grants):
+    """What its name says all about: that it is there grants something, or restricts."""
+    return name, {"sha256": sha256(name), "grants": grants, "restricts": not grants}
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def policy_digest(script, arn):
+    return document_digest(f"policy {arn}", stored(script, "policy_document", arn))
+
+
+def policy_digests(script, kind, name):
+    """The policies of a principal, which its new members get."""
+    attached = [policy_digest(script, arn) for arn in script.fact("attached", kind, name) or []]
+    return attached + [
+        document_digest(f"inline policy {policy} of {kind} {name}", stored(script, "inline", kind, name, policy))
+        for policy in script.fact("inline_names", kind, name) or []
+    ]
+
+
+def boundary_digests(script, kind, name):
+    boundary = (script.fact(kind, name) or {}).get("boundary")
+    return [name_digest(f"permissions boundary {boundary} of {kind} {name}", grants=False)] if boundary else []
+
+
+def reached(script, kind, name):
+    """The principals that get the restored access, and its boundary."""
+    if kind == "group":
+        return [name_digest(f"member {user} of group {name}", grants=True) for user in script.members_of(name)]
+    found = script.fact(kind, name)
+    trust = [document_digest(f"trust policy of role {name}", found["trust"])] if kind == "role" and found else []
+    return trust + boundary_digests(script, kind, name)

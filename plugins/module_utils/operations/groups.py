@@ -1,0 +1,164 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Groups and their members."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared, existing
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import boundary_digests, policy_digests
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
+    create_principal,
+    delete_principal,
+    former_name,
+    module_row,
+    rename,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    DESTRUCTIVE,
+    MEMBER,
+    NEUTRAL,
+    RESTRICT,
+    WIDEN,
+    Operation,
+    State,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical
+
+
+def create_group(script, step):
+    return create_principal(script, step, "group", {})
+
+
+def former_group(undo, parameters, before, after):
+    return [(undo[0], {**parameters, "Path": before["path"]})]
+
+
+# --- members ---
+
+
+def add_member(script, step):
+    group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
+    existing(script, step, "group", group)
+    existing(script, step, "user", user)
+    return _membership(script, user, group, {*script.fact("groups_of", user), group})
+
+
+def _membership(script, user, group, wanted):
+    groups = script.fact("groups_of", user) or []
+    if wanted != set(groups):
+        script.will_be(sorted(wanted), "groups_of", user)
+    return compared({"groups": sorted(groups)}, {"groups": sorted(wanted)}, ("member", group, user))
+
+
+def remove_member(script, step):
+    group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
+    groups = script.fact("groups_of", user) or []
+    if group in groups:
+        for act, document in _group_documents(script, group):
+            script.guard_denies(step, document, f"it takes {user} out of {group} with {act}")
+    return _membership(script, user, group, set(groups) - {group})
+
+
+def _group_documents(script, group):
+    for arn in script.fact("attached", "group", group) or []:
+        yield arn, script.fact("policy_document", arn)
+    for policy in script.fact("inline_names", "group", group) or []:
+        yield f"its inline policy {policy}", script.fact("inline", "group", group, policy)
+
+
+def _group_policies(fact, parameters):
+    """What a member of a group gets."""
+    name = parameters["GroupName"]
+    documents = {("policy_document", arn) for arn in fact("attached", "group", name) or []}
+    documents |= {("inline", "group", name, policy) for policy in fact("inline_names", "group", name) or []}
+    return [[*key, canonical(fact(*key) or {})] for key in sorted(documents)]
+
+
+def group_left(script, parameters, before):
+    policies = policy_digests(script, "group", parameters["GroupName"])
+    return policies + boundary_digests(script, "user", parameters["UserName"])
+
+
+GROUP_POLICIES = State(name="group_policies", read=_group_policies, differs="the policies of its group differ")
+MEMBER_READS = ("GetUser", "ListGroupsForUser", "ListGroupPolicies", "GetGroupPolicy", *DOCUMENT_READS)
+
+
+ROWS = (
+    module_row(
+        "Group",
+        name="AddUserToGroup",
+        args={"users": ["$UserName"]},
+        observe=add_member,
+        already_true="the user is in the group",
+        effect=WIDEN,
+        undo=undone_by("RemoveUserFromGroup"),
+        guards=("no_membership",),
+        target="UserName",
+        reads=MEMBER_READS,
+        read_again=(GROUP_POLICIES,),
+        reach=MEMBER,
+        phrase="add user {UserName} to group {GroupName}",
+    ),
+    module_row(
+        "Group",
+        name="CreateGroup",
+        args={"path": "$Path"},
+        observe=create_group,
+        already_true="it exists with the same path",
+        effect=WIDEN,
+        undo=undone_by("DeleteGroup", calls=name_only),
+        guards=("no_creation",),
+        defaults={"Path": "/"},
+    ),
+    Operation(
+        name="DeleteGroup",
+        module="leastpriv.iam.entity",
+        args={"kind": "group", "name": "$GroupName", "state": "absent"},
+        observe=delete_principal,
+        already_true="there is no such principal",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreateGroup", calls=former_group),
+        guards=("no_deletion",),
+        target="GroupName",
+        resource="group{path}*",
+        reads=("GetGroup", "ListAttachedGroupPolicies", "ListGroupPolicies"),
+    ),
+    Operation(
+        name="RemoveUserFromGroup",
+        module="leastpriv.iam.group_membership",
+        args={"group": "$GroupName", "user": "$UserName", "state": "absent"},
+        observe=remove_member,
+        already_true="the user is not in the group",
+        effect=RESTRICT,
+        undo=undone_by("AddUserToGroup"),
+        target="UserName",
+        resource="group{path}*",
+        reads=("GetGroup", "ListAttachedGroupPolicies", *MEMBER_READS),
+        takes=group_left,
+        reach=MEMBER,
+        phrase="remove user {UserName} from group {GroupName}",
+    ),
+    Operation(
+        name="UpdateGroup",
+        module="leastpriv.iam.entity",
+        args={
+            "kind": "group",
+            "name": "$GroupName",
+            "new_name": "$NewGroupName",
+            "new_path": "$NewPath",
+            "state": "present",
+        },
+        observe=rename,
+        already_true="it has this name and path",
+        effect=NEUTRAL,
+        undo=undone_by("UpdateGroup", calls=former_name),
+        guards=("no_renaming",),
+        target="GroupName",
+        resource="group{path}*",
+        reads=("GetGroup",),
+        undeclared="its path differs",
+    ),
+)

@@ -1,0 +1,276 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Identity providers: OpenID Connect and SAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    aws_error,
+    changed_fact,
+    compared,
+    existing,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import name_digest
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    DESTRUCTIVE,
+    RESTRICT,
+    WIDEN,
+    Operation,
+    State,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    former_field,
+    given,
+    tag_list,
+    undone_by,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
+
+OIDC, SAML = "openid_connect_provider", "saml_provider"
+
+
+def create_openid_connect_provider(script, step):
+    parameters = step["parameters"]
+    url = parameters["Url"].partition("://")[2]
+    wanted = {"url": url, "client_ids": sorted(parameters.get("ClientIDList", [])), "tags": tags_of(parameters)}
+    # Without thumbprints IAM fetches the provider's own.
+    if "ThumbprintList" in parameters:
+        wanted["thumbprints"] = sorted(parameters["ThumbprintList"])
+    return _create(script, step, (OIDC, script.arn(f"oidc-provider/{url}")), wanted)
+
+
+def create_saml_provider(script, step):
+    parameters = step["parameters"]
+    wanted = {"metadata": parameters["SAMLMetadataDocument"], "tags": tags_of(parameters)}
+    return _create(script, step, (SAML, script.arn(f"saml-provider/{parameters['Name']}")), wanted)
+
+
+def _create(script, step, key, wanted):
+    found = script.fact(*key)
+    after = {"arn": key[1], **wanted}
+    if found is None:
+        script.will_be({"thumbprints": [], **wanted}, *key)
+        return compared({}, after, key)
+    if {field: found[field] for field in wanted} != wanted:
+        raise aws_error(step, "EntityAlreadyExists", f"{key[1]} already exists, and differs.")
+    return compared(after, after, key)
+
+
+def delete_provider(script, step):
+    key = _provider(step)
+    found = script.fact(*key)
+    if found is None:
+        return compared({}, {}, key)
+    script.will_be(None, *key)
+    return compared(found, {}, key)
+
+
+def _provider(step):
+    parameters = step["parameters"]
+    if "SAMLProviderArn" in parameters:
+        return SAML, parameters["SAMLProviderArn"]
+    return OIDC, parameters["OpenIDConnectProviderArn"]
+
+
+def add_client_id(script, step):
+    key = _provider(step)
+    found = existing(script, step, *key)
+    client_ids = sorted({*found["client_ids"], step["parameters"]["ClientID"]})
+    return changed_fact(script, found, {"client_ids": client_ids}, *key)
+
+
+def remove_client_id(script, step):
+    key = _provider(step)
+    found = script.fact(*key)
+    if found is None:
+        return compared({}, {}, key)
+    client_ids = [one for one in found["client_ids"] if one != step["parameters"]["ClientID"]]
+    if found["client_ids"] and not client_ids:
+        # Without an audience no token is accepted: the same as deleting the provider.
+        script.guard("no_deletion", step, f"it removes the last client id of {key[1]}, which ends every sign-in by it")
+    return changed_fact(script, found, {"client_ids": client_ids}, *key)
+
+
+def update_thumbprints(script, step):
+    key = _provider(step)
+    found = existing(script, step, *key)
+    return changed_fact(script, found, {"thumbprints": sorted(step["parameters"]["ThumbprintList"])}, *key)
+
+
+def update_saml_metadata(script, step):
+    key = _provider(step)
+    found = existing(script, step, *key)
+    return changed_fact(script, found, {"metadata": step["parameters"]["SAMLMetadataDocument"]}, *key)
+
+
+# --- undo ---
+
+
+def remove_provider(undo, parameters, before, after):
+    name = "SAMLProviderArn" if undo[0] == "DeleteSAMLProvider" else "OpenIDConnectProviderArn"
+    return [(undo[0], {name: after["arn"]})]
+
+
+def former_provider(undo, parameters, before, after):
+    tags = given(Tags=tag_list(before["tags"]))
+    if "SAMLProviderArn" in parameters:
+        name = resource_of(parameters["SAMLProviderArn"])[2]
+        return [(undo[0], {"Name": name, "SAMLMetadataDocument": before["metadata"], **tags})]
+    lists = given(ClientIDList=before["client_ids"], ThumbprintList=before["thumbprints"])
+    return [(undo[0], {"Url": f"https://{before['url']}", **lists, **tags})]
+
+
+def provider_field(field, noun):
+    """What signs for a client id, and whom a thumbprint vouches for."""
+
+    def find(script, parameters, before):
+        arn = parameters["OpenIDConnectProviderArn"]
+        found = script.fact("openid_connect_provider", arn) or {}
+        return [name_digest(f"{noun} {one} of {arn}", grants=True) for one in found.get(field, [])]
+
+    return find
+
+
+def _field(family, parameter, field):
+    """One field of what a parameter names."""
+
+    def read(fact, parameters):
+        found = fact(family, parameters[parameter])
+        return found and found[field]
+
+    return read
+
+
+SAML_METADATA = State(
+    name="saml_metadata", read=_field(SAML, "SAMLProviderArn", "metadata"), differs="its metadata differs"
+)
+THUMBPRINTS = State(
+    name="thumbprints", read=_field(OIDC, "OpenIDConnectProviderArn", "thumbprints"), differs="its thumbprints differ"
+)
+MODULE = "leastpriv.iam.identity_provider"
+OF_OIDC: dict[str, Any] = {"kind": OIDC, "arn": "$OpenIDConnectProviderArn"}
+OF_SAML: dict[str, Any] = {"kind": SAML, "arn": "$SAMLProviderArn"}
+
+
+ROWS = (
+    Operation(
+        name="AddClientIDToOpenIDConnectProvider",
+        module=MODULE,
+        args={**OF_OIDC, "client_id": "$ClientID", "state": "present"},
+        observe=add_client_id,
+        already_true="the provider has the client id",
+        effect=WIDEN,
+        undo=undone_by("RemoveClientIDFromOpenIDConnectProvider"),
+        guards=("no_trust",),
+        target="OpenIDConnectProviderArn",
+        resource="oidc-provider/*",
+        reads=("GetOpenIDConnectProvider",),
+    ),
+    Operation(
+        name="CreateOpenIDConnectProvider",
+        module=MODULE,
+        args={
+            "kind": OIDC,
+            "url": "$Url",
+            "client_ids": "$ClientIDList",
+            "thumbprints": "$ThumbprintList",
+            "tags": "$Tags",
+            "state": "present",
+        },
+        observe=create_openid_connect_provider,
+        already_true="it exists with the same client ids, tags and, if given, thumbprints",
+        effect=WIDEN,
+        undo=undone_by("DeleteOpenIDConnectProvider", calls=remove_provider),
+        guards=("no_trust",),
+        target="Url",
+        resource="oidc-provider/*",
+        reads=("GetOpenIDConnectProvider",),
+        defaults={"ClientIDList": [], "Tags": [], "ThumbprintList": []},
+    ),
+    Operation(
+        name="CreateSAMLProvider",
+        module=MODULE,
+        args={"kind": SAML, "name": "$Name", "metadata": "$SAMLMetadataDocument", "tags": "$Tags", "state": "present"},
+        observe=create_saml_provider,
+        already_true="it exists with the same metadata and tags",
+        effect=WIDEN,
+        undo=undone_by("DeleteSAMLProvider", calls=remove_provider),
+        guards=("no_trust",),
+        target="Name",
+        resource="saml-provider/*",
+        reads=("GetSAMLProvider",),
+        defaults={"Tags": []},
+    ),
+    Operation(
+        name="DeleteOpenIDConnectProvider",
+        module=MODULE,
+        args={**OF_OIDC, "state": "absent"},
+        observe=delete_provider,
+        already_true="there is no such provider",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreateOpenIDConnectProvider", calls=former_provider),
+        guards=("no_deletion",),
+        target="OpenIDConnectProviderArn",
+        resource="oidc-provider/*",
+        reads=("GetOpenIDConnectProvider",),
+    ),
+    Operation(
+        name="DeleteSAMLProvider",
+        module=MODULE,
+        args={**OF_SAML, "state": "absent"},
+        observe=delete_provider,
+        already_true="there is no such provider",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreateSAMLProvider", calls=former_provider),
+        guards=("no_deletion",),
+        target="SAMLProviderArn",
+        resource="saml-provider/*",
+        reads=("GetSAMLProvider",),
+    ),
+    Operation(
+        name="RemoveClientIDFromOpenIDConnectProvider",
+        module=MODULE,
+        args={**OF_OIDC, "client_id": "$ClientID", "state": "absent"},
+        observe=remove_client_id,
+        already_true="the provider has no such client id",
+        effect=RESTRICT,
+        undo=undone_by("AddClientIDToOpenIDConnectProvider"),
+        target="OpenIDConnectProviderArn",
+        resource="oidc-provider/*",
+        reads=("GetOpenIDConnectProvider",),
+        takes=provider_field("thumbprints", "thumbprint"),
+    ),
+    Operation(
+        name="UpdateOpenIDConnectProviderThumbprint",
+        module=MODULE,
+        args={**OF_OIDC, "thumbprints": "$ThumbprintList", "state": "present"},
+        observe=update_thumbprints,
+        already_true="these are the thumbprints",
+        effect=WIDEN,
+        undo=undone_by("UpdateOpenIDConnectProviderThumbprint", calls=former_field("ThumbprintList", "thumbprints")),
+        guards=("no_trust",),
+        target="OpenIDConnectProviderArn",
+        resource="oidc-provider/*",
+        reads=("GetOpenIDConnectProvider",),
+        read_again=(THUMBPRINTS,),
+        takes=provider_field("client_ids", "client id"),
+    ),
+    Operation(
+        name="UpdateSAMLProvider",
+        module=MODULE,
+        args={**OF_SAML, "metadata": "$SAMLMetadataDocument", "state": "present"},
+        observe=update_saml_metadata,
+        already_true="this is the metadata",
+        effect=WIDEN,
+        undo=undone_by("UpdateSAMLProvider", calls=former_field("SAMLMetadataDocument", "metadata")),
+        guards=("no_trust",),
+        target="SAMLProviderArn",
+        resource="saml-provider/*",
+        reads=("GetSAMLProvider",),
+        read_again=(SAML_METADATA,),
+    ),
+)

@@ -1,0 +1,155 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inline policies of users, groups and roles."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    aws_error,
+    existing_principal,
+    principal,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Operation, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import undone_by, without
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    Unreadable,
+    canonical,
+    meaning,
+    pretty,
+    read_document,
+    size,
+)
+
+INLINE_SIZE_QUOTA = {"user": 2048, "role": 10240, "group": 5120}
+
+
+def put_inline_policy(script, step):
+    kind, name, _found = existing_principal(script, step)
+    policy = step["parameters"]["PolicyName"]
+    wanted = read_document(step["parameters"]["PolicyDocument"])
+    live = script.fact("inline", kind, name, policy)
+    before = {"document": pretty(live)} if live else {}
+    after = {"document": pretty(wanted)}
+    writes = ("inline", kind, name, policy)
+    if live and meaning(live) == meaning(wanted):
+        return Observation("unchanged", before, before, writes)
+    for replaced in _inline_named_so(script, kind, name, policy):
+        document = script.fact("inline", kind, name, replaced)
+        script.guard_denies(step, document, f"it replaces the inline policy {replaced}", wanted)
+    _inline_quota(script, step, kind, name)
+    script.will_be(wanted, "inline", kind, name, policy)
+    script.will_be(sorted({*script.fact("inline_names", kind, name), policy}), "inline_names", kind, name)
+    return Observation("needed", before, after, writes)
+
+
+def _inline_named_so(script, kind, name, policy):
+    """The principal's inline policies of a name, letter case aside: IAM's names are not told apart by it."""
+    return [one for one in script.fact("inline_names", kind, name) if one.lower() == policy.lower()]
+
+
+def _inline_quota(script, step, kind, name):
+    others = set(script.fact("inline_names", kind, name)) - {step["parameters"]["PolicyName"]}
+    documents = [_text(script.fact("inline", kind, name, other)) for other in sorted(others)]
+    quota = INLINE_SIZE_QUOTA[kind]
+    if size(step["parameters"]["PolicyDocument"]) + sum(size(document) for document in documents) > quota:
+        message = f"Maximum policy size of {quota} bytes exceeded for {kind} {name}"
+        raise aws_error(step, "LimitExceeded", message)
+
+
+def _text(document):
+    return document.text if isinstance(document, Unreadable) else pretty(document)
+
+
+def delete_inline_policy(script, step):
+    kind, name = principal(step)
+    policy = step["parameters"]["PolicyName"]
+    live = script.fact("inline", kind, name, policy)
+    writes = ("inline", kind, name, policy)
+    if live is None:
+        return Observation("unchanged", {}, {}, writes)
+    script.guard_denies(step, live, f"it deletes the inline policy {policy}")
+    script.will_be(None, "inline", kind, name, policy)
+    script.will_be(
+        [one for one in script.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name
+    )
+    return Observation("needed", {"document": pretty(live)}, {}, writes)
+
+
+def former_inline(undo, parameters, before, after):
+    if "document" not in before:
+        return [(undo[1], without(parameters, "PolicyDocument"))]
+    return [(undo[0], {**parameters, "PolicyDocument": before["document"]})]
+
+
+def _inline(fact, parameters):
+    """The inline policies of the name; IAM does not tell names apart by letter case."""
+    kind, name = principal({"parameters": parameters})
+    wanted = parameters["PolicyName"].lower()
+    same = [policy for policy in fact("inline_names", kind, name) or [] if policy.lower() == wanted]
+    return {policy: canonical(fact("inline", kind, name, policy) or {}) for policy in same}
+
+
+def whose_inline(script, parameters, before):
+    return reached(script, *principal({"parameters": parameters})) if "document" in before else None
+
+
+INLINE = State(name="inline", read=_inline, differs="its inline policy differs")
+NOUNS = ("Group", "Role", "User")
+
+
+ROWS = (
+    # PutGroupPolicy, PutRolePolicy, PutUserPolicy
+    *(
+        Operation(
+            name=f"Put{noun}Policy",
+            module="amazon.aws.iam_policy",
+            args={
+                "iam_type": noun.lower(),
+                "iam_name": f"${noun}Name",
+                "policy_name": "$PolicyName",
+                "policy_json": "$PolicyDocument",
+                "state": "present",
+                "skip_duplicates": False,
+            },
+            observe=put_inline_policy,
+            already_true="an inline policy of this name holds an equal document",
+            effect=RESTRICT,
+            undo=undone_by(f"Put{noun}Policy", f"Delete{noun}Policy", calls=former_inline),
+            guards=("deny_only",),
+            target=f"{noun}Name",
+            resource=f"{noun.lower()}{{path}}*",
+            reads=(f"Get{noun}", f"Get{noun}Policy", f"List{noun}Policies"),
+            read_again=(INLINE,),
+            takes=whose_inline,
+            phrase=f"put inline policy {{PolicyName}} on {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+    # DeleteGroupPolicy, DeleteRolePolicy, DeleteUserPolicy
+    *(
+        Operation(
+            name=f"Delete{noun}Policy",
+            module="amazon.aws.iam_policy",
+            args={
+                "iam_type": noun.lower(),
+                "iam_name": f"${noun}Name",
+                "policy_name": "$PolicyName",
+                "state": "absent",
+            },
+            observe=delete_inline_policy,
+            already_true="there is no such inline policy",
+            effect=RESTRICT,
+            undo=undone_by(f"Put{noun}Policy", calls=former_inline),
+            target=f"{noun}Name",
+            resource=f"{noun.lower()}{{path}}*",
+            reads=(f"Get{noun}", f"Get{noun}Policy", f"List{noun}Policies"),
+            read_again=(INLINE,),
+            takes=whose_inline,
+            phrase=f"delete inline policy {{PolicyName}} of {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+)

@@ -1,0 +1,140 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instance profiles."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    already_exists,
+    aws_error,
+    changed_fact,
+    compared,
+    delete_conflict,
+    existing,
+    removed_fact,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digests, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import ROLE_POLICY_READS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    DESTRUCTIVE,
+    RESTRICT,
+    WIDEN,
+    Operation,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import given, name_only, tag_list, undone_by
+
+
+def create_profile(script, step):
+    parameters = step["parameters"]
+    name = parameters["InstanceProfileName"]
+    wanted = {"path": parameters.get("Path", "/"), "tags": tags_of(parameters)}
+    found = script.fact("instance_profile", name)
+    if found is not None:
+        if {field: found[field] for field in wanted} != wanted:
+            raise already_exists(step, "instance profile", name)
+        return Observation("unchanged", wanted, wanted, ("instance_profile", name))
+    script.will_be({**wanted, "role": None}, "instance_profile", name)
+    return Observation("needed", {}, wanted, ("instance_profile", name))
+
+
+def add_role_to_profile(script, step):
+    name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
+    found = existing(script, step, "instance_profile", name)
+    existing(script, step, "role", role)
+    if found["role"] not in (None, role):
+        raise aws_error(step, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+    return changed_fact(script, found, {"role": role}, "instance_profile", name)
+
+
+def remove_role_from_profile(script, step):
+    name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
+    found = script.fact("instance_profile", name)
+    if found is None:
+        return compared({"role": None}, {"role": None}, ("instance_profile", name))
+    kept = None if found["role"] == role else found["role"]
+    return changed_fact(script, found, {"role": kept}, "instance_profile", name)
+
+
+def delete_profile(script, step):
+    name = step["parameters"]["InstanceProfileName"]
+    found = script.fact("instance_profile", name)
+    if found is not None and found["role"] is not None:
+        raise delete_conflict(step, "Cannot delete entity, must remove roles from instance profile first.")
+    return removed_fact(script, "instance_profile", name)
+
+
+def former_profile(undo, parameters, before, after):
+    return [(undo[0], {**parameters, "Path": before["path"], **given(Tags=tag_list(before["tags"]))})]
+
+
+def role_of_profile(script, parameters, before):
+    role = parameters["RoleName"]
+    return [*policy_digests(script, "role", role), *reached(script, "role", role)]
+
+
+MODULE = "amazon.aws.iam_instance_profile"
+FIXED = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
+RESOURCE = "instance-profile/*"
+
+
+ROWS = (
+    Operation(
+        name="AddRoleToInstanceProfile",
+        module=MODULE,
+        args={**FIXED, "role": "$RoleName"},
+        observe=add_role_to_profile,
+        already_true="the profile has the role",
+        effect=WIDEN,
+        undo=undone_by("RemoveRoleFromInstanceProfile"),
+        guards=("no_creation",),
+        target="RoleName",
+        resource=RESOURCE,
+        reads=("GetInstanceProfile", "GetRole"),
+        # IAM asks for it where a role is handed on.
+        also=("PassRole",),
+    ),
+    Operation(
+        name="CreateInstanceProfile",
+        module=MODULE,
+        args={**FIXED, "path": "$Path", "tags": "$Tags"},
+        observe=create_profile,
+        already_true="it exists with the same path and tags",
+        effect=WIDEN,
+        undo=undone_by("DeleteInstanceProfile", calls=name_only),
+        guards=("no_creation",),
+        target="InstanceProfileName",
+        resource=RESOURCE,
+        reads=("GetInstanceProfile",),
+        defaults={"Path": "/", "Tags": []},
+    ),
+    Operation(
+        name="DeleteInstanceProfile",
+        module="leastpriv.iam.entity",
+        args={"kind": "instance_profile", "name": "$InstanceProfileName", "state": "absent"},
+        observe=delete_profile,
+        already_true="there is no such profile",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreateInstanceProfile", calls=former_profile),
+        guards=("no_deletion",),
+        target="InstanceProfileName",
+        resource=RESOURCE,
+        reads=("GetInstanceProfile",),
+    ),
+    Operation(
+        name="RemoveRoleFromInstanceProfile",
+        module=MODULE,
+        args={**FIXED, "role": ""},
+        observe=remove_role_from_profile,
+        already_true="the profile has another role or none",
+        effect=RESTRICT,
+        undo=undone_by("AddRoleToInstanceProfile"),
+        target="RoleName",
+        resource=RESOURCE,
+        reads=("GetInstanceProfile", "GetRole", *ROLE_POLICY_READS),
+        observed=("RoleName",),
+        takes=role_of_profile,
+    ),
+)

@@ -1,0 +1,310 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Managed policies, and whom they are attached to."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AttachmentQuota,
+    Conflict,
+    Observation,
+    aws_error,
+    compared,
+    delete_conflict,
+    existing_principal,
+    principal,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digest, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    DESTRUCTIVE,
+    NOBODY,
+    RESTRICT,
+    Operation,
+    State,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import given, tag_list, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    canonical,
+    is_deny_only,
+    meaning,
+    pretty,
+    read_document,
+    size,
+)
+
+# IAM's default quotas; GetAccountSummary tells the account's own where they matter.
+ATTACHED_QUOTA = 10
+
+
+POLICIES_QUOTA = 1500
+POLICY_SIZE_QUOTA = 6144
+
+
+def create_policy(script, step):
+    wanted = step["parameters"]
+    name, path = wanted["PolicyName"], wanted.get("Path", "/")
+    arn = script.policy_arn(path, name)
+    document = read_document(wanted["PolicyDocument"])
+    after = {"arn": arn, "document": pretty(document)}
+    known = _named_so(script, name)
+    if known:
+        _equal_policy(script, step, arn, known, document)
+        return Observation("unchanged", after, after, ("policy", arn))
+    _policy_quotas(script, step)
+    script.will_be({**script.fact("policy_names"), name.lower(): [arn]}, "policy_names")
+    script.will_be({"description": wanted.get("Description", ""), "tags": tags_of(wanted)}, "policy", arn)
+    script.will_be([], "policy_entities", arn)
+    will_have_versions(script, arn, {"v1": True}, v1=document)
+    return Observation("needed", {}, after, ("policy", arn))
+
+
+def _named_so(script, name):
+    """The ARNs of the policies of a name, but for those that the script has deleted."""
+    deleted = {arn for (arn,) in script.overlaid("policy") if script.fact("policy", arn) is None}
+    return [arn for arn in script.fact("policy_names").get(name.lower(), []) if arn not in deleted]
+
+
+def _policy_quotas(script, step):
+    document_size(step)
+    count = sum(script.is_local(arn) for arns in script.fact("policy_names").values() for arn in arns)
+    if count >= POLICIES_QUOTA:
+        quota = script.fact("summary").get("PoliciesQuota", POLICIES_QUOTA)
+        if count >= quota:
+            raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PoliciesPerAccount: {quota}")
+
+
+def document_size(step):
+    if size(step["parameters"]["PolicyDocument"]) > POLICY_SIZE_QUOTA:
+        raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PolicySize: {POLICY_SIZE_QUOTA}")
+
+
+def will_have_versions(script, arn, versions, **documents):
+    """Overlay a policy's versions (id -> is it the default) and the documents of new ones."""
+    script.will_be(versions, "policy_versions", arn)
+    for version, document in documents.items():
+        script.will_be(document, "version_document", arn, version)
+    default = next(version for version, is_default in versions.items() if is_default)
+    script.will_be(script.fact("version_document", arn, default), "policy_document", arn)
+
+
+def _equal_policy(script, step, arn, known, document):
+    name = step["parameters"]["PolicyName"]
+    if known != [arn]:
+        raise Conflict(
+            f"the name {name} is taken by {' and '.join(known)}; policy names are unique in an account whatever their "
+            f"path or letter case, and {step['module']} finds policies by name"
+        )
+    if meaning(script.fact("policy_document", arn) or {}) != meaning(document):
+        raise aws_error(
+            step,
+            "EntityAlreadyExists",
+            f"A policy called {name} already exists. Its document is another one, and it is never overwritten.",
+        )
+    _equal_description(script, step, arn)
+
+
+def _equal_description(script, step, arn):
+    wanted = step["parameters"]
+    for parameter, fact, value in (
+        ("Description", "description", wanted.get("Description")),
+        ("Tags", "tags", tags_of(wanted)),
+    ):
+        if wanted.get(parameter) and script.fact("policy", arn)[fact] != value:
+            message = f"A policy called {wanted['PolicyName']} already exists, with other {fact}."
+            raise aws_error(step, "EntityAlreadyExists", message)
+
+
+def delete_created_policy(undo, parameters, before, after):
+    return [(undo[0], {"PolicyArn": after["arn"]})]
+
+
+def delete_policy(script, step):
+    arn = step["parameters"]["PolicyArn"]
+    versions = script.fact("policy_versions", arn)
+    if versions is None:
+        return Observation("unchanged", {}, {}, ("policy", arn))
+    own_policy(script, step, arn)
+    document = script.fact("policy_document", arn)
+    script.guard_denies(step, document, f"it deletes {arn}")
+    if script.attached_to(arn):
+        raise delete_conflict(step, "Cannot delete a policy attached to entities.")
+    if len(versions) > 1:
+        raise delete_conflict(
+            step,
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+            "versions. The default version is deleted with the policy.",
+        )
+    described = {field: script.fact("policy", arn)[field] for field in ("description", "tags")}
+    for family in ("policy", "policy_document", "policy_versions"):
+        script.will_be(None, family, arn)
+    return Observation("needed", {"document": pretty(document), **described}, {}, ("policy", arn))
+
+
+def own_policy(script, step, arn):
+    if not script.is_local(arn):
+        raise aws_error(step, "AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
+
+
+def former_policy(undo, parameters, before, after):
+    _policy, path, name = resource_of(parameters["PolicyArn"])
+    described = given(Path=path, Description=before["description"], Tags=tag_list(before["tags"]))
+    return [(undo[0], {"PolicyName": name, "PolicyDocument": before["document"], **described})]
+
+
+# --- attachments ---
+
+
+def attach_policy(script, step):
+    kind, name, _found = existing_principal(script, step)
+    arn = step["parameters"]["PolicyArn"]
+    attached = script.fact("attached", kind, name)
+    before, after = _attachment(attached, sorted({*attached, arn}))
+    if arn not in attached:
+        _guard_attached(script, step, arn)
+        _attachment_quota(script, step, kind, name, attached)
+        script.will_be([*attached, arn], "attached", kind, name)
+    return compared(before, after, ("attached", kind, name, arn))
+
+
+def _attachment(attached, wanted):
+    return {"attached_policies": sorted(attached)}, {"attached_policies": sorted(wanted)}
+
+
+def _guard_attached(script, step, arn):
+    document = script.fact("policy_document", arn)
+    if document is None:
+        raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+    if not is_deny_only(document):
+        script.guard("attach_deny_only", step, f"it attaches {arn}, which allows something")
+
+
+def _attachment_quota(script, step, kind, name, attached):
+    """The policies that the script itself has attached are among both: a set counts them once."""
+    key, arn = (kind, name), step["parameters"]["PolicyArn"].lower()
+    taken = {*map(str.lower, attached), *script.pending.get(key, ())}
+    count = len(taken - {arn})
+    if count >= ATTACHED_QUOTA:
+        quota = script.fact("summary").get(f"AttachedPoliciesPer{kind.capitalize()}Quota", ATTACHED_QUOTA)
+        if count >= quota:
+            quoted = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}"
+            message = f"{quoted}. Detach one that {name} needs no more."
+            raise aws_error(step, "LimitExceeded", message, AttachmentQuota)
+    script.pending[key] = frozenset({*script.pending.get(key, ()), arn})
+
+
+def detach_policy(script, step):
+    kind, name = principal(step)
+    arn = step["parameters"]["PolicyArn"]
+    attached = script.fact("attached", kind, name) or []
+    if arn in attached:
+        script.guard_denies(step, script.fact("policy_document", arn), f"it detaches {arn}")
+        script.will_be([one for one in attached if one != arn], "attached", kind, name)
+    before, after = _attachment(attached, set(attached) - {arn})
+    return compared(before, after, ("attached", kind, name, arn))
+
+
+def detached(script, parameters, before):
+    return [policy_digest(script, parameters["PolicyArn"]), *reached(script, *principal({"parameters": parameters}))]
+
+
+def _policy_document(fact, parameters):
+    document = fact("policy_document", parameters["PolicyArn"])
+    return document and canonical(document)
+
+
+POLICY_DOCUMENT = State(name="policy_document", read=_policy_document, differs="the policy's default document differs")
+DOCUMENT_READS = ("GetPolicy", "GetPolicyVersion")
+VERSION_READS = ("ListPolicyVersions", *DOCUMENT_READS)
+# Each principal that has a policy is checked for protection, and the members of groups.
+REACHED_READS = (
+    "ListEntitiesForPolicy",
+    "GetUser",
+    "GetRole",
+    "GetGroup",
+    "ListAttachedGroupPolicies",
+    "ListAttachedRolePolicies",
+    "ListAttachedUserPolicies",
+)
+NOUNS = ("Group", "Role", "User")
+
+
+ROWS = (
+    Operation(
+        name="CreatePolicy",
+        module="amazon.aws.iam_managed_policy",
+        args={
+            "name": "$PolicyName",
+            "policy": "$PolicyDocument",
+            "path": "$Path",
+            "description": "$Description",
+            "tags": "$Tags",
+            "purge_tags": False,
+            "state": "present",
+        },
+        observe=create_policy,
+        already_true="it exists with an equal document and, if given, description and tags",
+        effect=RESTRICT,
+        undo=undone_by("DeletePolicy", calls=delete_created_policy),
+        guards=("deny_only",),
+        target="PolicyName",
+        resource="policy/{policy}",
+        reads=("ListPolicies", *DOCUMENT_READS, "GetAccountSummary"),
+        # A policy changes nobody's access until it is attached.
+        reach=NOBODY,
+        defaults={"Description": "", "Path": "/", "Tags": []},
+        phrase="create policy {PolicyName}",
+    ),
+    Operation(
+        name="DeletePolicy",
+        module="leastpriv.iam.entity",
+        args={"kind": "policy", "name": "$PolicyArn", "state": "absent"},
+        observe=delete_policy,
+        already_true="there is no such policy",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreatePolicy", calls=former_policy),
+        target="PolicyArn",
+        resource="policy/{policy}",
+        reads=(*VERSION_READS, *REACHED_READS),
+    ),
+    # AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy
+    *(
+        module_row(
+            noun,
+            name=f"Attach{noun}Policy",
+            args={"managed_policies": ["$PolicyArn"]},
+            observe=attach_policy,
+            already_true="the policy is attached",
+            effect=RESTRICT,
+            undo=undone_by(f"Detach{noun}Policy"),
+            reads=(*DOCUMENT_READS, "GetAccountSummary"),
+            statement="Attach",
+            read_again=(POLICY_DOCUMENT,),
+            phrase=f"attach {{policy}} to {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+    # DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy
+    *(
+        Operation(
+            name=f"Detach{noun}Policy",
+            module="leastpriv.iam.policy_attachment",
+            args={"kind": noun.lower(), "name": f"${noun}Name", "policy_arn": "$PolicyArn", "state": "absent"},
+            observe=detach_policy,
+            already_true="the policy is not attached",
+            effect=RESTRICT,
+            undo=undone_by(f"Attach{noun}Policy"),
+            target=f"{noun}Name",
+            resource=f"{noun.lower()}{{path}}*",
+            reads=(f"Get{noun}", f"ListAttached{noun}Policies", *DOCUMENT_READS),
+            statement="Detach",
+            read_again=(POLICY_DOCUMENT,),
+            takes=detached,
+            phrase=f"detach {{policy}} from {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+)

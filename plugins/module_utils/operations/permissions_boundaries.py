@@ -1,0 +1,120 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Permissions boundaries of users and roles."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    aws_error,
+    changed_fact,
+    compared,
+    existing_principal,
+    principal,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digest
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import (
+    DOCUMENT_READS,
+    POLICY_DOCUMENT,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, WIDEN, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import named, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import allows_everything, is_deny_only
+
+
+def put_boundary(script, step):
+    kind, name, found = existing_principal(script, step)
+    arn = step["parameters"]["PermissionsBoundary"]
+    if found["boundary"] not in (None, arn):
+        script.guard("keep_boundary", step, f"it replaces the permissions boundary {found['boundary']}")
+    if found["boundary"] != arn and script.fact("policy_document", arn) is None:
+        raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist.")
+    if found["boundary"] is None:
+        script.note(_note_boundary(f"{kind} {name}", arn, script.fact("policy_document", arn)))
+    return changed_fact(script, found, {"boundary": arn}, kind, name)
+
+
+def _note_boundary(whose, arn, document):
+    """What a boundary does to a principal that had none, an administrator for example."""
+    if is_deny_only(document):
+        return f"The boundary {arn} allows nothing: {whose} loses every permission, even as an administrator."
+    if allows_everything(document):
+        return f"The boundary {arn} allows everything: it does not restrict {whose}."
+    return f"The boundary {arn} limits {whose}, even as an administrator, to what it allows. It grants nothing."
+
+
+def delete_boundary(script, step):
+    kind, name = principal(step)
+    found = script.fact(kind, name)
+    if found is None:
+        return compared({"boundary": None}, {"boundary": None}, (kind, name))
+    return changed_fact(script, found, {"boundary": None}, kind, name)
+
+
+def former_boundary(undo, parameters, before, after):
+    if before["boundary"] is None:
+        return [(undo[1], named(parameters))]
+    return [(undo[0], {**parameters, "PermissionsBoundary": before["boundary"]})]
+
+
+def _boundary(fact, parameters):
+    found = fact(*principal({"parameters": parameters}))
+    return found and (found.get("boundary") or "")
+
+
+def _boundary_document(fact, parameters):
+    return POLICY_DOCUMENT.read(fact, {"PolicyArn": parameters["PermissionsBoundary"]})
+
+
+def boundary_taken(script, parameters, before):
+    return [policy_digest(script, before["boundary"])] if before["boundary"] else None
+
+
+BOUNDARY = State(name="boundary", read=_boundary, differs="its permissions boundary differs")
+BOUNDARY_DOCUMENT = State(
+    name="boundary_document", read=_boundary_document, differs="the document of its new permissions boundary differs"
+)
+NOUNS = ("Role", "User")
+
+
+ROWS = (
+    # DeleteRolePermissionsBoundary, DeleteUserPermissionsBoundary
+    *(
+        module_row(
+            noun,
+            name=f"Delete{noun}PermissionsBoundary",
+            args={"boundary": ""},
+            observe=delete_boundary,
+            already_true="there is no boundary",
+            effect=WIDEN,
+            undo=undone_by(f"Put{noun}PermissionsBoundary", calls=former_boundary),
+            guards=("keep_boundary",),
+            reads=DOCUMENT_READS,
+            read_again=(BOUNDARY,),
+            takes=boundary_taken,
+            undeclared="its permissions boundary differs",
+            phrase=f"remove the permissions boundary of {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+    # PutRolePermissionsBoundary, PutUserPermissionsBoundary
+    *(
+        module_row(
+            noun,
+            name=f"Put{noun}PermissionsBoundary",
+            args={"boundary": "$PermissionsBoundary"},
+            observe=put_boundary,
+            already_true="this is the boundary",
+            effect=RESTRICT,
+            undo=undone_by(f"Put{noun}PermissionsBoundary", f"Delete{noun}PermissionsBoundary", calls=former_boundary),
+            reads=DOCUMENT_READS,
+            statement="Bound",
+            read_again=(BOUNDARY, BOUNDARY_DOCUMENT),
+            takes=boundary_taken,
+            undeclared="its permissions boundary differs",
+            phrase=f"set the permissions boundary of {noun.lower()} {{{noun}Name}}",
+        )
+        for noun in NOUNS
+    ),
+)

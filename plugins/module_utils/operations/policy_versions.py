@@ -1,0 +1,229 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versions of managed policies. The default version is in force for all that have the policy."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    aws_error,
+    delete_conflict,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
+    document_digest,
+    reached,
+    sha256,
+    stored,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import (
+    POLICY_DOCUMENT,
+    REACHED_READS,
+    VERSION_READS,
+    document_size,
+    own_policy,
+    will_have_versions,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, RESTRICT, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    canonical,
+    canonical_text,
+    is_deny_only,
+    meaning,
+    pretty,
+    read_document,
+)
+
+VERSIONS_QUOTA = 5
+
+
+# No version of a policy has this id: nothing is left to delete.
+NO_VERSION = "v0"
+
+
+def create_policy_version(script, step):
+    """An equal version is what was wanted; the oldest is never deleted to make room."""
+    wanted = step["parameters"]
+    arn, default = wanted["PolicyArn"], bool(wanted.get("SetAsDefault"))
+    versions = _versions(script, step, arn)
+    document = read_document(wanted["PolicyDocument"])
+    after = {"document": pretty(document)}
+    writes = ("policy_versions", arn)
+    equal = [one for one in versions if meaning(script.fact("version_document", arn, one)) == meaning(document)]
+    if any(versions[one] or not default for one in equal):
+        return Observation("unchanged", after, after, writes)
+    _version_quotas(step, versions)
+    before = {"versions": sorted(versions)}
+    if default:
+        before.update(_default(script, arn, versions))
+        _guard_default(script, step, arn, document)
+        versions = dict.fromkeys(versions, False)
+    # IAM counts on from the newest version that ever was; the newest that is there is the best guess.
+    new = f"v{max(int(version[1:]) for version in versions) + 1}"
+    will_have_versions(script, arn, {**versions, new: default}, **{new: document})
+    return Observation("needed", before, after, writes)
+
+
+def _default(script, arn, versions):
+    """What is in force of a policy, and which of its versions that is."""
+    version = next(version for version, is_default in versions.items() if is_default)
+    return {"document": pretty(script.fact("policy_document", arn)), "default_version": version}
+
+
+def _versions(script, step, arn):
+    own_policy(script, step, arn)
+    versions = script.fact("policy_versions", arn)
+    if versions is None:
+        raise aws_error(step, "NoSuchEntity", f"Policy {arn} was not found.")
+    return versions
+
+
+def _version_quotas(step, versions):
+    document_size(step)
+    if len(versions) >= VERSIONS_QUOTA:
+        raise aws_error(
+            step,
+            "LimitExceeded",
+            f"A managed policy can have up to {VERSIONS_QUOTA} versions. Before you create a new version, you must "
+            "delete an existing version.",
+        )
+
+
+def _guard_default(script, step, arn, document):
+    """What becomes default must keep every Deny that is in force."""
+    live = script.fact("policy_document", arn)
+    script.guard_denies(step, live, f"it replaces the default version of {arn}", document)
+
+
+def set_default_policy_version(script, step):
+    arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
+    versions = _versions(script, step, arn)
+    if version not in versions:
+        raise aws_error(step, "NoSuchEntity", f"Policy {arn} version {version} does not exist or is not attachable.")
+    document = script.fact("version_document", arn, version)
+    before, after = _default(script, arn, versions), {"document": pretty(document), "default_version": version}
+    writes = ("policy_versions", arn)
+    if versions[version]:
+        return Observation("unchanged", after, after, writes)
+    if not is_deny_only(document):
+        script.guard("default_deny_only", step, f"it makes {version} the default of {arn}, which allows something")
+    _guard_default(script, step, arn, document)
+    will_have_versions(script, arn, {**dict.fromkeys(versions, False), version: True})
+    return Observation("needed", before, after, writes)
+
+
+def delete_policy_version(script, step):
+    arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
+    versions = script.fact("policy_versions", arn) or {}
+    writes = ("policy_version", arn, version)
+    if versions:
+        own_policy(script, step, arn)
+    if version not in versions:
+        return Observation("unchanged", {}, {}, writes)
+    if versions[version]:
+        raise delete_conflict(step, "Cannot delete the default version of a policy.")
+    document = script.fact("version_document", arn, version)
+    will_have_versions(script, arn, {one: is_default for one, is_default in versions.items() if one != version})
+    return Observation("needed", {"document": pretty(document)}, {}, writes)
+
+
+# --- undo ---
+
+
+def unmake_version(undo, parameters, before, after):
+    """Which version AWS has made is seen when it is observed."""
+    arn = {"PolicyArn": parameters["PolicyArn"]}
+    back = [(undo[0], {**arn, "VersionId": before["default_version"]})] if "default_version" in before else []
+    return [*back, (undo[1], arn)]
+
+
+def made_version(script, applied):
+    """The version that a step has made: the newest with its document that was not there before."""
+    arn = applied["parameters"]["PolicyArn"]
+    wanted = canonical(read_document(applied["parameters"]["PolicyDocument"]))
+    made = [
+        version
+        for version in set(script.fact("policy_versions", arn) or {}) - set(applied["before"]["versions"])
+        if canonical(script.fact("version_document", arn, version)) == wanted
+    ]
+    return {"VersionId": max(made, key=lambda version: int(version[1:]), default=NO_VERSION)}
+
+
+def former_default(undo, parameters, before, after):
+    return [(undo[0], {**parameters, "VersionId": before["default_version"]})]
+
+
+def former_version(script, parameters, before):
+    """A policy that was made anew has a version of the same name; who has got the policy since would get it, too."""
+    if "default_version" not in before:
+        return None
+    arn, version = parameters["PolicyArn"], before["default_version"]
+    holders = script.attached_to(arn)
+    return [
+        document_digest(f"version {version} of policy {arn}", stored(script, "version_document", arn, version)),
+        *(_holder(script, arn, *holder) for holder in holders),
+        *(part for kind, name in holders if kind == "group" for part in reached(script, kind, name)),
+    ]
+
+
+def _holder(script, arn, kind, name):
+    """Who has a policy, with what decides how far it reaches there."""
+    found = script.fact(kind, name) or {}
+    trust = document_digest("trust", found["trust"])[1]["sha256"] if "trust" in found else ""
+    digest = None if trust is None else sha256(canonical_text([found.get("boundary"), trust]))
+    return f"{kind} {name}, which has the policy {arn},", {"sha256": digest, "grants": True, "restricts": False}
+
+
+FIXED = {"policy_arn": "$PolicyArn", "state": "present"}
+
+
+ROWS = (
+    Operation(
+        name="CreatePolicyVersion",
+        module="leastpriv.iam.policy_version",
+        args={**FIXED, "policy": "$PolicyDocument", "default": "$SetAsDefault"},
+        observe=create_policy_version,
+        already_true="a version holds an equal document; with `--set-as-default` the default one does",
+        effect=RESTRICT,
+        undo=undone_by("SetDefaultPolicyVersion", "DeletePolicyVersion", calls=unmake_version, complete=made_version),
+        guards=("deny_only",),
+        target="PolicyArn",
+        resource="policy/{policy}",
+        reads=(*VERSION_READS, *REACHED_READS),
+        read_again=(POLICY_DOCUMENT,),
+        takes=former_version,
+        reach=HOLDERS,
+        defaults={"SetAsDefault": False},
+        undeclared="a policy of this name exists, and its document differs",
+        phrase="create a new version of {policy}",
+    ),
+    Operation(
+        name="DeletePolicyVersion",
+        module="leastpriv.iam.policy_version",
+        args={"policy_arn": "$PolicyArn", "version_id": "$VersionId", "state": "absent"},
+        observe=delete_policy_version,
+        already_true="there is no such version",
+        effect=RESTRICT,
+        undo=Irreversible("the document can be created again, but under another version id"),
+        target="PolicyArn",
+        resource="policy/{policy}",
+        reads=("ListPolicyVersions", "GetPolicyVersion"),
+    ),
+    Operation(
+        name="SetDefaultPolicyVersion",
+        module="leastpriv.iam.policy_version",
+        args={**FIXED, "version_id": "$VersionId", "default": True},
+        observe=set_default_policy_version,
+        already_true="this is the default version",
+        effect=RESTRICT,
+        undo=undone_by("SetDefaultPolicyVersion", calls=former_default),
+        target="PolicyArn",
+        resource="policy/{policy}",
+        reads=(*VERSION_READS, *REACHED_READS),
+        read_again=(POLICY_DOCUMENT,),
+        takes=former_version,
+        reach=HOLDERS,
+        undeclared="another version of it is the default",
+    ),
+)

@@ -1,0 +1,190 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operations on users, groups and roles have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    already_exists,
+    aws_error,
+    compared,
+    delete_conflict,
+    existing,
+    principal,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import meaning
+
+GONE_ID = Irreversible("a new one of the same name has another unique id, which policies and trusts may name")
+
+
+# The module options that keep the modules of amazon.aws from changing more than the step.
+FIXED: dict[str, dict[str, Any]] = {
+    "User": {"purge_policies": False, "purge_tags": False},
+    "Group": {"purge_policies": False, "purge_users": False},
+    "Role": {
+        "assume_role_policy_document": "$live.trust",
+        "create_instance_profile": False,
+        "delete_instance_profile": False,
+        "purge_policies": False,
+        "purge_tags": False,
+    },
+}
+
+
+def module_row(noun: str, *, args: Mapping[str, Any], reads: tuple[str, ...] = (), **fields: Any) -> Operation:
+    """A row that the module of amazon.aws for users, groups or roles applies.
+
+    :param noun: `User`, `Group` or `Role`.
+    :param args: module options beside the fixed ones.
+    :param reads: read actions beside those of the module.
+    :param fields: further fields of the `Operation`.
+    """
+    row: dict[str, Any] = {
+        "module": f"amazon.aws.iam_{noun.lower()}",
+        "args": {"name": f"${noun}Name", "state": "present", **FIXED[noun], **args},
+        "target": f"{noun}Name",
+        "resource": f"{noun.lower()}{{path}}*",
+        "reads": (f"Get{noun}", f"ListAttached{noun}Policies", *reads),
+    }
+    return Operation(**{**row, **fields})
+
+
+def create_principal(script, step, kind, wanted):
+    parameters = step["parameters"]
+    name = parameters[f"{kind.capitalize()}Name"]
+    wanted = {"path": parameters.get("Path", "/"), **wanted}
+    if kind != "group":
+        wanted["tags"] = tags_of(parameters)
+    found = script.fact(kind, name)
+    shown = {"name": name, **{field: value for field, value in wanted.items() if field != "trust"}}
+    if found is not None:
+        if any(not _same_field(found, wanted, field) for field in wanted):
+            raise already_exists(step, kind, name)
+        return Observation("unchanged", shown, shown, (kind, name))
+    _create_facts(script, kind, name, wanted)
+    return Observation("needed", {}, shown, (kind, name))
+
+
+def _same_field(found, wanted, field):
+    if field == "trust":
+        return meaning(found[field]) == meaning(wanted[field])
+    return found[field] == wanted[field]
+
+
+def _create_facts(script, kind, name, wanted):
+    script.will_be({"arn": None, **wanted}, kind, name)
+    script.will_be([], "attached", kind, name)
+    script.will_be([], "inline_names", kind, name)
+    if kind == "user":
+        script.will_be([], "groups_of", name)
+        script.will_be({}, "access_keys", name)
+        script.will_be(None, "login_profile", name)
+
+
+# --- deleting, renaming and moving ---
+
+
+# What must be gone before, in the order and the words of IAM.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html, API_DeleteGroup.html, API_DeleteRole.html
+LEFTOVERS = {
+    "user": {
+        "login_profile": "must delete login profile first",
+        "access_keys": "must delete access keys first",
+        "mfa_devices": "must delete MFA device first",
+        "signing_certificates": "must delete signing certificates first",
+        "ssh_public_keys": "must delete public keys first",
+        "service_specific_credentials": "must delete service specific credentials first",
+        "groups_of": "must remove users from group first",
+    },
+    "role": {},
+    "group": {},
+}
+
+
+SERVICE_LINKED = "/aws-service-role/"
+
+
+def delete_principal(script, step):
+    """Nothing is cascaded: what is left of the principal is AWS's DeleteConflict."""
+    kind, name = principal(step)
+    found = script.fact(kind, name)
+    if found is None:
+        return compared({}, {}, (kind, name))
+    if found["path"].startswith(SERVICE_LINKED):
+        message = f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+        raise aws_error(step, "UnmodifiableEntity", message)
+    left = next((words for fact, words in _leftovers(script, kind, name) if fact), None)
+    if left:
+        raise delete_conflict(step, f"Cannot delete entity, {left}.")
+    script.will_be(None, kind, name)
+    return compared({"name": name, "path": found["path"]}, {}, (kind, name))
+
+
+def _leftovers(script, kind, name):
+    for family, words in LEFTOVERS[kind].items():
+        yield script.fact(family, name), words
+    if kind == "group":
+        yield script.members_of(name), "must remove users from group first"
+    if kind == "role":
+        yield _profiles_of(script, name), "must remove roles from instance profile first"
+    yield script.fact("attached", kind, name), "must detach all policies first"
+    yield script.fact("inline_names", kind, name), "must delete policies first"
+
+
+def _profiles_of(script, role):
+    changed = {profile for (profile,) in script.overlaid("instance_profile")}
+    now = {name for name in changed if (script.fact("instance_profile", name) or {}).get("role") == role}
+    return set(script.fact("profiles_of", role) or []) - changed | now
+
+
+def rename(script, step):
+    """Rename or move a user, a group or a server certificate."""
+    parameters = step["parameters"]
+    kind, name = principal(step) or ("server_certificate", parameters["ServerCertificateName"])
+    new_name = next((parameters[key] for key in RENAMES if key in parameters), name)
+    found = script.fact(kind, name)
+    if found is None and _is_renamed(script, kind, new_name, parameters):
+        return compared({"name": new_name}, {"name": new_name}, (kind, name))
+    found = existing(script, step, kind, name)
+    if new_name.lower() != name.lower() and script.fact(kind, script.stored_name(kind, new_name)) is not None:
+        raise aws_error(step, "EntityAlreadyExists", f"{NOUNS[kind]} with name {new_name} already exists.")
+    path = parameters.get("NewPath", found["path"])
+    if (name, found["path"]) != (new_name, path):
+        _will_be_renamed(script, kind, (name, new_name), {**found, "path": path})
+    return compared({"name": name, "path": found["path"]}, {"name": new_name, "path": path}, (kind, name))
+
+
+RENAMES = ("NewUserName", "NewGroupName", "NewServerCertificateName")
+
+
+NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certificate"}
+
+
+def _is_renamed(script, kind, new_name, parameters):
+    renamed = script.fact(kind, script.stored_name(kind, new_name))
+    return renamed is not None and parameters.get("NewPath", renamed["path"]) == renamed["path"]
+
+
+def _will_be_renamed(script, kind, names, found):
+    name, new_name = names
+    if name != new_name:
+        script.will_be_named(kind, new_name, name)
+        script.will_be(None, kind, name)
+    resource = f"{kind.replace('_', '-')}{found['path']}{new_name}"
+    script.will_be({**found, "arn": script.arn(resource)}, kind, new_name)
+
+
+def former_name(undo, parameters, before, after):
+    """The new name is what it is called now."""
+    name = next(name for name in ("UserName", "GroupName", "ServerCertificateName") if name in parameters)
+    renamed = {f"New{name}": before["name"]} if before["name"] != after["name"] else {}
+    moved = {"NewPath": before["path"]} if before["path"] != after["path"] else {}
+    return [(undo[0], {name: after["name"], **renamed, **moved})]

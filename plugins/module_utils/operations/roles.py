@@ -1,0 +1,262 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles, their trust policies, and the roles that AWS services own."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    already_exists,
+    aws_error,
+    changed_fact,
+    compared,
+    existing_principal,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import boundary_digests, policy_digests
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
+    GONE_ID,
+    SERVICE_LINKED,
+    create_principal,
+    delete_principal,
+    module_row,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
+    DESTRUCTIVE,
+    NEUTRAL,
+    RESTRICT,
+    WIDEN,
+    Operation,
+    State,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    former_field,
+    given,
+    name_only,
+    no_parameters,
+    undone_by,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
+    canonical,
+    meaning,
+    pretty,
+    read_document,
+)
+
+# No role has this name: nothing is left to delete.
+NO_ROLE = "-"
+
+
+def create_role(script, step):
+    parameters = step["parameters"]
+    trust = read_document(parameters["AssumeRolePolicyDocument"])
+    seen = create_principal(script, step, "role", {"boundary": parameters.get("PermissionsBoundary"), "trust": trust})
+    name = parameters["RoleName"]
+    settings = {
+        "description": parameters.get("Description", ""),
+        "max_session_duration": parameters.get("MaxSessionDuration", 3600),
+    }
+    if seen.status == "unchanged" and script.fact("role_settings", name) != settings:
+        raise already_exists(step, "role", name)
+    script.will_be(settings, "role_settings", name)
+    return Observation(seen.status, seen.before, {**seen.after, "trust": pretty(trust)}, seen.writes)
+
+
+def update_trust(script, step):
+    kind, name, found = existing_principal(script, step)
+    wanted = read_document(step["parameters"]["PolicyDocument"])
+    script.will_be({**found, "trust": wanted}, kind, name)
+    before, after = {"trust": pretty(found["trust"])}, {"trust": pretty(wanted)}
+    same = meaning(found["trust"]) == meaning(wanted)
+    return Observation("unchanged" if same else "needed", before, before if same else after, (kind, name, "trust"))
+
+
+def update_role(script, step):
+    _kind, name, _found = existing_principal(script, step)
+    wanted = step["parameters"]
+    settings = script.fact("role_settings", name)
+    fields = {"Description": "description", "MaxSessionDuration": "max_session_duration"}
+    changes = {field: wanted[parameter] for parameter, field in fields.items() if parameter in wanted}
+    if changes.get("max_session_duration", 0) > settings["max_session_duration"]:
+        detail = f"it lets sessions of {name} last {changes['max_session_duration']} s"
+        script.guard("session_duration", step, f"{detail} instead of {settings['max_session_duration']} s")
+    return changed_fact(script, settings, changes, "role_settings", name)
+
+
+def _trust(fact, parameters):
+    role = fact("role", parameters["RoleName"])
+    return role and canonical(role["trust"])
+
+
+def _role_settings(fact, parameters):
+    return fact("role_settings", parameters["RoleName"])
+
+
+def former_role_settings(undo, parameters, before, after):
+    fields = {"description": "Description", "max_session_duration": "MaxSessionDuration"}
+    return [(undo[0], {**parameters, **{fields[field]: value for field, value in before.items()}})]
+
+
+def trusting_role(script, parameters, before):
+    role = parameters["RoleName"]
+    return policy_digests(script, "role", role) + boundary_digests(script, "role", role)
+
+
+# --- roles of AWS services ---
+
+
+def create_service_linked_role(script, step):
+    """The service names the role; one with the same suffix is the one that was wanted."""
+    parameters = step["parameters"]
+    service, suffix = parameters["AWSServiceName"], parameters.get("CustomSuffix")
+    roles = script.fact("service_roles", service) or {}
+    wanted = {"service": service, "suffix": suffix, "description": parameters.get("Description", "")}
+    same = [name for name in roles if name.partition("_")[2] == suffix] if suffix else list(roles)
+    if not same:
+        script.will_be({**roles, f"_{suffix or ''}": wanted["description"]}, "service_roles", service)
+        return compared({}, wanted, ("service_roles", service, suffix))
+    if "Description" in parameters and parameters["Description"] not in [roles[name] for name in same]:
+        message = f"Service role name {same[0]} has been taken in this account, please try a different suffix."
+        raise aws_error(step, "InvalidInput", message)
+    return compared(wanted, wanted, ("service_roles", service, suffix))
+
+
+def made_linked_role(script, applied):
+    service, suffix = applied["parameters"]["AWSServiceName"], applied["parameters"].get("CustomSuffix", "")
+    roles = script.fact("service_roles", service) or {}
+    made = [name for name in roles if name.partition("_")[2] == suffix]
+    return {"RoleName": made[0] if made else NO_ROLE}
+
+
+def delete_service_linked_role(script, step):
+    name = step["parameters"]["RoleName"]
+    found = script.fact("role", name)
+    if found is not None and not found["path"].startswith(SERVICE_LINKED):
+        raise aws_error(step, "InvalidInput", f"{name} is no service-linked role.")
+    if found is None:
+        return compared({}, {}, ("role", name))
+    before = {"name": name, "path": found["path"], "description": script.fact("role_settings", name)["description"]}
+    script.will_be(None, "role", name)
+    return compared(before, {}, ("role", name))
+
+
+def former_linked_role(undo, parameters, before, after):
+    """/aws-service-role/autoscaling.amazonaws.com/ and AWSServiceRoleForAutoScaling_suffix tell the rest."""
+    service, suffix = before["path"].split("/")[2], parameters["RoleName"].partition("_")[2]
+    described = given(Description=before["description"], CustomSuffix=suffix)
+    return [(undo[0], {"AWSServiceName": service, **described})]
+
+
+TRUST = State(name="trust", read=_trust, differs="its trust policy differs")
+ROLE_SETTINGS = State(name="role_settings", read=_role_settings, differs="its description or session duration differs")
+ROLE_POLICY_READS = ("ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", *DOCUMENT_READS)
+LINKED_ROLES = "role/aws-service-role/*"
+
+
+ROWS = (
+    module_row(
+        "Role",
+        name="CreateRole",
+        args={
+            "assume_role_policy_document": "$AssumeRolePolicyDocument",
+            "path": "$Path",
+            "description": "$Description",
+            "max_session_duration": "$MaxSessionDuration",
+            "boundary": "$PermissionsBoundary",
+            "tags": "$Tags",
+        },
+        observe=create_role,
+        already_true="it exists with the same path, trust policy, description, duration, boundary and tags",
+        effect=WIDEN,
+        undo=undone_by("DeleteRole", calls=name_only),
+        guards=("no_creation",),
+        statement="Bound",
+        defaults={"Description": "", "MaxSessionDuration": 3600, "Path": "/", "Tags": []},
+    ),
+    Operation(
+        name="CreateServiceLinkedRole",
+        module="leastpriv.iam.service_linked_role",
+        args={
+            "service": "$AWSServiceName",
+            "description": "$Description",
+            "suffix": "$CustomSuffix",
+            "state": "present",
+        },
+        observe=create_service_linked_role,
+        already_true="the service has a role with this suffix",
+        effect=WIDEN,
+        undo=undone_by("DeleteServiceLinkedRole", calls=no_parameters, complete=made_linked_role),
+        guards=("no_creation",),
+        target="AWSServiceName",
+        resource=LINKED_ROLES,
+        reads=("ListRoles",),
+        defaults={"Description": ""},
+    ),
+    Operation(
+        name="DeleteRole",
+        module="leastpriv.iam.entity",
+        args={"kind": "role", "name": "$RoleName", "state": "absent"},
+        observe=delete_principal,
+        already_true="there is no such principal",
+        effect=DESTRUCTIVE,
+        undo=GONE_ID,
+        guards=("no_deletion",),
+        target="RoleName",
+        resource="role{path}*",
+        reads=("GetRole", "ListAttachedRolePolicies", "ListInstanceProfilesForRole", "ListRolePolicies"),
+    ),
+    Operation(
+        name="DeleteServiceLinkedRole",
+        module="leastpriv.iam.service_linked_role",
+        args={"name": "$RoleName", "state": "absent"},
+        observe=delete_service_linked_role,
+        already_true="there is no such role",
+        effect=DESTRUCTIVE,
+        undo=undone_by("CreateServiceLinkedRole", calls=former_linked_role),
+        guards=("no_deletion",),
+        target="RoleName",
+        resource=LINKED_ROLES,
+        reads=("GetRole", "GetServiceLinkedRoleDeletionStatus"),
+    ),
+    module_row(
+        "Role",
+        name="UpdateAssumeRolePolicy",
+        args={"assume_role_policy_document": "$PolicyDocument"},
+        observe=update_trust,
+        already_true="the trust policy is equal",
+        effect=WIDEN,
+        undo=undone_by("UpdateAssumeRolePolicy", calls=former_field("PolicyDocument", "trust")),
+        guards=("keep_trust",),
+        reads=ROLE_POLICY_READS,
+        read_again=(TRUST,),
+        takes=trusting_role,
+        undeclared="its trust policy differs",
+    ),
+    Operation(
+        name="UpdateRole",
+        module="leastpriv.iam.role_settings",
+        args={"name": "$RoleName", "description": "$Description", "max_session_duration": "$MaxSessionDuration"},
+        observe=update_role,
+        already_true="what is given is so",
+        effect=RESTRICT,
+        undo=undone_by("UpdateRole", calls=former_role_settings),
+        target="RoleName",
+        resource="role{path}*",
+        reads=("GetRole",),
+        read_again=(ROLE_SETTINGS,),
+    ),
+    Operation(
+        name="UpdateRoleDescription",
+        module="leastpriv.iam.role_settings",
+        args={"name": "$RoleName", "description": "$Description", "only_description": True},
+        observe=update_role,
+        already_true="what is given is so",
+        effect=NEUTRAL,
+        undo=undone_by("UpdateRoleDescription", calls=former_role_settings),
+        target="RoleName",
+        resource="role{path}*",
+        reads=("GetRole",),
+        read_again=(ROLE_SETTINGS,),
+    ),
+)

@@ -1,0 +1,168 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tags of any resource that can have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of, without_tags
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import changed_fact, compared, existing
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import TRUST
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import tag_list, undone_by, without
+
+# The parameter that names what carries the tags -> the family of facts that holds them.
+CARRIERS = {
+    "InstanceProfileName": "instance_profile",
+    "OpenIDConnectProviderArn": "openid_connect_provider",
+    "PolicyArn": "policy",
+    "RoleName": "role",
+    "SAMLProviderArn": "saml_provider",
+    "SerialNumber": "mfa_device",
+    "ServerCertificateName": "server_certificate",
+    "UserName": "user",
+}
+
+
+def tag(script, step):
+    kind, name = _carrier(step)
+    found = existing(script, step, kind, name)
+    return changed_fact(script, found, {"tags": {**found["tags"], **tags_of(step["parameters"])}}, kind, name)
+
+
+def untag(script, step):
+    kind, name = _carrier(step)
+    found = script.fact(kind, name)
+    if found is None:
+        return compared({"tags": {}}, {"tags": {}}, (kind, name))
+    return changed_fact(script, found, {"tags": without_tags(found["tags"], step["parameters"]["TagKeys"])}, kind, name)
+
+
+def _carrier(step):
+    parameter = next(name for name in CARRIERS if name in step["parameters"])
+    return CARRIERS[parameter], step["parameters"][parameter]
+
+
+def former_tags(undo, parameters, before, after):
+    """Tags that were overwritten get their values back; those that are new go."""
+    carrier = without(parameters, "Tags")
+    overwritten = {key: value for key, value in before["tags"].items() if after["tags"].get(key) != value}
+    new = sorted(set(after["tags"]) - set(before["tags"]))
+    back = [(undo[0], {**carrier, "Tags": tag_list(overwritten)})] if overwritten else []
+    return back + ([(undo[1], {**carrier, "TagKeys": new})] if new else [])
+
+
+def removed_tags(undo, parameters, before, after):
+    gone = {key: value for key, value in before["tags"].items() if key not in after["tags"]}
+    return [(undo[0], {**without(parameters, "TagKeys"), "Tags": tag_list(gone)})]
+
+
+def tag_what_differs(step):
+    """The modules of amazon.aws leave out the tags that are already there."""
+    there = (step.get("before") or {}).get("tags") or {}
+    differ = [tag for tag in step["parameters"]["Tags"] if there.get(tag["Key"]) != tag["Value"]]
+    return [(step["operation"], {**step["parameters"], "Tags": differ})]
+
+
+# The noun, the module's kind, the parameter that names it, its resource, and the read action.
+NOUNS = (
+    ("InstanceProfile", "instance_profile", "InstanceProfileName", "instance-profile/*", "GetInstanceProfile"),
+    ("MFADevice", "mfa_device", "SerialNumber", "mfa/*", "ListMFADeviceTags"),
+    (
+        "OpenIDConnectProvider",
+        "openid_connect_provider",
+        "OpenIDConnectProviderArn",
+        "oidc-provider/*",
+        "GetOpenIDConnectProvider",
+    ),
+    ("Policy", "policy", "PolicyArn", "policy/{policy}", "GetPolicy"),
+    ("Role", "role", "RoleName", "role{path}*", "GetRole"),
+    ("SAMLProvider", "saml_provider", "SAMLProviderArn", "saml-provider/*", "GetSAMLProvider"),
+    (
+        "ServerCertificate",
+        "server_certificate",
+        "ServerCertificateName",
+        "server-certificate/*",
+        "GetServerCertificate",
+    ),
+    ("User", "user", "UserName", "user{path}*", "GetUser"),
+)
+# The modules of amazon.aws tag these.
+BY_AMAZON = ("InstanceProfile", "Role", "User")
+TAG: dict[str, Any] = {
+    "observe": tag,
+    "already_true": "the tags have these values",
+    "effect": WIDEN,
+    "guards": ("no_tags",),
+    "undeclared": "its tags differ",
+}
+
+
+ROWS = (
+    # TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagSAMLProvider, TagServerCertificate
+    *(
+        Operation(
+            name=f"Tag{noun}",
+            module="leastpriv.iam.tags",
+            args={"kind": kind, "name": f"${parameter}", "tags": "$Tags", "state": "present"},
+            undo=undone_by(f"Tag{noun}", f"Untag{noun}", calls=former_tags),
+            target=parameter,
+            resource=resource,
+            reads=(read,),
+            **TAG,
+        )
+        for noun, kind, parameter, resource, read in NOUNS
+        if noun not in BY_AMAZON
+    ),
+    Operation(
+        name="TagInstanceProfile",
+        module="amazon.aws.iam_instance_profile",
+        args={"name": "$InstanceProfileName", "state": "present", "purge_tags": False, "tags": "$Tags"},
+        undo=undone_by("TagInstanceProfile", "UntagInstanceProfile", calls=former_tags),
+        target="InstanceProfileName",
+        resource="instance-profile/*",
+        reads=("GetInstanceProfile",),
+        calls=tag_what_differs,
+        **TAG,
+    ),
+    module_row(
+        "Role",
+        name="TagRole",
+        args={"tags": "$Tags"},
+        undo=undone_by("TagRole", "UntagRole", calls=former_tags),
+        calls=tag_what_differs,
+        # iam_role sets tags before it compares the trust policy, which stops it.
+        read_again=(TRUST,),
+        **TAG,
+    ),
+    module_row(
+        "User",
+        name="TagUser",
+        args={"tags": "$Tags"},
+        undo=undone_by("TagUser", "UntagUser", calls=former_tags),
+        calls=tag_what_differs,
+        **TAG,
+    ),
+    # UntagInstanceProfile, UntagMFADevice, UntagOpenIDConnectProvider, UntagPolicy, UntagRole, UntagSAMLProvider,
+    # UntagServerCertificate, UntagUser
+    *(
+        Operation(
+            name=f"Untag{noun}",
+            module="leastpriv.iam.tags",
+            args={"kind": kind, "name": f"${parameter}", "tag_keys": "$TagKeys", "state": "absent"},
+            observe=untag,
+            already_true="there are no such tags",
+            effect=WIDEN,
+            undo=undone_by(f"Tag{noun}", calls=removed_tags),
+            guards=("no_tags",),
+            undeclared="its tags differ",
+            target=parameter,
+            resource=resource,
+            reads=(read,),
+        )
+        for noun, kind, parameter, resource, read in NOUNS
+    ),
+)

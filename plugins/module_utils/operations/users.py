@@ -1,0 +1,82 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users."""
+
+from __future__ import annotations
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
+    GONE_ID,
+    create_principal,
+    delete_principal,
+    former_name,
+    module_row,
+    rename,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, NEUTRAL, WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
+
+
+def create_user(script, step):
+    wanted = {"boundary": step["parameters"].get("PermissionsBoundary")}
+    return create_principal(script, step, "user", wanted)
+
+
+ROWS = (
+    module_row(
+        "User",
+        name="CreateUser",
+        args={"path": "$Path", "boundary": "$PermissionsBoundary", "tags": "$Tags"},
+        observe=create_user,
+        already_true="it exists with the same path, boundary and tags",
+        effect=WIDEN,
+        undo=undone_by("DeleteUser", calls=name_only),
+        guards=("no_creation",),
+        statement="Bound",
+        defaults={"Path": "/", "Tags": []},
+    ),
+    Operation(
+        name="DeleteUser",
+        module="leastpriv.iam.entity",
+        args={"kind": "user", "name": "$UserName", "state": "absent"},
+        observe=delete_principal,
+        already_true="there is no such principal",
+        effect=DESTRUCTIVE,
+        undo=GONE_ID,
+        guards=("no_deletion",),
+        target="UserName",
+        resource="user{path}*",
+        reads=(
+            "GetLoginProfile",
+            "GetUser",
+            "ListAccessKeys",
+            "ListAttachedUserPolicies",
+            "ListGroupsForUser",
+            "ListMFADevices",
+            "ListSSHPublicKeys",
+            "ListServiceSpecificCredentials",
+            "ListSigningCertificates",
+            "ListUserPolicies",
+        ),
+    ),
+    Operation(
+        name="UpdateUser",
+        module="leastpriv.iam.entity",
+        args={
+            "kind": "user",
+            "name": "$UserName",
+            "new_name": "$NewUserName",
+            "new_path": "$NewPath",
+            "state": "present",
+        },
+        observe=rename,
+        already_true="it has this name and path",
+        effect=NEUTRAL,
+        undo=undone_by("UpdateUser", calls=former_name),
+        guards=("no_renaming",),
+        target="UserName",
+        resource="user{path}*",
+        reads=("GetUser",),
+        undeclared="its path differs",
+    ),
+)
