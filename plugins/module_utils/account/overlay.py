@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
@@ -273,18 +274,18 @@ def existing_principal(script, step):
     return kind, name, existing(script, step, kind, name)
 
 
-def compared(before, after, writes):
+def compared(before: Any, after: Any, writes: tuple[Any, ...]) -> Observation:
     """The observation of a step that makes `before` into `after`."""
     return Observation("unchanged" if before == after else "needed", before, after, writes)
 
 
-def changed_fact(script, found, changes, *key):
+def changed_fact(script: Script, found: Any, changes: dict[str, Any], *key: str) -> Observation:
     """Overlay some fields of a fact; before and after are these fields alone."""
     script.will_be({**found, **changes}, *key)
     return compared({field: found[field] for field in changes}, changes, key)
 
 
-def removed_fact(script, *key):
+def removed_fact(script: Script, *key: str) -> Observation:
     """Overlay that something is gone; before is its name, path and tags."""
     found = script.fact(*key)
     if found is None:

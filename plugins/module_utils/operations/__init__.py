@@ -25,6 +25,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import (
     tags,
     users,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
 
 _FILES = (
     account,
@@ -42,7 +43,7 @@ _FILES = (
     tags,
     users,
 )
-_ROWS = sorted((row for file in _FILES for row in file.ROWS), key=lambda row: row.name)
+_ROWS: list[Operation] = sorted((row for file in _FILES for row in file.ROWS), key=lambda row: row.name)
 
 OPERATIONS = {row.name: row for row in _ROWS}
 STEPS = tuple(row for row in _ROWS if not row.refused)

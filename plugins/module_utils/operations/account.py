@@ -5,23 +5,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script, compared
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     ACCOUNT,
     NEUTRAL,
     RESTRICT,
     WIDEN,
+    Fact,
     Operation,
     State,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
     former_field,
     no_parameters,
     undone_by,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 # What AWS enforces while an account has no password policy of its own.
 NO_PASSWORD_POLICY = {"MinimumPasswordLength": 8}
@@ -57,7 +63,7 @@ LEAST_PASSWORD_DAYS = 30
 # --- the password policy ---
 
 
-def update_password_policy(script, step):
+def update_password_policy(script: Script, step: Step) -> Observation:
     live = script.fact("password_policy")
     before = {field: live.get(field, default) for field, default in PASSWORD_DEFAULTS.items()} if live else {}
     after = {**PASSWORD_DEFAULTS, **step["parameters"]}
@@ -73,7 +79,7 @@ def update_password_policy(script, step):
     return compared(before, after, ("password_policy",))
 
 
-def _weakened(weaker, parameters, in_force, has_policy):
+def _weakened(weaker: list[str], parameters: Parameters, in_force: Mapping[str, Any], has_policy: bool) -> str:
     """What a password policy weakens; where it only does not name it, the command that keeps it."""
     detail = f"it weakens {' and '.join(weaker)}"
     unnamed = [field for field in weaker if field in PASSWORD_DEFAULTS and field not in parameters]
@@ -83,7 +89,7 @@ def _weakened(weaker, parameters, in_force, has_policy):
     return f"{detail}: {resets}. The full command is `{_full_command(parameters, in_force, has_policy)}`"
 
 
-def _full_command(parameters, in_force, has_policy):
+def _full_command(parameters: Parameters, in_force: Mapping[str, Any], has_policy: bool) -> str:
     """The command that sets what is named, and leaves everything else as it is in force."""
     wanted = {**in_force, **parameters}
     if not has_policy and _kinds(wanted) < KINDS_BY_DEFAULT and wanted["MinimumPasswordLength"] < LONG_ENOUGH:
@@ -92,7 +98,7 @@ def _full_command(parameters, in_force, has_policy):
     return " ".join(["aws iam update-account-password-policy", *filter(None, words)])
 
 
-def _as_option(field, value):
+def _as_option(field: str, value: Any) -> str:
     """`MaxPasswordAge`, 90 -> `--max-password-age 90`; nothing for what IAM sets by itself."""
     option = f"--{cli_name(field)}"
     if isinstance(value, bool):
@@ -100,18 +106,18 @@ def _as_option(field, value):
     return f"{option} {value}" if value else ""
 
 
-def _weaker_than_default(after):
+def _weaker_than_default(after: Any) -> list[str]:
     """AWS's own policy knows a rule that no field holds."""
     if _kinds(after) >= KINDS_BY_DEFAULT or after["MinimumPasswordLength"] >= LONG_ENOUGH:
         return []
     return [f"the mix of characters (it requires {_kinds(after)} of 4 kinds, AWS's own policy {KINDS_BY_DEFAULT})"]
 
 
-def _kinds(policy):
+def _kinds(policy: Mapping[str, Any]) -> int:
     return sum(policy[kind] for kind in KINDS)
 
 
-def _lockouts(before, after):
+def _lockouts(before: Any, after: Any) -> Iterator[str]:
     """How a password policy would shut out users who cannot know of it."""
     was, days = before["MaxPasswordAge"], after["MaxPasswordAge"]
     is_shorter = bool(days) and (not was or days < was)
@@ -123,7 +129,7 @@ def _lockouts(before, after):
         yield f"it ends every password after {days} days, fewer than {LEAST_PASSWORD_DAYS}"
 
 
-def _password_notes(before, after, has_policy):
+def _password_notes(before: Mapping[str, Any], after: Any, has_policy: bool) -> Iterator[str]:
     """What the fields say that neither weaken nor lock out."""
     may, could = after["AllowUsersToChangePassword"], before["AllowUsersToChangePassword"]
     if may and not could:
@@ -139,9 +145,9 @@ def _password_notes(before, after, has_policy):
         yield f"Passwords of all IAM users that are older than {after['MaxPasswordAge']} days expire at once."
 
 
-def _weaker_fields(before, after):
+def _weaker_fields(before: Any, after: Any) -> list[str]:
     """The fields that protect less after than before; 0 is "never" for an age and "none" for a history."""
-    strength = {
+    strength: dict[str, Callable[[Any], float]] = {
         "MaxPasswordAge": lambda days: -days if days else float("-inf"),
         "AllowUsersToChangePassword": lambda _allowed: 0,
     }
@@ -152,7 +158,7 @@ def _weaker_fields(before, after):
     ]
 
 
-def delete_password_policy(script, step):
+def delete_password_policy(script: Script, step: Step) -> Observation:
     live = script.fact("password_policy")
     if live:
         script.note("Removes the account's password policy: AWS's own takes its place, without an age or a history.")
@@ -160,42 +166,42 @@ def delete_password_policy(script, step):
     return compared(live or {}, {}, ("password_policy",))
 
 
-def former_passwords(undo, parameters, before, after):
+def former_passwords(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     """A field that is off, or 0, is left out: the call sets what it does not name to its default."""
     if not before:
-        return [(undo[1], {})]
-    return [(undo[0], {name: before[name] for name in PASSWORD_DEFAULTS if before.get(name)})]
+        return [(operations[1], {})]
+    return [(operations[0], {name: before[name] for name in PASSWORD_DEFAULTS if before.get(name)})]
 
 
-def _password_policy(fact, _parameters):
+def _password_policy(fact: Fact, _parameters: Parameters) -> Any:
     return fact("password_policy")
 
 
 # --- all others ---
 
 
-def create_alias(script, step):
+def create_alias(script: Script, step: Step) -> Observation:
     """An account has one alias: a new one takes the place of the old one."""
     return _alias(script, [step["parameters"]["AccountAlias"]])
 
 
-def delete_alias(script, step):
+def delete_alias(script: Script, step: Step) -> Observation:
     live = script.fact("aliases")
     return _alias(script, [alias for alias in live if alias != step["parameters"]["AccountAlias"]])
 
 
-def _alias(script, wanted):
+def _alias(script: Script, wanted: list[str]) -> Observation:
     live = script.fact("aliases")
     script.will_be(wanted, "aliases")
     return compared({"aliases": live}, {"aliases": wanted}, ("aliases",))
 
 
-def former_alias(undo, parameters, before, after):
-    former = [(undo[0], {"AccountAlias": alias}) for alias in before["aliases"]]
-    return former or [(undo[1], parameters)]
+def former_alias(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    former = [(operations[0], {"AccountAlias": alias}) for alias in before["aliases"]]
+    return former or [(operations[1], dict(parameters))]
 
 
-def set_token_version(script, step):
+def set_token_version(script: Script, step: Step) -> Observation:
     """GetAccountSummary tells v1Token as 1, v2Token as 2."""
     wanted = step["parameters"]["GlobalEndpointTokenVersion"]
     summary = script.fact("summary")
@@ -206,7 +212,7 @@ def set_token_version(script, step):
     return compared({"sts_token_version": live}, {"sts_token_version": wanted}, ("sts_token_version",))
 
 
-def set_outbound_federation(script, step):
+def set_outbound_federation(script: Script, step: Step) -> Observation:
     wanted = step["operation"].startswith("Enable")
     live = script.fact("outbound_federation")
     if live and not wanted:
@@ -216,7 +222,7 @@ def set_outbound_federation(script, step):
     return compared({key: live}, {key: wanted}, (key,))
 
 
-def _reaches_all(script, step, effect):
+def _reaches_all(script: Script, step: Step, effect: str) -> None:
     """A restriction of everybody in the account reaches the protected principals too, though it names nobody."""
     if script.protects:
         script.guard("account_lockout", step, f"it reaches protected principals too: {effect}")

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
     aws_error,
     compared,
     existing,
@@ -19,7 +23,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     Choice,
     Operation,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Irreversible,
+    Operations,
+    Parameters,
+    undone_by,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 SECRET_GONE = Irreversible("its secret is gone: a new one has to be made and handed out")
 KEY_GONE = Irreversible("its key material has to be uploaded again by who has it")
@@ -35,14 +46,14 @@ CREDENTIALS = {
 }
 
 
-def delete_login_profile(script, step):
+def delete_login_profile(script: Script, step: Step) -> Observation:
     user = step["parameters"]["UserName"]
     before = {"login_profile": bool(script.fact("login_profile", user))}
     script.will_be(None, "login_profile", user)
     return compared(before, {"login_profile": False}, ("login_profile", user))
 
 
-def update_credential(script, step):
+def update_credential(script: Script, step: Step) -> Observation:
     user, status = step["parameters"]["UserName"], step["parameters"]["Status"]
     existing(script, step, "user", user)
     family, one, words = _credential(step)
@@ -54,7 +65,7 @@ def update_credential(script, step):
     return compared({one: held[one]}, {one: status}, (family, user, one))
 
 
-def delete_credential(script, step):
+def delete_credential(script: Script, step: Step) -> Observation:
     user = step["parameters"]["UserName"]
     family, one, _words = _credential(step)
     held = script.fact(family, user) or {}
@@ -64,21 +75,21 @@ def delete_credential(script, step):
     return compared({one: held[one]}, {}, (family, user, one))
 
 
-def _credential(step):
+def _credential(step: Step) -> tuple[str, str, str]:
     """The family of facts, the id, and IAM's words for a missing one."""
     parameter = next(name for name in CREDENTIALS if name in step["parameters"])
     family, words = CREDENTIALS[parameter]
     return family, step["parameters"][parameter], words
 
 
-def delete_server_certificate(script, step):
+def delete_server_certificate(script: Script, step: Step) -> Observation:
     name = step["parameters"]["ServerCertificateName"]
     return removed_fact(script, "server_certificate", name)
 
 
-def former_status(undo, parameters, before, after):
+def former_status(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     (status,) = before.values()
-    return [(undo[0], {**parameters, "Status": status})]
+    return [(operations[0], {**parameters, "Status": status})]
 
 
 # What follows Update and Delete, the module's kind, the parameter of its id, and the read action.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Script
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     canonical,
@@ -22,7 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 Digest = tuple[str, dict[str, Any]]
 
 
-def document_digest(name, document):
+def document_digest(name: str, document: Any) -> Digest:
     """A policy document; one that cannot be read might do anything, and fails no run that does not look into it."""
     unread = {"sha256": None, "grants": True, "restricts": True}
     if document is None:
@@ -34,7 +35,7 @@ def document_digest(name, document):
         return name, unread
 
 
-def stored(script, *key):
+def stored(script: Script, *key: str) -> Any:
     """A document of the account; None for one that is not there or cannot be read."""
     try:
         return script.fact(*key)
@@ -42,20 +43,20 @@ def stored(script, *key):
         return None
 
 
-def name_digest(name, grants):
+def name_digest(name: str, grants: bool) -> Digest:
     """What its name says all about: that it is there grants something, or restricts."""
     return name, {"sha256": sha256(name), "grants": grants, "restricts": not grants}
 
 
-def sha256(text):
+def sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def policy_digest(script, arn):
+def policy_digest(script: Script, arn: str) -> Digest:
     return document_digest(f"policy {arn}", stored(script, "policy_document", arn))
 
 
-def policy_digests(script, kind, name):
+def policy_digests(script: Script, kind: str, name: str) -> list[Digest]:
     """The policies of a principal, which its new members get."""
     attached = [policy_digest(script, arn) for arn in script.fact("attached", kind, name) or []]
     return attached + [
@@ -64,12 +65,12 @@ def policy_digests(script, kind, name):
     ]
 
 
-def boundary_digests(script, kind, name):
+def boundary_digests(script: Script, kind: str, name: str) -> list[Digest]:
     boundary = (script.fact(kind, name) or {}).get("boundary")
     return [name_digest(f"permissions boundary {boundary} of {kind} {name}", grants=False)] if boundary else []
 
 
-def reached(script, kind, name):
+def reached(script: Script, kind: str, name: str) -> list[Digest]:
     """The principals that get the restored access, and its boundary."""
     if kind == "group":
         return [name_digest(f"member {user} of group {name}", grants=True) for user in script.members_of(name)]

@@ -5,8 +5,20 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared, existing
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import boundary_digests, policy_digests
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
+    compared,
+    existing,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
+    Digest,
+    boundary_digests,
+    policy_digests,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
     create_principal,
@@ -21,39 +33,47 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     NEUTRAL,
     RESTRICT,
     WIDEN,
+    Fact,
     Operation,
     State,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    name_only,
+    undone_by,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_group(script, step):
+def create_group(script: Script, step: Step) -> Observation:
     return create_principal(script, step, "group", {})
 
 
-def former_group(undo, parameters, before, after):
-    return [(undo[0], {**parameters, "Path": before["path"]})]
+def former_group(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    return [(operations[0], {**parameters, "Path": before["path"]})]
 
 
 # --- members ---
 
 
-def add_member(script, step):
+def add_member(script: Script, step: Step) -> Observation:
     group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
     existing(script, step, "group", group)
     existing(script, step, "user", user)
     return _membership(script, user, group, {*script.fact("groups_of", user), group})
 
 
-def _membership(script, user, group, wanted):
+def _membership(script: Script, user: str, group: str, wanted: Any) -> Observation:
     groups = script.fact("groups_of", user) or []
     if wanted != set(groups):
         script.will_be(sorted(wanted), "groups_of", user)
     return compared({"groups": sorted(groups)}, {"groups": sorted(wanted)}, ("member", group, user))
 
 
-def remove_member(script, step):
+def remove_member(script: Script, step: Step) -> Observation:
     group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
     groups = script.fact("groups_of", user) or []
     if group in groups:
@@ -62,22 +82,22 @@ def remove_member(script, step):
     return _membership(script, user, group, set(groups) - {group})
 
 
-def _group_documents(script, group):
+def _group_documents(script: Script, group: str) -> Iterator[tuple[str, Any]]:
     for arn in script.fact("attached", "group", group) or []:
         yield arn, script.fact("policy_document", arn)
     for policy in script.fact("inline_names", "group", group) or []:
         yield f"its inline policy {policy}", script.fact("inline", "group", group, policy)
 
 
-def _group_policies(fact, parameters):
+def _group_policies(fact: Fact, parameters: Parameters) -> Any:
     """What a member of a group gets."""
     name = parameters["GroupName"]
-    documents = {("policy_document", arn) for arn in fact("attached", "group", name) or []}
+    documents: set[tuple[str, ...]] = {("policy_document", arn) for arn in fact("attached", "group", name) or []}
     documents |= {("inline", "group", name, policy) for policy in fact("inline_names", "group", name) or []}
     return [[*key, canonical(fact(*key) or {})] for key in sorted(documents)]
 
 
-def group_left(script, parameters, before):
+def group_left(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     policies = policy_digests(script, "group", parameters["GroupName"])
     return policies + boundary_digests(script, "user", parameters["UserName"])
 

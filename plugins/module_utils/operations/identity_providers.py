@@ -5,35 +5,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
     aws_error,
     changed_fact,
     compared,
     existing,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import name_digest
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, name_digest
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
     RESTRICT,
     WIDEN,
+    Fact,
     Operation,
     State,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
     former_field,
     given,
     tag_list,
     undone_by,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 OIDC, SAML = "openid_connect_provider", "saml_provider"
 
 
-def create_openid_connect_provider(script, step):
+def create_openid_connect_provider(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
     url = parameters["Url"].partition("://")[2]
     wanted = {"url": url, "client_ids": sorted(parameters.get("ClientIDList", [])), "tags": tags_of(parameters)}
@@ -43,13 +51,13 @@ def create_openid_connect_provider(script, step):
     return _create(script, step, (OIDC, script.arn(f"oidc-provider/{url}")), wanted)
 
 
-def create_saml_provider(script, step):
+def create_saml_provider(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
     wanted = {"metadata": parameters["SAMLMetadataDocument"], "tags": tags_of(parameters)}
     return _create(script, step, (SAML, script.arn(f"saml-provider/{parameters['Name']}")), wanted)
 
 
-def _create(script, step, key, wanted):
+def _create(script: Script, step: Step, key: tuple[str, str], wanted: Any) -> Observation:
     found = script.fact(*key)
     after = {"arn": key[1], **wanted}
     if found is None:
@@ -60,7 +68,7 @@ def _create(script, step, key, wanted):
     return compared(after, after, key)
 
 
-def delete_provider(script, step):
+def delete_provider(script: Script, step: Step) -> Observation:
     key = _provider(step)
     found = script.fact(*key)
     if found is None:
@@ -69,21 +77,21 @@ def delete_provider(script, step):
     return compared(found, {}, key)
 
 
-def _provider(step):
+def _provider(step: Step) -> tuple[str, str]:
     parameters = step["parameters"]
     if "SAMLProviderArn" in parameters:
         return SAML, parameters["SAMLProviderArn"]
     return OIDC, parameters["OpenIDConnectProviderArn"]
 
 
-def add_client_id(script, step):
+def add_client_id(script: Script, step: Step) -> Observation:
     key = _provider(step)
     found = existing(script, step, *key)
     client_ids = sorted({*found["client_ids"], step["parameters"]["ClientID"]})
     return changed_fact(script, found, {"client_ids": client_ids}, *key)
 
 
-def remove_client_id(script, step):
+def remove_client_id(script: Script, step: Step) -> Observation:
     key = _provider(step)
     found = script.fact(*key)
     if found is None:
@@ -95,13 +103,13 @@ def remove_client_id(script, step):
     return changed_fact(script, found, {"client_ids": client_ids}, *key)
 
 
-def update_thumbprints(script, step):
+def update_thumbprints(script: Script, step: Step) -> Observation:
     key = _provider(step)
     found = existing(script, step, *key)
     return changed_fact(script, found, {"thumbprints": sorted(step["parameters"]["ThumbprintList"])}, *key)
 
 
-def update_saml_metadata(script, step):
+def update_saml_metadata(script: Script, step: Step) -> Observation:
     key = _provider(step)
     found = existing(script, step, *key)
     return changed_fact(script, found, {"metadata": step["parameters"]["SAMLMetadataDocument"]}, *key)
@@ -110,24 +118,24 @@ def update_saml_metadata(script, step):
 # --- undo ---
 
 
-def remove_provider(undo, parameters, before, after):
-    name = "SAMLProviderArn" if undo[0] == "DeleteSAMLProvider" else "OpenIDConnectProviderArn"
-    return [(undo[0], {name: after["arn"]})]
+def remove_provider(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    name = "SAMLProviderArn" if operations[0] == "DeleteSAMLProvider" else "OpenIDConnectProviderArn"
+    return [(operations[0], {name: after["arn"]})]
 
 
-def former_provider(undo, parameters, before, after):
+def former_provider(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     tags = given(Tags=tag_list(before["tags"]))
     if "SAMLProviderArn" in parameters:
         name = resource_of(parameters["SAMLProviderArn"])[2]
-        return [(undo[0], {"Name": name, "SAMLMetadataDocument": before["metadata"], **tags})]
+        return [(operations[0], {"Name": name, "SAMLMetadataDocument": before["metadata"], **tags})]
     lists = given(ClientIDList=before["client_ids"], ThumbprintList=before["thumbprints"])
-    return [(undo[0], {"Url": f"https://{before['url']}", **lists, **tags})]
+    return [(operations[0], {"Url": f"https://{before['url']}", **lists, **tags})]
 
 
-def provider_field(field, noun):
+def provider_field(field: str, noun: str) -> Callable[[Script, Parameters, Any], list[Digest]]:
     """What signs for a client id, and whom a thumbprint vouches for."""
 
-    def find(script, parameters, before):
+    def find(script: Script, parameters: Parameters, before: Any) -> list[Digest]:
         arn = parameters["OpenIDConnectProviderArn"]
         found = script.fact("openid_connect_provider", arn) or {}
         return [name_digest(f"{noun} {one} of {arn}", grants=True) for one in found.get(field, [])]
@@ -135,10 +143,10 @@ def provider_field(field, noun):
     return find
 
 
-def _field(family, parameter, field):
+def _field(family: str, parameter: str, field: str) -> Callable[[Fact, Parameters], Any]:
     """One field of what a parameter names."""
 
-    def read(fact, parameters):
+    def read(fact: Fact, parameters: Parameters) -> Any:
         found = fact(family, parameters[parameter])
         return found and found[field]
 

@@ -5,15 +5,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     Observation,
+    Script,
     aws_error,
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import reached
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Operation, State
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import undone_by, without
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Fact, Operation, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    undone_by,
+    without,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     Unreadable,
     canonical,
@@ -22,11 +31,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
     read_document,
     size,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 INLINE_SIZE_QUOTA = {"user": 2048, "role": 10240, "group": 5120}
 
 
-def put_inline_policy(script, step):
+def put_inline_policy(script: Script, step: Step) -> Observation:
     kind, name, _found = existing_principal(script, step)
     policy = step["parameters"]["PolicyName"]
     wanted = read_document(step["parameters"]["PolicyDocument"])
@@ -45,12 +55,12 @@ def put_inline_policy(script, step):
     return Observation("needed", before, after, writes)
 
 
-def _inline_named_so(script, kind, name, policy):
+def _inline_named_so(script: Script, kind: str, name: str, policy: str) -> list[str]:
     """The principal's inline policies of a name, letter case aside: IAM's names are not told apart by it."""
     return [one for one in script.fact("inline_names", kind, name) if one.lower() == policy.lower()]
 
 
-def _inline_quota(script, step, kind, name):
+def _inline_quota(script: Script, step: Step, kind: str, name: str) -> None:
     others = set(script.fact("inline_names", kind, name)) - {step["parameters"]["PolicyName"]}
     documents = [_text(script.fact("inline", kind, name, other)) for other in sorted(others)]
     quota = INLINE_SIZE_QUOTA[kind]
@@ -59,11 +69,11 @@ def _inline_quota(script, step, kind, name):
         raise aws_error(step, "LimitExceeded", message)
 
 
-def _text(document):
-    return document.text if isinstance(document, Unreadable) else pretty(document)
+def _text(document: Any) -> str:
+    return str(document.text if isinstance(document, Unreadable) else pretty(document))
 
 
-def delete_inline_policy(script, step):
+def delete_inline_policy(script: Script, step: Step) -> Observation:
     kind, name = principal(step)
     policy = step["parameters"]["PolicyName"]
     live = script.fact("inline", kind, name, policy)
@@ -78,13 +88,13 @@ def delete_inline_policy(script, step):
     return Observation("needed", {"document": pretty(live)}, {}, writes)
 
 
-def former_inline(undo, parameters, before, after):
+def former_inline(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     if "document" not in before:
-        return [(undo[1], without(parameters, "PolicyDocument"))]
-    return [(undo[0], {**parameters, "PolicyDocument": before["document"]})]
+        return [(operations[1], without(parameters, "PolicyDocument"))]
+    return [(operations[0], {**parameters, "PolicyDocument": before["document"]})]
 
 
-def _inline(fact, parameters):
+def _inline(fact: Fact, parameters: Parameters) -> Any:
     """The inline policies of the name; IAM does not tell names apart by letter case."""
     kind, name = principal({"parameters": parameters})
     wanted = parameters["PolicyName"].lower()
@@ -92,7 +102,7 @@ def _inline(fact, parameters):
     return {policy: canonical(fact("inline", kind, name, policy) or {}) for policy in same}
 
 
-def whose_inline(script, parameters, before):
+def whose_inline(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     return reached(script, *principal({"parameters": parameters})) if "document" in before else None
 
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     Observation,
+    Script,
     already_exists,
     aws_error,
     changed_fact,
@@ -16,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing,
     removed_fact,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digests, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digests, reached
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import ROLE_POLICY_READS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
@@ -24,10 +27,19 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     WIDEN,
     Operation,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import given, name_only, tag_list, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    given,
+    name_only,
+    tag_list,
+    undone_by,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_profile(script, step):
+def create_profile(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
     name = parameters["InstanceProfileName"]
     wanted = {"path": parameters.get("Path", "/"), "tags": tags_of(parameters)}
@@ -40,7 +52,7 @@ def create_profile(script, step):
     return Observation("needed", {}, wanted, ("instance_profile", name))
 
 
-def add_role_to_profile(script, step):
+def add_role_to_profile(script: Script, step: Step) -> Observation:
     name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
     found = existing(script, step, "instance_profile", name)
     existing(script, step, "role", role)
@@ -49,7 +61,7 @@ def add_role_to_profile(script, step):
     return changed_fact(script, found, {"role": role}, "instance_profile", name)
 
 
-def remove_role_from_profile(script, step):
+def remove_role_from_profile(script: Script, step: Step) -> Observation:
     name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
     found = script.fact("instance_profile", name)
     if found is None:
@@ -58,7 +70,7 @@ def remove_role_from_profile(script, step):
     return changed_fact(script, found, {"role": kept}, "instance_profile", name)
 
 
-def delete_profile(script, step):
+def delete_profile(script: Script, step: Step) -> Observation:
     name = step["parameters"]["InstanceProfileName"]
     found = script.fact("instance_profile", name)
     if found is not None and found["role"] is not None:
@@ -66,11 +78,11 @@ def delete_profile(script, step):
     return removed_fact(script, "instance_profile", name)
 
 
-def former_profile(undo, parameters, before, after):
-    return [(undo[0], {**parameters, "Path": before["path"], **given(Tags=tag_list(before["tags"]))})]
+def former_profile(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    return [(operations[0], {**parameters, "Path": before["path"], **given(Tags=tag_list(before["tags"]))})]
 
 
-def role_of_profile(script, parameters, before):
+def role_of_profile(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     role = parameters["RoleName"]
     return [*policy_digests(script, "role", role), *reached(script, "role", role)]
 

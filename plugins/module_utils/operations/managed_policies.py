@@ -5,27 +5,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     AttachmentQuota,
     Conflict,
     Observation,
+    Script,
     aws_error,
     compared,
     delete_conflict,
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digest, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digest, reached
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
     NOBODY,
     RESTRICT,
+    Fact,
     Operation,
     State,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import given, tag_list, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    given,
+    tag_list,
+    undone_by,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     canonical,
@@ -35,6 +47,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
     read_document,
     size,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 # IAM's default quotas; GetAccountSummary tells the account's own where they matter.
 ATTACHED_QUOTA = 10
@@ -42,9 +55,11 @@ ATTACHED_QUOTA = 10
 
 POLICIES_QUOTA = 1500
 POLICY_SIZE_QUOTA = 6144
+# Version id -> whether it is the default.
+Versions = dict[str, bool]
 
 
-def create_policy(script, step):
+def create_policy(script: Script, step: Step) -> Observation:
     wanted = step["parameters"]
     name, path = wanted["PolicyName"], wanted.get("Path", "/")
     arn = script.policy_arn(path, name)
@@ -62,13 +77,13 @@ def create_policy(script, step):
     return Observation("needed", {}, after, ("policy", arn))
 
 
-def _named_so(script, name):
+def _named_so(script: Script, name: str) -> list[str]:
     """The ARNs of the policies of a name, but for those that the script has deleted."""
     deleted = {arn for (arn,) in script.overlaid("policy") if script.fact("policy", arn) is None}
     return [arn for arn in script.fact("policy_names").get(name.lower(), []) if arn not in deleted]
 
 
-def _policy_quotas(script, step):
+def _policy_quotas(script: Script, step: Step) -> None:
     document_size(step)
     count = sum(script.is_local(arn) for arns in script.fact("policy_names").values() for arn in arns)
     if count >= POLICIES_QUOTA:
@@ -77,12 +92,12 @@ def _policy_quotas(script, step):
             raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PoliciesPerAccount: {quota}")
 
 
-def document_size(step):
+def document_size(step: Step) -> None:
     if size(step["parameters"]["PolicyDocument"]) > POLICY_SIZE_QUOTA:
         raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PolicySize: {POLICY_SIZE_QUOTA}")
 
 
-def will_have_versions(script, arn, versions, **documents):
+def will_have_versions(script: Script, arn: str, versions: Versions, **documents: Any) -> None:
     """Overlay a policy's versions (id -> is it the default) and the documents of new ones."""
     script.will_be(versions, "policy_versions", arn)
     for version, document in documents.items():
@@ -91,7 +106,7 @@ def will_have_versions(script, arn, versions, **documents):
     script.will_be(script.fact("version_document", arn, default), "policy_document", arn)
 
 
-def _equal_policy(script, step, arn, known, document):
+def _equal_policy(script: Script, step: Step, arn: str, known: list[str], document: Any) -> None:
     name = step["parameters"]["PolicyName"]
     if known != [arn]:
         raise Conflict(
@@ -107,7 +122,7 @@ def _equal_policy(script, step, arn, known, document):
     _equal_description(script, step, arn)
 
 
-def _equal_description(script, step, arn):
+def _equal_description(script: Script, step: Step, arn: str) -> None:
     wanted = step["parameters"]
     for parameter, fact, value in (
         ("Description", "description", wanted.get("Description")),
@@ -118,11 +133,11 @@ def _equal_description(script, step, arn):
             raise aws_error(step, "EntityAlreadyExists", message)
 
 
-def delete_created_policy(undo, parameters, before, after):
-    return [(undo[0], {"PolicyArn": after["arn"]})]
+def delete_created_policy(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    return [(operations[0], {"PolicyArn": after["arn"]})]
 
 
-def delete_policy(script, step):
+def delete_policy(script: Script, step: Step) -> Observation:
     arn = step["parameters"]["PolicyArn"]
     versions = script.fact("policy_versions", arn)
     if versions is None:
@@ -144,21 +159,21 @@ def delete_policy(script, step):
     return Observation("needed", {"document": pretty(document), **described}, {}, ("policy", arn))
 
 
-def own_policy(script, step, arn):
+def own_policy(script: Script, step: Step, arn: str) -> None:
     if not script.is_local(arn):
         raise aws_error(step, "AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
 
 
-def former_policy(undo, parameters, before, after):
+def former_policy(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     _policy, path, name = resource_of(parameters["PolicyArn"])
     described = given(Path=path, Description=before["description"], Tags=tag_list(before["tags"]))
-    return [(undo[0], {"PolicyName": name, "PolicyDocument": before["document"], **described})]
+    return [(operations[0], {"PolicyName": name, "PolicyDocument": before["document"], **described})]
 
 
 # --- attachments ---
 
 
-def attach_policy(script, step):
+def attach_policy(script: Script, step: Step) -> Observation:
     kind, name, _found = existing_principal(script, step)
     arn = step["parameters"]["PolicyArn"]
     attached = script.fact("attached", kind, name)
@@ -170,11 +185,11 @@ def attach_policy(script, step):
     return compared(before, after, ("attached", kind, name, arn))
 
 
-def _attachment(attached, wanted):
+def _attachment(attached: Iterable[str], wanted: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"attached_policies": sorted(attached)}, {"attached_policies": sorted(wanted)}
 
 
-def _guard_attached(script, step, arn):
+def _guard_attached(script: Script, step: Step, arn: str) -> None:
     document = script.fact("policy_document", arn)
     if document is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
@@ -182,7 +197,7 @@ def _guard_attached(script, step, arn):
         script.guard("attach_deny_only", step, f"it attaches {arn}, which allows something")
 
 
-def _attachment_quota(script, step, kind, name, attached):
+def _attachment_quota(script: Script, step: Step, kind: str, name: str, attached: Iterable[str]) -> None:
     """The policies that the script itself has attached are among both: a set counts them once."""
     key, arn = (kind, name), step["parameters"]["PolicyArn"].lower()
     taken = {*map(str.lower, attached), *script.pending.get(key, ())}
@@ -196,7 +211,7 @@ def _attachment_quota(script, step, kind, name, attached):
     script.pending[key] = frozenset({*script.pending.get(key, ()), arn})
 
 
-def detach_policy(script, step):
+def detach_policy(script: Script, step: Step) -> Observation:
     kind, name = principal(step)
     arn = step["parameters"]["PolicyArn"]
     attached = script.fact("attached", kind, name) or []
@@ -207,11 +222,11 @@ def detach_policy(script, step):
     return compared(before, after, ("attached", kind, name, arn))
 
 
-def detached(script, parameters, before):
+def detached(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     return [policy_digest(script, parameters["PolicyArn"]), *reached(script, *principal({"parameters": parameters}))]
 
 
-def _policy_document(fact, parameters):
+def _policy_document(fact: Fact, parameters: Parameters) -> Any:
     document = fact("policy_document", parameters["PolicyArn"])
     return document and canonical(document)
 

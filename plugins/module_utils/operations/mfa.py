@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import ROOT
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import compared, delete_conflict
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
+    compared,
+    delete_conflict,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.credentials import delete_credential
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, WIDEN, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def delete_virtual_mfa_device(script, step):
+def delete_virtual_mfa_device(script: Script, step: Step) -> Observation:
     serial = step["parameters"]["SerialNumber"]
     devices = script.fact("virtual_mfa_devices")
     key = ("virtual_mfa_devices", serial)

@@ -5,25 +5,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
     aws_error,
     changed_fact,
     compared,
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import policy_digest
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digest
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import (
     DOCUMENT_READS,
     POLICY_DOCUMENT,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, WIDEN, State
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import named, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, WIDEN, Fact, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    named,
+    undone_by,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import allows_everything, is_deny_only
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def put_boundary(script, step):
+def put_boundary(script: Script, step: Step) -> Observation:
     kind, name, found = existing_principal(script, step)
     arn = step["parameters"]["PermissionsBoundary"]
     if found["boundary"] not in (None, arn):
@@ -35,7 +46,7 @@ def put_boundary(script, step):
     return changed_fact(script, found, {"boundary": arn}, kind, name)
 
 
-def _note_boundary(whose, arn, document):
+def _note_boundary(whose: str, arn: str, document: Any) -> str:
     """What a boundary does to a principal that had none, an administrator for example."""
     if is_deny_only(document):
         return f"The boundary {arn} allows nothing: {whose} loses every permission, even as an administrator."
@@ -44,7 +55,7 @@ def _note_boundary(whose, arn, document):
     return f"The boundary {arn} limits {whose}, even as an administrator, to what it allows. It grants nothing."
 
 
-def delete_boundary(script, step):
+def delete_boundary(script: Script, step: Step) -> Observation:
     kind, name = principal(step)
     found = script.fact(kind, name)
     if found is None:
@@ -52,22 +63,22 @@ def delete_boundary(script, step):
     return changed_fact(script, found, {"boundary": None}, kind, name)
 
 
-def former_boundary(undo, parameters, before, after):
+def former_boundary(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     if before["boundary"] is None:
-        return [(undo[1], named(parameters))]
-    return [(undo[0], {**parameters, "PermissionsBoundary": before["boundary"]})]
+        return [(operations[1], named(parameters))]
+    return [(operations[0], {**parameters, "PermissionsBoundary": before["boundary"]})]
 
 
-def _boundary(fact, parameters):
+def _boundary(fact: Fact, parameters: Parameters) -> Any:
     found = fact(*principal({"parameters": parameters}))
     return found and (found.get("boundary") or "")
 
 
-def _boundary_document(fact, parameters):
+def _boundary_document(fact: Fact, parameters: Parameters) -> Any:
     return POLICY_DOCUMENT.read(fact, {"PolicyArn": parameters["PermissionsBoundary"]})
 
 
-def boundary_taken(script, parameters, before):
+def boundary_taken(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     return [policy_digest(script, before["boundary"])] if before["boundary"] else None
 
 

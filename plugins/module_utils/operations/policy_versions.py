@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     Observation,
+    Script,
     aws_error,
     delete_conflict,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
+    Digest,
     document_digest,
     reached,
     sha256,
@@ -20,12 +24,19 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_p
     POLICY_DOCUMENT,
     REACHED_READS,
     VERSION_READS,
+    Versions,
     document_size,
     own_policy,
     will_have_versions,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, RESTRICT, Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Irreversible,
+    Operations,
+    Parameters,
+    undone_by,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     canonical,
     canonical_text,
@@ -34,6 +45,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
     pretty,
     read_document,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 VERSIONS_QUOTA = 5
 
@@ -42,7 +54,7 @@ VERSIONS_QUOTA = 5
 NO_VERSION = "v0"
 
 
-def create_policy_version(script, step):
+def create_policy_version(script: Script, step: Step) -> Observation:
     """An equal version is what was wanted; the oldest is never deleted to make room."""
     wanted = step["parameters"]
     arn, default = wanted["PolicyArn"], bool(wanted.get("SetAsDefault"))
@@ -65,21 +77,21 @@ def create_policy_version(script, step):
     return Observation("needed", before, after, writes)
 
 
-def _default(script, arn, versions):
+def _default(script: Script, arn: str, versions: Versions) -> dict[str, Any]:
     """What is in force of a policy, and which of its versions that is."""
     version = next(version for version, is_default in versions.items() if is_default)
     return {"document": pretty(script.fact("policy_document", arn)), "default_version": version}
 
 
-def _versions(script, step, arn):
+def _versions(script: Script, step: Step, arn: str) -> Versions:
     own_policy(script, step, arn)
-    versions = script.fact("policy_versions", arn)
+    versions: Versions | None = script.fact("policy_versions", arn)
     if versions is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} was not found.")
     return versions
 
 
-def _version_quotas(step, versions):
+def _version_quotas(step: Step, versions: Versions) -> None:
     document_size(step)
     if len(versions) >= VERSIONS_QUOTA:
         raise aws_error(
@@ -90,13 +102,13 @@ def _version_quotas(step, versions):
         )
 
 
-def _guard_default(script, step, arn, document):
+def _guard_default(script: Script, step: Step, arn: str, document: Any) -> None:
     """What becomes default must keep every Deny that is in force."""
     live = script.fact("policy_document", arn)
     script.guard_denies(step, live, f"it replaces the default version of {arn}", document)
 
 
-def set_default_policy_version(script, step):
+def set_default_policy_version(script: Script, step: Step) -> Observation:
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
     versions = _versions(script, step, arn)
     if version not in versions:
@@ -113,7 +125,7 @@ def set_default_policy_version(script, step):
     return Observation("needed", before, after, writes)
 
 
-def delete_policy_version(script, step):
+def delete_policy_version(script: Script, step: Step) -> Observation:
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
     versions = script.fact("policy_versions", arn) or {}
     writes = ("policy_version", arn, version)
@@ -131,14 +143,14 @@ def delete_policy_version(script, step):
 # --- undo ---
 
 
-def unmake_version(undo, parameters, before, after):
+def unmake_version(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     """Which version AWS has made is seen when it is observed."""
     arn = {"PolicyArn": parameters["PolicyArn"]}
-    back = [(undo[0], {**arn, "VersionId": before["default_version"]})] if "default_version" in before else []
-    return [*back, (undo[1], arn)]
+    back = [(operations[0], {**arn, "VersionId": before["default_version"]})] if "default_version" in before else []
+    return [*back, (operations[1], arn)]
 
 
-def made_version(script, applied):
+def made_version(script: Script, applied: Any) -> dict[str, Any]:
     """The version that a step has made: the newest with its document that was not there before."""
     arn = applied["parameters"]["PolicyArn"]
     wanted = canonical(read_document(applied["parameters"]["PolicyDocument"]))
@@ -150,11 +162,11 @@ def made_version(script, applied):
     return {"VersionId": max(made, key=lambda version: int(version[1:]), default=NO_VERSION)}
 
 
-def former_default(undo, parameters, before, after):
-    return [(undo[0], {**parameters, "VersionId": before["default_version"]})]
+def former_default(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    return [(operations[0], {**parameters, "VersionId": before["default_version"]})]
 
 
-def former_version(script, parameters, before):
+def former_version(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     """A policy that was made anew has a version of the same name; who has got the policy since would get it, too."""
     if "default_version" not in before:
         return None
@@ -167,7 +179,7 @@ def former_version(script, parameters, before):
     ]
 
 
-def _holder(script, arn, kind, name):
+def _holder(script: Script, arn: str, kind: str, name: str) -> Digest:
     """Who has a policy, with what decides how far it reaches there."""
     found = script.fact(kind, name) or {}
     trust = document_digest("trust", found["trust"])[1]["sha256"] if "trust" in found else ""

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     Observation,
+    Script,
     already_exists,
     aws_error,
     compared,
@@ -19,8 +20,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     principal,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Irreversible,
+    Operations,
+    Parameters,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import meaning
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 GONE_ID = Irreversible("a new one of the same name has another unique id, which policies and trusts may name")
 
@@ -57,7 +64,7 @@ def module_row(noun: str, *, args: Mapping[str, Any], reads: tuple[str, ...] = (
     return Operation(**{**row, **fields})
 
 
-def create_principal(script, step, kind, wanted):
+def create_principal(script: Script, step: Step, kind: str, wanted: Any) -> Observation:
     parameters = step["parameters"]
     name = parameters[f"{kind.capitalize()}Name"]
     wanted = {"path": parameters.get("Path", "/"), **wanted}
@@ -73,13 +80,13 @@ def create_principal(script, step, kind, wanted):
     return Observation("needed", {}, shown, (kind, name))
 
 
-def _same_field(found, wanted, field):
+def _same_field(found: Any, wanted: Any, field: str) -> bool:
     if field == "trust":
-        return meaning(found[field]) == meaning(wanted[field])
-    return found[field] == wanted[field]
+        return bool(meaning(found[field]) == meaning(wanted[field]))
+    return bool(found[field] == wanted[field])
 
 
-def _create_facts(script, kind, name, wanted):
+def _create_facts(script: Script, kind: str, name: str, wanted: Any) -> None:
     script.will_be({"arn": None, **wanted}, kind, name)
     script.will_be([], "attached", kind, name)
     script.will_be([], "inline_names", kind, name)
@@ -112,7 +119,7 @@ LEFTOVERS = {
 SERVICE_LINKED = "/aws-service-role/"
 
 
-def delete_principal(script, step):
+def delete_principal(script: Script, step: Step) -> Observation:
     """Nothing is cascaded: what is left of the principal is AWS's DeleteConflict."""
     kind, name = principal(step)
     found = script.fact(kind, name)
@@ -128,7 +135,7 @@ def delete_principal(script, step):
     return compared({"name": name, "path": found["path"]}, {}, (kind, name))
 
 
-def _leftovers(script, kind, name):
+def _leftovers(script: Script, kind: str, name: str) -> Iterator[tuple[Any, str]]:
     for family, words in LEFTOVERS[kind].items():
         yield script.fact(family, name), words
     if kind == "group":
@@ -139,13 +146,13 @@ def _leftovers(script, kind, name):
     yield script.fact("inline_names", kind, name), "must delete policies first"
 
 
-def _profiles_of(script, role):
+def _profiles_of(script: Script, role: str) -> set[str]:
     changed = {profile for (profile,) in script.overlaid("instance_profile")}
     now = {name for name in changed if (script.fact("instance_profile", name) or {}).get("role") == role}
     return set(script.fact("profiles_of", role) or []) - changed | now
 
 
-def rename(script, step):
+def rename(script: Script, step: Step) -> Observation:
     """Rename or move a user, a group or a server certificate."""
     parameters = step["parameters"]
     kind, name = principal(step) or ("server_certificate", parameters["ServerCertificateName"])
@@ -168,12 +175,12 @@ RENAMES = ("NewUserName", "NewGroupName", "NewServerCertificateName")
 NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certificate"}
 
 
-def _is_renamed(script, kind, new_name, parameters):
+def _is_renamed(script: Script, kind: str, new_name: str, parameters: Parameters) -> bool:
     renamed = script.fact(kind, script.stored_name(kind, new_name))
     return renamed is not None and parameters.get("NewPath", renamed["path"]) == renamed["path"]
 
 
-def _will_be_renamed(script, kind, names, found):
+def _will_be_renamed(script: Script, kind: str, names: tuple[str, str], found: Any) -> None:
     name, new_name = names
     if name != new_name:
         script.will_be_named(kind, new_name, name)
@@ -182,9 +189,9 @@ def _will_be_renamed(script, kind, names, found):
     script.will_be({**found, "arn": script.arn(resource)}, kind, new_name)
 
 
-def former_name(undo, parameters, before, after):
+def former_name(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     """The new name is what it is called now."""
     name = next(name for name in ("UserName", "GroupName", "ServerCertificateName") if name in parameters)
     renamed = {f"New{name}": before["name"]} if before["name"] != after["name"] else {}
     moved = {"NewPath": before["path"]} if before["path"] != after["path"] else {}
-    return [(undo[0], {name: after["name"], **renamed, **moved})]
+    return [(operations[0], {name: after["name"], **renamed, **moved})]

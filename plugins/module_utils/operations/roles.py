@@ -5,15 +5,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     Observation,
+    Script,
     already_exists,
     aws_error,
     changed_fact,
     compared,
     existing_principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import boundary_digests, policy_digests
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
+    Digest,
+    boundary_digests,
+    policy_digests,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
     GONE_ID,
@@ -27,10 +34,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     NEUTRAL,
     RESTRICT,
     WIDEN,
+    Fact,
     Operation,
     State,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
     former_field,
     given,
     name_only,
@@ -43,12 +54,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
     pretty,
     read_document,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 # No role has this name: nothing is left to delete.
 NO_ROLE = "-"
 
 
-def create_role(script, step):
+def create_role(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
     trust = read_document(parameters["AssumeRolePolicyDocument"])
     seen = create_principal(script, step, "role", {"boundary": parameters.get("PermissionsBoundary"), "trust": trust})
@@ -63,7 +75,7 @@ def create_role(script, step):
     return Observation(seen.status, seen.before, {**seen.after, "trust": pretty(trust)}, seen.writes)
 
 
-def update_trust(script, step):
+def update_trust(script: Script, step: Step) -> Observation:
     kind, name, found = existing_principal(script, step)
     wanted = read_document(step["parameters"]["PolicyDocument"])
     script.will_be({**found, "trust": wanted}, kind, name)
@@ -72,7 +84,7 @@ def update_trust(script, step):
     return Observation("unchanged" if same else "needed", before, before if same else after, (kind, name, "trust"))
 
 
-def update_role(script, step):
+def update_role(script: Script, step: Step) -> Observation:
     _kind, name, _found = existing_principal(script, step)
     wanted = step["parameters"]
     settings = script.fact("role_settings", name)
@@ -84,21 +96,21 @@ def update_role(script, step):
     return changed_fact(script, settings, changes, "role_settings", name)
 
 
-def _trust(fact, parameters):
+def _trust(fact: Fact, parameters: Parameters) -> Any:
     role = fact("role", parameters["RoleName"])
     return role and canonical(role["trust"])
 
 
-def _role_settings(fact, parameters):
+def _role_settings(fact: Fact, parameters: Parameters) -> Any:
     return fact("role_settings", parameters["RoleName"])
 
 
-def former_role_settings(undo, parameters, before, after):
+def former_role_settings(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     fields = {"description": "Description", "max_session_duration": "MaxSessionDuration"}
-    return [(undo[0], {**parameters, **{fields[field]: value for field, value in before.items()}})]
+    return [(operations[0], {**parameters, **{fields[field]: value for field, value in before.items()}})]
 
 
-def trusting_role(script, parameters, before):
+def trusting_role(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
     role = parameters["RoleName"]
     return policy_digests(script, "role", role) + boundary_digests(script, "role", role)
 
@@ -106,7 +118,7 @@ def trusting_role(script, parameters, before):
 # --- roles of AWS services ---
 
 
-def create_service_linked_role(script, step):
+def create_service_linked_role(script: Script, step: Step) -> Observation:
     """The service names the role; one with the same suffix is the one that was wanted."""
     parameters = step["parameters"]
     service, suffix = parameters["AWSServiceName"], parameters.get("CustomSuffix")
@@ -122,14 +134,14 @@ def create_service_linked_role(script, step):
     return compared(wanted, wanted, ("service_roles", service, suffix))
 
 
-def made_linked_role(script, applied):
+def made_linked_role(script: Script, applied: Any) -> dict[str, Any]:
     service, suffix = applied["parameters"]["AWSServiceName"], applied["parameters"].get("CustomSuffix", "")
     roles = script.fact("service_roles", service) or {}
     made = [name for name in roles if name.partition("_")[2] == suffix]
     return {"RoleName": made[0] if made else NO_ROLE}
 
 
-def delete_service_linked_role(script, step):
+def delete_service_linked_role(script: Script, step: Step) -> Observation:
     name = step["parameters"]["RoleName"]
     found = script.fact("role", name)
     if found is not None and not found["path"].startswith(SERVICE_LINKED):
@@ -141,11 +153,11 @@ def delete_service_linked_role(script, step):
     return compared(before, {}, ("role", name))
 
 
-def former_linked_role(undo, parameters, before, after):
+def former_linked_role(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     """/aws-service-role/autoscaling.amazonaws.com/ and AWSServiceRoleForAutoScaling_suffix tell the rest."""
     service, suffix = before["path"].split("/")[2], parameters["RoleName"].partition("_")[2]
     described = given(Description=before["description"], CustomSuffix=suffix)
-    return [(undo[0], {"AWSServiceName": service, **described})]
+    return [(operations[0], {"AWSServiceName": service, **described})]
 
 
 TRUST = State(name="trust", read=_trust, differs="its trust policy differs")

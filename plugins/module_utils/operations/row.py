@@ -34,6 +34,8 @@ SEARCHED = {
     "GetUser": "ListUsers",
     "ListPolicyVersions": "ListPolicies",
 }
+# Reads a fact by its key, see account/iam_account.py.
+Fact = Callable[..., Any]
 _LEFT_OUT = object()
 
 
@@ -55,10 +57,10 @@ class State:
     """
 
     name: str
-    read: Callable[[Callable[..., Any], Parameters], Any]
+    read: Callable[[Fact, Parameters], Any]
     differs: str
 
-    def digest(self, fact: Callable[..., Any], parameters: Parameters) -> str:
+    def digest(self, fact: Fact, parameters: Parameters) -> str:
         """The SHA-256 of the state, 64 hex digits."""
         return hashlib.sha256(canonical_text(self.read(fact, parameters)).encode()).hexdigest()
 

@@ -8,11 +8,25 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of, without_tags
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import changed_fact, compared, existing
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    Observation,
+    Script,
+    changed_fact,
+    compared,
+    existing,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import TRUST
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import tag_list, undone_by, without
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
+    Calls,
+    Operations,
+    Parameters,
+    tag_list,
+    undone_by,
+    without,
+)
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 # The parameter that names what carries the tags -> the family of facts that holds them.
 CARRIERS = {
@@ -27,13 +41,13 @@ CARRIERS = {
 }
 
 
-def tag(script, step):
+def tag(script: Script, step: Step) -> Observation:
     kind, name = _carrier(step)
     found = existing(script, step, kind, name)
     return changed_fact(script, found, {"tags": {**found["tags"], **tags_of(step["parameters"])}}, kind, name)
 
 
-def untag(script, step):
+def untag(script: Script, step: Step) -> Observation:
     kind, name = _carrier(step)
     found = script.fact(kind, name)
     if found is None:
@@ -41,26 +55,26 @@ def untag(script, step):
     return changed_fact(script, found, {"tags": without_tags(found["tags"], step["parameters"]["TagKeys"])}, kind, name)
 
 
-def _carrier(step):
+def _carrier(step: Step) -> tuple[str, str]:
     parameter = next(name for name in CARRIERS if name in step["parameters"])
     return CARRIERS[parameter], step["parameters"][parameter]
 
 
-def former_tags(undo, parameters, before, after):
+def former_tags(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     """Tags that were overwritten get their values back; those that are new go."""
     carrier = without(parameters, "Tags")
     overwritten = {key: value for key, value in before["tags"].items() if after["tags"].get(key) != value}
     new = sorted(set(after["tags"]) - set(before["tags"]))
-    back = [(undo[0], {**carrier, "Tags": tag_list(overwritten)})] if overwritten else []
-    return back + ([(undo[1], {**carrier, "TagKeys": new})] if new else [])
+    back = [(operations[0], {**carrier, "Tags": tag_list(overwritten)})] if overwritten else []
+    return back + ([(operations[1], {**carrier, "TagKeys": new})] if new else [])
 
 
-def removed_tags(undo, parameters, before, after):
+def removed_tags(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     gone = {key: value for key, value in before["tags"].items() if key not in after["tags"]}
-    return [(undo[0], {**without(parameters, "TagKeys"), "Tags": tag_list(gone)})]
+    return [(operations[0], {**without(parameters, "TagKeys"), "Tags": tag_list(gone)})]
 
 
-def tag_what_differs(step):
+def tag_what_differs(step: Step) -> Calls:
     """The modules of amazon.aws leave out the tags that are already there."""
     there = (step.get("before") or {}).get("tags") or {}
     differ = [tag for tag in step["parameters"]["Tags"] if there.get(tag["Key"]) != tag["Value"]]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
     GONE_ID,
     create_principal,
@@ -15,9 +16,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principal
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, NEUTRAL, WIDEN, Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_user(script, step):
+def create_user(script: Script, step: Step) -> Observation:
     wanted = {"boundary": step["parameters"].get("PermissionsBoundary")}
     return create_principal(script, step, "user", wanted)
 
