@@ -18,6 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     Fact,
     Operation,
     State,
+    Target,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
@@ -232,6 +233,7 @@ def _reaches_all(script: Script, step: Step, effect: str) -> None:
 PASSWORD_POLICY = State(name="password_policy", read=_password_policy, differs="it differs")
 PASSWORDS = "amazon.aws.iam_password_policy"
 SETTINGS = "leastpriv.iam.account_setting"
+ALIAS = Target(parameter="AccountAlias")
 FEDERATION: dict[str, Any] = {
     "module": SETTINGS,
     "observe": set_outbound_federation,
@@ -251,7 +253,7 @@ ROWS = (
         effect=NEUTRAL,
         undo=undone_by("CreateAccountAlias", "DeleteAccountAlias", calls=former_alias),
         guards=("account_settings",),
-        target="AccountAlias",
+        target=ALIAS,
         reads=("ListAccountAliases",),
     ),
     Operation(
@@ -263,7 +265,7 @@ ROWS = (
         effect=NEUTRAL,
         undo=undone_by("CreateAccountAlias"),
         guards=("account_settings",),
-        target="AccountAlias",
+        target=ALIAS,
         reads=("ListAccountAliases",),
     ),
     Operation(

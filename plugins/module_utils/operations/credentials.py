@@ -15,14 +15,18 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing,
     removed_fact,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import former_name, module_row, rename
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
+    entity_row,
+    module_row,
+    renaming,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
-    NEUTRAL,
     RESTRICT,
     Choice,
     Operation,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import SERVER_CERTIFICATE, USER
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Irreversible,
@@ -114,14 +118,13 @@ ROWS = (
         already_true="the user has no such credential",
         effect=RESTRICT,
         undo=SECRET_GONE,
-        target="UserName",
-        resource="user{path}*",
+        target=USER,
         reads=("GetUser", "ListAccessKeys"),
         requires=("UserName",),
         phrase="delete access key {AccessKeyId} of user {UserName}",
     ),
     module_row(
-        "User",
+        USER,
         name="DeleteLoginProfile",
         args={"remove_password": True},
         observe=delete_login_profile,
@@ -141,23 +144,20 @@ ROWS = (
             already_true="the user has no such credential",
             effect=RESTRICT,
             undo=SECRET_GONE if noun == "ServiceSpecificCredential" else KEY_GONE,
-            target="UserName",
-            resource="user{path}*",
+            target=USER,
             reads=("GetUser", read),
             requires=("UserName",),
         )
         for noun, kind, identifier, read in KINDS
     ),
-    Operation(
+    entity_row(
+        SERVER_CERTIFICATE,
         name="DeleteServerCertificate",
-        module="leastpriv.iam.entity",
-        args={"kind": "server_certificate", "name": "$ServerCertificateName", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_server_certificate,
         already_true="there is no such certificate",
         effect=DESTRUCTIVE,
         undo=KEY_GONE,
-        target="ServerCertificateName",
-        resource="server-certificate/*",
         reads=("GetServerCertificate",),
     ),
     Operation(
@@ -173,8 +173,7 @@ ROWS = (
         effect=RESTRICT,
         undo=undone_by("UpdateAccessKey", calls=former_status),
         guards=("no_activation",),
-        target="UserName",
-        resource="user{path}*",
+        target=USER,
         reads=("GetUser", "ListAccessKeys"),
         requires=("UserName",),
         phrase="set access key {AccessKeyId} of user {UserName} to {Status}",
@@ -196,30 +195,11 @@ ROWS = (
             effect=RESTRICT,
             undo=undone_by(f"Update{noun}", calls=former_status),
             guards=("no_activation",),
-            target="UserName",
-            resource="user{path}*",
+            target=USER,
             reads=("GetUser", read),
             requires=("UserName",),
         )
         for noun, kind, identifier, read in KINDS
     ),
-    Operation(
-        name="UpdateServerCertificate",
-        module="leastpriv.iam.entity",
-        args={
-            "kind": "server_certificate",
-            "name": "$ServerCertificateName",
-            "new_name": "$NewServerCertificateName",
-            "new_path": "$NewPath",
-            "state": "present",
-        },
-        observe=rename,
-        already_true="it has this name and path",
-        effect=NEUTRAL,
-        undo=undone_by("UpdateServerCertificate", calls=former_name),
-        guards=("no_renaming",),
-        target="ServerCertificateName",
-        resource="server-certificate/*",
-        reads=("GetServerCertificate",),
-    ),
+    renaming(SERVER_CERTIFICATE),
 )

@@ -23,20 +23,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_p
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
     create_principal,
     delete_principal,
-    former_name,
+    entity_row,
     module_row,
-    rename,
+    renaming,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
     MEMBER,
-    NEUTRAL,
     RESTRICT,
     WIDEN,
     Fact,
     Operation,
     State,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import GROUP, USER
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -108,7 +108,7 @@ MEMBER_READS = ("GetUser", "ListGroupsForUser", "ListGroupPolicies", "GetGroupPo
 
 ROWS = (
     module_row(
-        "Group",
+        GROUP,
         name="AddUserToGroup",
         args={"users": ["$UserName"]},
         observe=add_member,
@@ -116,14 +116,15 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("RemoveUserFromGroup"),
         guards=("no_membership",),
-        target="UserName",
+        target=USER,
+        resource=GROUP.resource,
         reads=MEMBER_READS,
         read_again=(GROUP_POLICIES,),
         reach=MEMBER,
         phrase="add user {UserName} to group {GroupName}",
     ),
     module_row(
-        "Group",
+        GROUP,
         name="CreateGroup",
         args={"path": "$Path"},
         observe=create_group,
@@ -133,17 +134,15 @@ ROWS = (
         guards=("no_creation",),
         defaults={"Path": "/"},
     ),
-    Operation(
+    entity_row(
+        GROUP,
         name="DeleteGroup",
-        module="leastpriv.iam.entity",
-        args={"kind": "group", "name": "$GroupName", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_principal,
         already_true="there is no such principal",
         effect=DESTRUCTIVE,
         undo=undone_by("CreateGroup", calls=former_group),
         guards=("no_deletion",),
-        target="GroupName",
-        resource="group{path}*",
         reads=("GetGroup", "ListAttachedGroupPolicies", "ListGroupPolicies"),
     ),
     Operation(
@@ -154,31 +153,12 @@ ROWS = (
         already_true="the user is not in the group",
         effect=RESTRICT,
         undo=undone_by("AddUserToGroup"),
-        target="UserName",
-        resource="group{path}*",
+        target=USER,
+        resource=GROUP.resource,
         reads=("GetGroup", "ListAttachedGroupPolicies", *MEMBER_READS),
         takes=group_left,
         reach=MEMBER,
         phrase="remove user {UserName} from group {GroupName}",
     ),
-    Operation(
-        name="UpdateGroup",
-        module="leastpriv.iam.entity",
-        args={
-            "kind": "group",
-            "name": "$GroupName",
-            "new_name": "$NewGroupName",
-            "new_path": "$NewPath",
-            "state": "present",
-        },
-        observe=rename,
-        already_true="it has this name and path",
-        effect=NEUTRAL,
-        undo=undone_by("UpdateGroup", calls=former_name),
-        guards=("no_renaming",),
-        target="GroupName",
-        resource="group{path}*",
-        reads=("GetGroup",),
-        undeclared="its path differs",
-    ),
+    renaming(GROUP),
 )

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Identity providers: OpenID Connect and SAML."""
+"""Identity providers: OpenID Connect and SAML.kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     Fact,
     Operation,
     State,
+    Target,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import OIDC, SAML
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -38,8 +40,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
-OIDC, SAML = "openid_connect_provider", "saml_provider"
-
 
 def create_openid_connect_provider(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
@@ -48,13 +48,13 @@ def create_openid_connect_provider(script: Script, step: Step) -> Observation:
     # Without thumbprints IAM fetches the provider's own.
     if "ThumbprintList" in parameters:
         wanted["thumbprints"] = sorted(parameters["ThumbprintList"])
-    return _create(script, step, (OIDC, script.arn(f"oidc-provider/{url}")), wanted)
+    return _create(script, step, (OIDC.kind, script.arn(f"oidc-provider/{url}")), wanted)
 
 
 def create_saml_provider(script: Script, step: Step) -> Observation:
     parameters = step["parameters"]
     wanted = {"metadata": parameters["SAMLMetadataDocument"], "tags": tags_of(parameters)}
-    return _create(script, step, (SAML, script.arn(f"saml-provider/{parameters['Name']}")), wanted)
+    return _create(script, step, (SAML.kind, script.arn(f"saml-provider/{parameters['Name']}")), wanted)
 
 
 def _create(script: Script, step: Step, key: tuple[str, str], wanted: Any) -> Observation:
@@ -80,8 +80,8 @@ def delete_provider(script: Script, step: Step) -> Observation:
 def _provider(step: Step) -> tuple[str, str]:
     parameters = step["parameters"]
     if "SAMLProviderArn" in parameters:
-        return SAML, parameters["SAMLProviderArn"]
-    return OIDC, parameters["OpenIDConnectProviderArn"]
+        return SAML.kind, parameters["SAMLProviderArn"]
+    return OIDC.kind, parameters["OpenIDConnectProviderArn"]
 
 
 def add_client_id(script: Script, step: Step) -> Observation:
@@ -154,14 +154,16 @@ def _field(family: str, parameter: str, field: str) -> Callable[[Fact, Parameter
 
 
 SAML_METADATA = State(
-    name="saml_metadata", read=_field(SAML, "SAMLProviderArn", "metadata"), differs="its metadata differs"
+    name="saml_metadata", read=_field(SAML.kind, "SAMLProviderArn", "metadata"), differs="its metadata differs"
 )
 THUMBPRINTS = State(
-    name="thumbprints", read=_field(OIDC, "OpenIDConnectProviderArn", "thumbprints"), differs="its thumbprints differ"
+    name="thumbprints",
+    read=_field(OIDC.kind, "OpenIDConnectProviderArn", "thumbprints"),
+    differs="its thumbprints differ",
 )
 MODULE = "leastpriv.iam.identity_provider"
-OF_OIDC: dict[str, Any] = {"kind": OIDC, "arn": "$OpenIDConnectProviderArn"}
-OF_SAML: dict[str, Any] = {"kind": SAML, "arn": "$SAMLProviderArn"}
+OF_OIDC: dict[str, Any] = {"kind": OIDC.kind, "arn": "$OpenIDConnectProviderArn"}
+OF_SAML: dict[str, Any] = {"kind": SAML.kind, "arn": "$SAMLProviderArn"}
 
 
 ROWS = (
@@ -174,15 +176,14 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("RemoveClientIDFromOpenIDConnectProvider"),
         guards=("no_trust",),
-        target="OpenIDConnectProviderArn",
-        resource="oidc-provider/*",
+        target=OIDC,
         reads=("GetOpenIDConnectProvider",),
     ),
     Operation(
         name="CreateOpenIDConnectProvider",
         module=MODULE,
         args={
-            "kind": OIDC,
+            "kind": OIDC.kind,
             "url": "$Url",
             "client_ids": "$ClientIDList",
             "thumbprints": "$ThumbprintList",
@@ -194,22 +195,26 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("DeleteOpenIDConnectProvider", calls=remove_provider),
         guards=("no_trust",),
-        target="Url",
-        resource="oidc-provider/*",
+        target=Target(parameter="Url", resource="oidc-provider/*"),
         reads=("GetOpenIDConnectProvider",),
         defaults={"ClientIDList": [], "Tags": [], "ThumbprintList": []},
     ),
     Operation(
         name="CreateSAMLProvider",
         module=MODULE,
-        args={"kind": SAML, "name": "$Name", "metadata": "$SAMLMetadataDocument", "tags": "$Tags", "state": "present"},
+        args={
+            "kind": SAML.kind,
+            "name": "$Name",
+            "metadata": "$SAMLMetadataDocument",
+            "tags": "$Tags",
+            "state": "present",
+        },
         observe=create_saml_provider,
         already_true="it exists with the same metadata and tags",
         effect=WIDEN,
         undo=undone_by("DeleteSAMLProvider", calls=remove_provider),
         guards=("no_trust",),
-        target="Name",
-        resource="saml-provider/*",
+        target=Target(parameter="Name", resource="saml-provider/*"),
         reads=("GetSAMLProvider",),
         defaults={"Tags": []},
     ),
@@ -222,8 +227,7 @@ ROWS = (
         effect=DESTRUCTIVE,
         undo=undone_by("CreateOpenIDConnectProvider", calls=former_provider),
         guards=("no_deletion",),
-        target="OpenIDConnectProviderArn",
-        resource="oidc-provider/*",
+        target=OIDC,
         reads=("GetOpenIDConnectProvider",),
     ),
     Operation(
@@ -235,8 +239,7 @@ ROWS = (
         effect=DESTRUCTIVE,
         undo=undone_by("CreateSAMLProvider", calls=former_provider),
         guards=("no_deletion",),
-        target="SAMLProviderArn",
-        resource="saml-provider/*",
+        target=SAML,
         reads=("GetSAMLProvider",),
     ),
     Operation(
@@ -247,8 +250,7 @@ ROWS = (
         already_true="the provider has no such client id",
         effect=RESTRICT,
         undo=undone_by("AddClientIDToOpenIDConnectProvider"),
-        target="OpenIDConnectProviderArn",
-        resource="oidc-provider/*",
+        target=OIDC,
         reads=("GetOpenIDConnectProvider",),
         takes=provider_field("thumbprints", "thumbprint"),
     ),
@@ -261,8 +263,7 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("UpdateOpenIDConnectProviderThumbprint", calls=former_field("ThumbprintList", "thumbprints")),
         guards=("no_trust",),
-        target="OpenIDConnectProviderArn",
-        resource="oidc-provider/*",
+        target=OIDC,
         reads=("GetOpenIDConnectProvider",),
         read_again=(THUMBPRINTS,),
         takes=provider_field("client_ids", "client id"),
@@ -276,8 +277,7 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("UpdateSAMLProvider", calls=former_field("SAMLMetadataDocument", "metadata")),
         guards=("no_trust",),
-        target="SAMLProviderArn",
-        resource="saml-provider/*",
+        target=SAML,
         reads=("GetSAMLProvider",),
         read_again=(SAML_METADATA,),
     ),

@@ -16,6 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, reached
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Fact, Operation, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import PRINCIPALS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -107,18 +108,17 @@ def whose_inline(script: Script, parameters: Parameters, before: Any) -> list[Di
 
 
 INLINE = State(name="inline", read=_inline, differs="its inline policy differs")
-NOUNS = ("Group", "Role", "User")
 
 
 ROWS = (
     # PutGroupPolicy, PutRolePolicy, PutUserPolicy
     *(
         Operation(
-            name=f"Put{noun}Policy",
+            name=f"Put{target.noun}Policy",
             module="amazon.aws.iam_policy",
             args={
-                "iam_type": noun.lower(),
-                "iam_name": f"${noun}Name",
+                "iam_type": target.kind,
+                "iam_name": f"${target.parameter}",
                 "policy_name": "$PolicyName",
                 "policy_json": "$PolicyDocument",
                 "state": "present",
@@ -127,39 +127,37 @@ ROWS = (
             observe=put_inline_policy,
             already_true="an inline policy of this name holds an equal document",
             effect=RESTRICT,
-            undo=undone_by(f"Put{noun}Policy", f"Delete{noun}Policy", calls=former_inline),
+            undo=undone_by(f"Put{target.noun}Policy", f"Delete{target.noun}Policy", calls=former_inline),
             guards=("deny_only",),
-            target=f"{noun}Name",
-            resource=f"{noun.lower()}{{path}}*",
-            reads=(f"Get{noun}", f"Get{noun}Policy", f"List{noun}Policies"),
+            target=target,
+            reads=(target.read, f"Get{target.noun}Policy", f"List{target.noun}Policies"),
             read_again=(INLINE,),
             takes=whose_inline,
-            phrase=f"put inline policy {{PolicyName}} on {noun.lower()} {{{noun}Name}}",
+            phrase=f"put inline policy {{PolicyName}} on {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in PRINCIPALS
     ),
     # DeleteGroupPolicy, DeleteRolePolicy, DeleteUserPolicy
     *(
         Operation(
-            name=f"Delete{noun}Policy",
+            name=f"Delete{target.noun}Policy",
             module="amazon.aws.iam_policy",
             args={
-                "iam_type": noun.lower(),
-                "iam_name": f"${noun}Name",
+                "iam_type": target.kind,
+                "iam_name": f"${target.parameter}",
                 "policy_name": "$PolicyName",
                 "state": "absent",
             },
             observe=delete_inline_policy,
             already_true="there is no such inline policy",
             effect=RESTRICT,
-            undo=undone_by(f"Put{noun}Policy", calls=former_inline),
-            target=f"{noun}Name",
-            resource=f"{noun.lower()}{{path}}*",
-            reads=(f"Get{noun}", f"Get{noun}Policy", f"List{noun}Policies"),
+            undo=undone_by(f"Put{target.noun}Policy", calls=former_inline),
+            target=target,
+            reads=(target.read, f"Get{target.noun}Policy", f"List{target.noun}Policies"),
             read_again=(INLINE,),
             takes=whose_inline,
-            phrase=f"delete inline policy {{PolicyName}} of {noun.lower()} {{{noun}Name}}",
+            phrase=f"delete inline policy {{PolicyName}} of {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in PRINCIPALS
     ),
 )

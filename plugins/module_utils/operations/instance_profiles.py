@@ -20,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     removed_fact,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digests, reached
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import entity_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import ROLE_POLICY_READS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
@@ -27,6 +28,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     WIDEN,
     Operation,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import INSTANCE_PROFILE, ROLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -89,7 +91,6 @@ def role_of_profile(script: Script, parameters: Parameters, before: Any) -> list
 
 MODULE = "amazon.aws.iam_instance_profile"
 FIXED = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
-RESOURCE = "instance-profile/*"
 
 
 ROWS = (
@@ -102,8 +103,8 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("RemoveRoleFromInstanceProfile"),
         guards=("no_creation",),
-        target="RoleName",
-        resource=RESOURCE,
+        target=ROLE,
+        resource=INSTANCE_PROFILE.resource,
         reads=("GetInstanceProfile", "GetRole"),
         # IAM asks for it where a role is handed on.
         also=("PassRole",),
@@ -117,22 +118,19 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("DeleteInstanceProfile", calls=name_only),
         guards=("no_creation",),
-        target="InstanceProfileName",
-        resource=RESOURCE,
+        target=INSTANCE_PROFILE,
         reads=("GetInstanceProfile",),
         defaults={"Path": "/", "Tags": []},
     ),
-    Operation(
+    entity_row(
+        INSTANCE_PROFILE,
         name="DeleteInstanceProfile",
-        module="leastpriv.iam.entity",
-        args={"kind": "instance_profile", "name": "$InstanceProfileName", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_profile,
         already_true="there is no such profile",
         effect=DESTRUCTIVE,
         undo=undone_by("CreateInstanceProfile", calls=former_profile),
         guards=("no_deletion",),
-        target="InstanceProfileName",
-        resource=RESOURCE,
         reads=("GetInstanceProfile",),
     ),
     Operation(
@@ -143,8 +141,8 @@ ROWS = (
         already_true="the profile has another role or none",
         effect=RESTRICT,
         undo=undone_by("AddRoleToInstanceProfile"),
-        target="RoleName",
-        resource=RESOURCE,
+        target=ROLE,
+        resource=INSTANCE_PROFILE.resource,
         reads=("GetInstanceProfile", "GetRole", *ROLE_POLICY_READS),
         observed=("RoleName",),
         takes=role_of_profile,

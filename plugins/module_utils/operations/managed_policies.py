@@ -21,7 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     principal,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digest, reached
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import entity_row, module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
     NOBODY,
@@ -29,7 +29,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     Fact,
     Operation,
     State,
+    Target,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import POLICY, PRINCIPALS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -244,7 +246,6 @@ REACHED_READS = (
     "ListAttachedRolePolicies",
     "ListAttachedUserPolicies",
 )
-NOUNS = ("Group", "Role", "User")
 
 
 ROWS = (
@@ -265,61 +266,57 @@ ROWS = (
         effect=RESTRICT,
         undo=undone_by("DeletePolicy", calls=delete_created_policy),
         guards=("deny_only",),
-        target="PolicyName",
-        resource="policy/{policy}",
+        target=Target(parameter="PolicyName", resource="policy/{policy}"),
         reads=("ListPolicies", *DOCUMENT_READS, "GetAccountSummary"),
         # A policy changes nobody's access until it is attached.
         reach=NOBODY,
         defaults={"Description": "", "Path": "/", "Tags": []},
         phrase="create policy {PolicyName}",
     ),
-    Operation(
+    entity_row(
+        POLICY,
         name="DeletePolicy",
-        module="leastpriv.iam.entity",
-        args={"kind": "policy", "name": "$PolicyArn", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_policy,
         already_true="there is no such policy",
         effect=DESTRUCTIVE,
         undo=undone_by("CreatePolicy", calls=former_policy),
-        target="PolicyArn",
-        resource="policy/{policy}",
         reads=(*VERSION_READS, *REACHED_READS),
     ),
     # AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy
     *(
         module_row(
-            noun,
-            name=f"Attach{noun}Policy",
+            target,
+            name=f"Attach{target.noun}Policy",
             args={"managed_policies": ["$PolicyArn"]},
             observe=attach_policy,
             already_true="the policy is attached",
             effect=RESTRICT,
-            undo=undone_by(f"Detach{noun}Policy"),
+            undo=undone_by(f"Detach{target.noun}Policy"),
             reads=(*DOCUMENT_READS, "GetAccountSummary"),
             statement="Attach",
             read_again=(POLICY_DOCUMENT,),
-            phrase=f"attach {{policy}} to {noun.lower()} {{{noun}Name}}",
+            phrase=f"attach {{policy}} to {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in PRINCIPALS
     ),
     # DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy
     *(
         Operation(
-            name=f"Detach{noun}Policy",
+            name=f"Detach{target.noun}Policy",
             module="leastpriv.iam.policy_attachment",
-            args={"kind": noun.lower(), "name": f"${noun}Name", "policy_arn": "$PolicyArn", "state": "absent"},
+            args={"kind": target.kind, "name": f"${target.parameter}", "policy_arn": "$PolicyArn", "state": "absent"},
             observe=detach_policy,
             already_true="the policy is not attached",
             effect=RESTRICT,
-            undo=undone_by(f"Attach{noun}Policy"),
-            target=f"{noun}Name",
-            resource=f"{noun.lower()}{{path}}*",
-            reads=(f"Get{noun}", f"ListAttached{noun}Policies", *DOCUMENT_READS),
+            undo=undone_by(f"Attach{target.noun}Policy"),
+            target=target,
+            reads=(target.read, f"ListAttached{target.noun}Policies", *DOCUMENT_READS),
             statement="Detach",
             read_again=(POLICY_DOCUMENT,),
             takes=detached,
-            phrase=f"detach {{policy}} from {noun.lower()} {{{noun}Name}}",
+            phrase=f"detach {{policy}} from {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in PRINCIPALS
     ),
 )

@@ -14,6 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.credentials import delete_credential
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import MFA_DEVICE, USER
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
@@ -41,8 +42,7 @@ ROWS = (
         effect=WIDEN,
         undo=Irreversible("only who holds the device can enable it again"),
         guards=("keep_mfa",),
-        target="UserName",
-        resource="user{path}*",
+        target=USER,
         reads=("GetUser", "ListMFADevices"),
         requires=("UserName",),
     ),
@@ -55,8 +55,7 @@ ROWS = (
         effect=DESTRUCTIVE,
         undo=Irreversible("its seed is gone: a new device has to be made and enabled by its user"),
         guards=("keep_mfa",),
-        target="SerialNumber",
-        resource="mfa/*",
+        target=MFA_DEVICE,
         reads=("ListMFADevices", "ListVirtualMFADevices"),
     ),
 )

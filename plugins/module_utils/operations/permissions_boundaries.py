@@ -23,6 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_p
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, WIDEN, Fact, State
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import ROLE, USER
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -86,46 +87,47 @@ BOUNDARY = State(name="boundary", read=_boundary, differs="its permissions bound
 BOUNDARY_DOCUMENT = State(
     name="boundary_document", read=_boundary_document, differs="the document of its new permissions boundary differs"
 )
-NOUNS = ("Role", "User")
 
 
 ROWS = (
     # DeleteRolePermissionsBoundary, DeleteUserPermissionsBoundary
     *(
         module_row(
-            noun,
-            name=f"Delete{noun}PermissionsBoundary",
+            target,
+            name=f"Delete{target.noun}PermissionsBoundary",
             args={"boundary": ""},
             observe=delete_boundary,
             already_true="there is no boundary",
             effect=WIDEN,
-            undo=undone_by(f"Put{noun}PermissionsBoundary", calls=former_boundary),
+            undo=undone_by(f"Put{target.noun}PermissionsBoundary", calls=former_boundary),
             guards=("keep_boundary",),
             reads=DOCUMENT_READS,
             read_again=(BOUNDARY,),
             takes=boundary_taken,
             undeclared="its permissions boundary differs",
-            phrase=f"remove the permissions boundary of {noun.lower()} {{{noun}Name}}",
+            phrase=f"remove the permissions boundary of {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in (ROLE, USER)
     ),
     # PutRolePermissionsBoundary, PutUserPermissionsBoundary
     *(
         module_row(
-            noun,
-            name=f"Put{noun}PermissionsBoundary",
+            target,
+            name=f"Put{target.noun}PermissionsBoundary",
             args={"boundary": "$PermissionsBoundary"},
             observe=put_boundary,
             already_true="this is the boundary",
             effect=RESTRICT,
-            undo=undone_by(f"Put{noun}PermissionsBoundary", f"Delete{noun}PermissionsBoundary", calls=former_boundary),
+            undo=undone_by(
+                f"Put{target.noun}PermissionsBoundary", f"Delete{target.noun}PermissionsBoundary", calls=former_boundary
+            ),
             reads=DOCUMENT_READS,
             statement="Bound",
             read_again=(BOUNDARY, BOUNDARY_DOCUMENT),
             takes=boundary_taken,
             undeclared="its permissions boundary differs",
-            phrase=f"set the permissions boundary of {noun.lower()} {{{noun}Name}}",
+            phrase=f"set the permissions boundary of {target.kind} {{{target.parameter}}}",
         )
-        for noun in NOUNS
+        for target in (ROLE, USER)
     ),
 )

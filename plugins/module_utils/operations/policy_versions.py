@@ -30,6 +30,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_p
     will_have_versions,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, RESTRICT, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import POLICY
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Irreversible,
@@ -200,8 +201,7 @@ ROWS = (
         effect=RESTRICT,
         undo=undone_by("SetDefaultPolicyVersion", "DeletePolicyVersion", calls=unmake_version, complete=made_version),
         guards=("deny_only",),
-        target="PolicyArn",
-        resource="policy/{policy}",
+        target=POLICY,
         reads=(*VERSION_READS, *REACHED_READS),
         read_again=(POLICY_DOCUMENT,),
         takes=former_version,
@@ -218,8 +218,7 @@ ROWS = (
         already_true="there is no such version",
         effect=RESTRICT,
         undo=Irreversible("the document can be created again, but under another version id"),
-        target="PolicyArn",
-        resource="policy/{policy}",
+        target=POLICY,
         reads=("ListPolicyVersions", "GetPolicyVersion"),
     ),
     Operation(
@@ -230,8 +229,7 @@ ROWS = (
         already_true="this is the default version",
         effect=RESTRICT,
         undo=undone_by("SetDefaultPolicyVersion", calls=former_default),
-        target="PolicyArn",
-        resource="policy/{policy}",
+        target=POLICY,
         reads=(*VERSION_READS, *REACHED_READS),
         read_again=(POLICY_DOCUMENT,),
         takes=former_version,

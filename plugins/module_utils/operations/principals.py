@@ -19,12 +19,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import NEUTRAL, Operation, Target
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Irreversible,
     Operations,
     Parameters,
+    undone_by,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import meaning
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
@@ -46,22 +47,47 @@ FIXED: dict[str, dict[str, Any]] = {
 }
 
 
-def module_row(noun: str, *, args: Mapping[str, Any], reads: tuple[str, ...] = (), **fields: Any) -> Operation:
+def module_row(of: Target, *, args: Mapping[str, Any], reads: tuple[str, ...] = (), **fields: Any) -> Operation:
     """A row that the module of amazon.aws for users, groups or roles applies.
 
-    :param noun: `User`, `Group` or `Role`.
+    :param of: `USER`, `GROUP` or `ROLE`.
     :param args: module options beside the fixed ones.
     :param reads: read actions beside those of the module.
     :param fields: further fields of the `Operation`.
     """
     row: dict[str, Any] = {
-        "module": f"amazon.aws.iam_{noun.lower()}",
-        "args": {"name": f"${noun}Name", "state": "present", **FIXED[noun], **args},
-        "target": f"{noun}Name",
-        "resource": f"{noun.lower()}{{path}}*",
-        "reads": (f"Get{noun}", f"ListAttached{noun}Policies", *reads),
+        "module": f"amazon.aws.iam_{of.kind}",
+        "args": {"name": f"${of.parameter}", "state": "present", **FIXED[of.noun], **args},
+        "target": of,
+        "reads": (of.read, f"ListAttached{of.noun}Policies", *reads),
     }
     return Operation(**{**row, **fields})
+
+
+def entity_row(target: Target, *, args: Mapping[str, Any], **fields: Any) -> Operation:
+    """A row that the module `entity` applies.
+
+    :param args: module options beside the kind and the name.
+    :param fields: further fields of the `Operation`.
+    """
+    named = {"kind": target.kind, "name": f"${target.parameter}"}
+    return Operation(module="leastpriv.iam.entity", target=target, args={**named, **args}, **fields)
+
+
+def renaming(target: Target) -> Operation:
+    """The row that renames or moves a user, a group or a server certificate."""
+    return entity_row(
+        target,
+        name=f"Update{target.noun}",
+        args={"new_name": f"$New{target.parameter}", "new_path": "$NewPath", "state": "present"},
+        observe=rename,
+        already_true="it has this name and path",
+        effect=NEUTRAL,
+        undo=undone_by(f"Update{target.noun}", calls=former_name),
+        guards=("no_renaming",),
+        reads=(target.read,),
+        undeclared="its path differs",
+    )
 
 
 def create_principal(script: Script, step: Step, kind: str, wanted: Any) -> Observation:

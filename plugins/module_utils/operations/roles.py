@@ -27,6 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principal
     SERVICE_LINKED,
     create_principal,
     delete_principal,
+    entity_row,
     module_row,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
@@ -37,7 +38,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
     Fact,
     Operation,
     State,
+    Target,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import ROLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -168,7 +171,7 @@ LINKED_ROLES = "role/aws-service-role/*"
 
 ROWS = (
     module_row(
-        "Role",
+        ROLE,
         name="CreateRole",
         args={
             "assume_role_policy_document": "$AssumeRolePolicyDocument",
@@ -200,22 +203,19 @@ ROWS = (
         effect=WIDEN,
         undo=undone_by("DeleteServiceLinkedRole", calls=no_parameters, complete=made_linked_role),
         guards=("no_creation",),
-        target="AWSServiceName",
-        resource=LINKED_ROLES,
+        target=Target(parameter="AWSServiceName", resource=LINKED_ROLES),
         reads=("ListRoles",),
         defaults={"Description": ""},
     ),
-    Operation(
+    entity_row(
+        ROLE,
         name="DeleteRole",
-        module="leastpriv.iam.entity",
-        args={"kind": "role", "name": "$RoleName", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_principal,
         already_true="there is no such principal",
         effect=DESTRUCTIVE,
         undo=GONE_ID,
         guards=("no_deletion",),
-        target="RoleName",
-        resource="role{path}*",
         reads=("GetRole", "ListAttachedRolePolicies", "ListInstanceProfilesForRole", "ListRolePolicies"),
     ),
     Operation(
@@ -227,12 +227,12 @@ ROWS = (
         effect=DESTRUCTIVE,
         undo=undone_by("CreateServiceLinkedRole", calls=former_linked_role),
         guards=("no_deletion",),
-        target="RoleName",
+        target=ROLE,
         resource=LINKED_ROLES,
         reads=("GetRole", "GetServiceLinkedRoleDeletionStatus"),
     ),
     module_row(
-        "Role",
+        ROLE,
         name="UpdateAssumeRolePolicy",
         args={"assume_role_policy_document": "$PolicyDocument"},
         observe=update_trust,
@@ -253,8 +253,7 @@ ROWS = (
         already_true="what is given is so",
         effect=RESTRICT,
         undo=undone_by("UpdateRole", calls=former_role_settings),
-        target="RoleName",
-        resource="role{path}*",
+        target=ROLE,
         reads=("GetRole",),
         read_again=(ROLE_SETTINGS,),
     ),
@@ -266,8 +265,7 @@ ROWS = (
         already_true="what is given is so",
         effect=NEUTRAL,
         undo=undone_by("UpdateRoleDescription", calls=former_role_settings),
-        target="RoleName",
-        resource="role{path}*",
+        target=ROLE,
         reads=("GetRole",),
         read_again=(ROLE_SETTINGS,),
     ),

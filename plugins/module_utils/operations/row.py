@@ -48,6 +48,24 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """The kind of resource that an operation changes.
+
+    :ivar parameter: the API parameter that names it; "" for the account itself.
+    :ivar resource: its pattern in an account role's policy, after the account; "*" if IAM cannot limit it.
+    :ivar noun: its word in names of operations, e.g. `User`.
+    :ivar kind: its word in options of modules and keys of facts, e.g. `user`.
+    :ivar read: the action that reads it.
+    """
+
+    parameter: str = ""
+    resource: str = "*"
+    noun: str = ""
+    kind: str = ""
+    read: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class State:
     """A part of the account that a change replaces or removes: read again right before, since IAM compares nothing.
 
@@ -65,6 +83,9 @@ class State:
         return hashlib.sha256(canonical_text(self.read(fact, parameters)).encode()).hexdigest()
 
 
+ACCOUNT_ITSELF = Target()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One row.
@@ -78,8 +99,8 @@ class Operation:
     :ivar already_true: when the step changes nothing, as a clause.
     :ivar undo: how it is undone, or why it cannot be.
     :ivar guards: the ids of the static guardrails that check it (guardrails/rules.py).
-    :ivar target: the parameter that names the changed resource; "" for the account itself.
-    :ivar resource: the resource in an account role's policy, after the account; "*" if IAM cannot limit it.
+    :ivar target: the kind of the resource that it changes, by the parameter that people know it by.
+    :ivar resource: the resource that IAM checks, if it is not that of the target.
     :ivar reads: the read actions of observe and of the module.
     :ivar also: further actions that IAM checks.
     :ivar statement: the Sid of its statement in the account role's policy; all but `Change` can have a condition.
@@ -106,8 +127,8 @@ class Operation:
     already_true: str = ""
     undo: Undo | Irreversible | None = None
     guards: tuple[str, ...] = ()
-    target: str = ""
-    resource: str = "*"
+    target: Target = ACCOUNT_ITSELF
+    resource: str = ""
     reads: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     statement: str = "Change"
@@ -127,6 +148,11 @@ class Operation:
     def parameters(self) -> set[str]:
         """The names of the API parameters that the step can express."""
         return {name for value in self.args.values() for name in _parameters_in(value)} | set(self.observed)
+
+    @property
+    def policy_resource(self) -> str:
+        """The pattern of what it changes in an account role's policy, after the account."""
+        return self.resource or self.target.resource
 
     @property
     def permissions(self) -> list[str]:

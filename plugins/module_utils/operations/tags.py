@@ -18,6 +18,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import TRUST
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import (
+    INSTANCE_PROFILE,
+    ROLE,
+    TAGGED,
+    USER,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
     Calls,
     Operations,
@@ -27,18 +33,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
     without,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
-
-# The parameter that names what carries the tags -> the family of facts that holds them.
-CARRIERS = {
-    "InstanceProfileName": "instance_profile",
-    "OpenIDConnectProviderArn": "openid_connect_provider",
-    "PolicyArn": "policy",
-    "RoleName": "role",
-    "SAMLProviderArn": "saml_provider",
-    "SerialNumber": "mfa_device",
-    "ServerCertificateName": "server_certificate",
-    "UserName": "user",
-}
 
 
 def tag(script: Script, step: Step) -> Observation:
@@ -56,8 +50,8 @@ def untag(script: Script, step: Step) -> Observation:
 
 
 def _carrier(step: Step) -> tuple[str, str]:
-    parameter = next(name for name in CARRIERS if name in step["parameters"])
-    return CARRIERS[parameter], step["parameters"][parameter]
+    target = next(target for target in TAGGED if target.parameter in step["parameters"])
+    return target.kind, step["parameters"][target.parameter]
 
 
 def former_tags(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
@@ -81,31 +75,8 @@ def tag_what_differs(step: Step) -> Calls:
     return [(step["operation"], {**step["parameters"], "Tags": differ})]
 
 
-# The noun, the module's kind, the parameter that names it, its resource, and the read action.
-NOUNS = (
-    ("InstanceProfile", "instance_profile", "InstanceProfileName", "instance-profile/*", "GetInstanceProfile"),
-    ("MFADevice", "mfa_device", "SerialNumber", "mfa/*", "ListMFADeviceTags"),
-    (
-        "OpenIDConnectProvider",
-        "openid_connect_provider",
-        "OpenIDConnectProviderArn",
-        "oidc-provider/*",
-        "GetOpenIDConnectProvider",
-    ),
-    ("Policy", "policy", "PolicyArn", "policy/{policy}", "GetPolicy"),
-    ("Role", "role", "RoleName", "role{path}*", "GetRole"),
-    ("SAMLProvider", "saml_provider", "SAMLProviderArn", "saml-provider/*", "GetSAMLProvider"),
-    (
-        "ServerCertificate",
-        "server_certificate",
-        "ServerCertificateName",
-        "server-certificate/*",
-        "GetServerCertificate",
-    ),
-    ("User", "user", "UserName", "user{path}*", "GetUser"),
-)
 # The modules of amazon.aws tag these.
-BY_AMAZON = ("InstanceProfile", "Role", "User")
+BY_AMAZON = (INSTANCE_PROFILE, ROLE, USER)
 TAG: dict[str, Any] = {
     "observe": tag,
     "already_true": "the tags have these values",
@@ -119,31 +90,29 @@ ROWS = (
     # TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagSAMLProvider, TagServerCertificate
     *(
         Operation(
-            name=f"Tag{noun}",
+            name=f"Tag{target.noun}",
             module="leastpriv.iam.tags",
-            args={"kind": kind, "name": f"${parameter}", "tags": "$Tags", "state": "present"},
-            undo=undone_by(f"Tag{noun}", f"Untag{noun}", calls=former_tags),
-            target=parameter,
-            resource=resource,
-            reads=(read,),
+            args={"kind": target.kind, "name": f"${target.parameter}", "tags": "$Tags", "state": "present"},
+            undo=undone_by(f"Tag{target.noun}", f"Untag{target.noun}", calls=former_tags),
+            target=target,
+            reads=(target.read,),
             **TAG,
         )
-        for noun, kind, parameter, resource, read in NOUNS
-        if noun not in BY_AMAZON
+        for target in TAGGED
+        if target not in BY_AMAZON
     ),
     Operation(
         name="TagInstanceProfile",
         module="amazon.aws.iam_instance_profile",
         args={"name": "$InstanceProfileName", "state": "present", "purge_tags": False, "tags": "$Tags"},
         undo=undone_by("TagInstanceProfile", "UntagInstanceProfile", calls=former_tags),
-        target="InstanceProfileName",
-        resource="instance-profile/*",
+        target=INSTANCE_PROFILE,
         reads=("GetInstanceProfile",),
         calls=tag_what_differs,
         **TAG,
     ),
     module_row(
-        "Role",
+        ROLE,
         name="TagRole",
         args={"tags": "$Tags"},
         undo=undone_by("TagRole", "UntagRole", calls=former_tags),
@@ -153,7 +122,7 @@ ROWS = (
         **TAG,
     ),
     module_row(
-        "User",
+        USER,
         name="TagUser",
         args={"tags": "$Tags"},
         undo=undone_by("TagUser", "UntagUser", calls=former_tags),
@@ -164,19 +133,18 @@ ROWS = (
     # UntagServerCertificate, UntagUser
     *(
         Operation(
-            name=f"Untag{noun}",
+            name=f"Untag{target.noun}",
             module="leastpriv.iam.tags",
-            args={"kind": kind, "name": f"${parameter}", "tag_keys": "$TagKeys", "state": "absent"},
+            args={"kind": target.kind, "name": f"${target.parameter}", "tag_keys": "$TagKeys", "state": "absent"},
             observe=untag,
             already_true="there are no such tags",
             effect=WIDEN,
-            undo=undone_by(f"Tag{noun}", calls=removed_tags),
+            undo=undone_by(f"Tag{target.noun}", calls=removed_tags),
             guards=("no_tags",),
             undeclared="its tags differ",
-            target=parameter,
-            resource=resource,
-            reads=(read,),
+            target=target,
+            reads=(target.read,),
         )
-        for noun, kind, parameter, resource, read in NOUNS
+        for target in TAGGED
     ),
 )

@@ -10,11 +10,12 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principal
     GONE_ID,
     create_principal,
     delete_principal,
-    former_name,
+    entity_row,
     module_row,
-    rename,
+    renaming,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, NEUTRAL, WIDEN, Operation
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, WIDEN
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import USER
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
@@ -26,7 +27,7 @@ def create_user(script: Script, step: Step) -> Observation:
 
 ROWS = (
     module_row(
-        "User",
+        USER,
         name="CreateUser",
         args={"path": "$Path", "boundary": "$PermissionsBoundary", "tags": "$Tags"},
         observe=create_user,
@@ -37,17 +38,15 @@ ROWS = (
         statement="Bound",
         defaults={"Path": "/", "Tags": []},
     ),
-    Operation(
+    entity_row(
+        USER,
         name="DeleteUser",
-        module="leastpriv.iam.entity",
-        args={"kind": "user", "name": "$UserName", "state": "absent"},
+        args={"state": "absent"},
         observe=delete_principal,
         already_true="there is no such principal",
         effect=DESTRUCTIVE,
         undo=GONE_ID,
         guards=("no_deletion",),
-        target="UserName",
-        resource="user{path}*",
         reads=(
             "GetLoginProfile",
             "GetUser",
@@ -61,24 +60,5 @@ ROWS = (
             "ListUserPolicies",
         ),
     ),
-    Operation(
-        name="UpdateUser",
-        module="leastpriv.iam.entity",
-        args={
-            "kind": "user",
-            "name": "$UserName",
-            "new_name": "$NewUserName",
-            "new_path": "$NewPath",
-            "state": "present",
-        },
-        observe=rename,
-        already_true="it has this name and path",
-        effect=NEUTRAL,
-        undo=undone_by("UpdateUser", calls=former_name),
-        guards=("no_renaming",),
-        target="UserName",
-        resource="user{path}*",
-        reads=("GetUser",),
-        undeclared="its path differs",
-    ),
+    renaming(USER),
 )

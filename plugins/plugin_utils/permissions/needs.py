@@ -144,10 +144,10 @@ def _is_read(action: str) -> bool:
 
 
 def _resources(row: Operation, scope: Scope) -> tuple[str, ...]:
-    if row.resource == "*":
+    if row.policy_resource == "*":
         return ("*",)
-    policies = scope.policies if "{policy}" in row.resource else ("",)
-    return tuple(scope.arn(row.resource.format(path=scope.principal_path, policy=name)) for name in policies)
+    policies = scope.policies if "{policy}" in row.policy_resource else ("",)
+    return tuple(scope.arn(row.policy_resource.format(path=scope.principal_path, policy=name)) for name in policies)
 
 
 def _limit(row: Operation, is_chosen: bool, is_undo: bool, scope: Scope) -> tuple[str, Any]:

@@ -310,7 +310,7 @@ def _step(text: str, call: Call, index: int) -> Step:
         "index": index,
         "wave": f"{index:04d} {row.module}",
         "operation": call.operation,
-        "target": call.parameters[row.target] if row.target else "",
+        "target": call.parameters[row.target.parameter] if row.target.parameter else "",
         "parameters": {**call.parameters},
         "module": row.module,
         "args": row.module_args(call.parameters),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -69,8 +70,8 @@ def missing(row, model, file):
         "also": set(row.also) <= actions,
         "args (a required parameter is not used)": required <= row.parameters,
         "args (a parameter that the API does not have)": row.parameters <= members,
-        "target": row.target in members if row.target else row.resource == "*",
-        "resource": row.resource == "*" or "/" in row.resource or "{path}" in row.resource,
+        "target": row.target.parameter in members if row.target.parameter else row.policy_resource == "*",
+        "resource": row.policy_resource == "*" or re.search("/|{path}", row.policy_resource),
         "defaults (a parameter that the API does not have)": set(row.defaults) <= members,
     }
     files = {
