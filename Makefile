@@ -37,7 +37,7 @@ PYTHON ?= python3
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
-.PHONY: matrix scaling docs changelog screens clean
+.PHONY: matrix operation scaling docs changelog screens clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -124,6 +124,9 @@ calls: setup ## Count the AWS calls of a run, into docs/performance.md
 scaling: setup ## Simulate many runs over many accounts, into docs/scaling.md
 	@PYTHONPATH=tests $(BIN)/python bench/hosts.py
 	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
+
+operation: setup ## Print the row and the fixture of an IAM operation to fill in: make operation NAME=UpdateUser
+	@$(BIN)/python docs/make_operation.py $(NAME)
 
 docs: setup $(DOCS)/ready ## Build the documentation's site in .cache/docs/site
 	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH docs/site/build $(CURDIR)/.cache/docs/site

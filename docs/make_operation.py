@@ -1,0 +1,191 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prints the row and the fixture of an IAM operation to fill in, from botocore's model: `make operation NAME=...`."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import os
+import re
+import sys
+from pathlib import Path
+
+import botocore.session
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if __name__ == "__main__":
+    # Ansible reads its settings at import, and can be told of collections only once.
+    os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader([str(ROOT / "collections")])
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS, targets
+
+OPPOSITES = {
+    "Add": "Remove",
+    "Attach": "Detach",
+    "Create": "Delete",
+    "Disable": "Enable",
+    "Put": "Delete",
+    "Tag": "Untag",
+}
+VERB = re.compile("[A-Z][a-z]+")
+
+
+class NotPrinted(Exception):
+    """No row can be printed; the text says why, and what to do."""
+
+
+def printed(name):
+    """The row and the fixture as text.
+
+    :param name: the API name or the CLI's, e.g. `UpdateUser` or `update-user`.
+    :raises NotPrinted: IAM has no such operation, it only reads, or it has a row.
+    """
+    model = botocore.session.get_session().get_service_model("iam")
+    operation = _operation(model, name)
+    target = _target(operation)
+    fields = [
+        ("name", f'"{operation.name}"', ""),
+        ("module", f'"{_module(operation, target)}"', "the module that makes exactly this change"),
+        ("args", _args(operation), "the options of that module, fixed ones too"),
+        ("observe", _snake(operation.name), "a function of this file, or of a twin"),
+        ("already_true", '""', "when nothing has to be changed, as a clause"),
+        ("effect", "RESTRICT", "or WIDEN, DESTRUCTIVE, NEUTRAL"),
+        ("undo", _undo(model, operation), "with calls=..., or Irreversible(...)"),
+        ("guards", "()", "ids of guardrails/rules.py; an operation that widens access needs one"),
+        *([("target", _target_name(target), "")] if target else []),
+        ("reads", _tuple(_reads(model, operation, target)), "the read actions of observe and of the module"),
+        *([("requires", _tuple(_caller_parameters(operation)), "")] if _caller_parameters(operation) else []),
+    ]
+    row = [f"        {field}={value},{'  # ' + hint if hint else ''}" for field, value, hint in fields]
+    return "\n".join(
+        [
+            *_described(operation),
+            f"# plugins/module_utils/operations/: a row of ROWS in the file of its noun{_twin(operation)}",
+            "    Operation(",
+            *row,
+            "    ),",
+            "",
+            "# An operation that must never run is a line of plugins/module_utils/operations/refused.py instead:",
+            f'    "{operation.name}": (WIDEN, "it ..."),',
+            "",
+            *_fixture(operation, target),
+        ]
+    )
+
+
+def _operation(model, name):
+    spelt = {cli_name(one): one for one in model.operation_names}
+    found = spelt.get(cli_name(name) if name[:1].isupper() else name)
+    if found is None:
+        close = difflib.get_close_matches(cli_name(name), spelt, 3)
+        advice = f"; did you mean {' or '.join(spelt[one] for one in close)}?" if close else ""
+        raise NotPrinted(f"IAM has no operation {name!r} in this botocore{advice}")
+    if found.startswith(("Get", "List", "Simulate", "Generate")):
+        raise NotPrinted(f"{found} only reads: scripts may contain it, and it needs no row")
+    if found in OPERATIONS:
+        raise NotPrinted(f"{found} has a row already: {OPERATIONS[found].refused or OPERATIONS[found].module}")
+    return model.operation_model(found)
+
+
+def _members(operation):
+    return dict(operation.input_shape.members) if operation.input_shape else {}
+
+
+def _required(operation):
+    return list(operation.input_shape.required_members) if operation.input_shape else []
+
+
+def _described(operation):
+    """What AWS says of it, its errors, and the parameters with their types."""
+    text = html.unescape(re.sub("<[^>]+>", "", operation.documentation or "")).strip()
+    sentence = re.sub(r"\s+", " ", text).partition(". ")[0].rstrip(".")
+    errors = sorted(shape.name.removesuffix("Exception") for shape in operation.error_shapes)
+    kinds = [
+        f"{name} ({shape.type_name}{'' if name in _required(operation) else ', optional'})"
+        for name, shape in _members(operation).items()
+    ]
+    return [f"# {sentence}.", f"# Parameters: {', '.join(kinds) or 'none'}.", f"# Errors: {', '.join(errors)}.", ""]
+
+
+def _target(operation):
+    return next((one for one in (*targets.TAGGED, targets.GROUP) if one.parameter in _members(operation)), None)
+
+
+def _target_name(target):
+    return next(name for name, value in vars(targets).items() if value is target)
+
+
+def _module(operation, target):
+    """The module of the operation that takes most of the same parameters."""
+    mine = set(_members(operation))
+    same = [row for row in STEPS if target is None or row.target is target]
+    closest = max(same, key=lambda row: (len(mine & row.parameters), row.module), default=None)
+    return closest.module if closest else ""
+
+
+def _twin(operation):
+    same = [row.name for row in STEPS if row.parameters == set(_members(operation))]
+    return f"; twins to copy: {', '.join(same)}" if same else ""
+
+
+def _args(operation):
+    options = [f'"{_snake(name)}": "${name}",' for name in _members(operation)]
+    return "\n            ".join(["{", *options]) + "\n        }"
+
+
+def _undo(model, operation):
+    verb = VERB.match(operation.name)[0]
+    opposites = {**OPPOSITES, **{value: key for key, value in OPPOSITES.items() if key != "Put"}}
+    opposite = opposites.get(verb, verb) + operation.name.removeprefix(verb)
+    return f'undone_by("{opposite if opposite in model.operation_names else operation.name}")'
+
+
+def _reads(model, operation, target):
+    """The target's, and the Get and List operations of the same noun that need nothing but what the operation has."""
+    mine, noun = set(_members(operation)), re.sub(VERB, "", operation.name, count=1)
+    named = [one for one in model.operation_names if one.startswith(("Get", "List")) and noun.rstrip("s") in one]
+    reads = {one for one in named if set(_required(model.operation_model(one))) <= mine}
+    return sorted(reads | ({target.read} if target else set()))
+
+
+def _caller_parameters(operation):
+    """Without these IAM takes the caller itself."""
+    return [name for name in ("UserName",) if name in _members(operation) and name not in _required(operation)]
+
+
+def _fixture(operation, target):
+    wanted = [*_required(operation), *_caller_parameters(operation)]
+    options = " ".join(f"--{cli_name(name)} ..." for name in wanted)
+    return [
+        f"# tests/fixtures/steps/{operation.name}.yml: every option that the module gets",
+        "---",
+        "script: |",
+        f"  aws iam {cli_name(operation.name)} {options}".rstrip(),
+        f"module: {_module(operation, target)}",
+        "args:",
+        *(f"  {_snake(name)}: ..." for name in wanted),
+    ]
+
+
+def _snake(name):
+    return cli_name(name).replace("-", "_")
+
+
+def _tuple(names):
+    return "(" + "".join(f'"{name}", ' for name in names).rstrip(" ") + ")"
+
+
+if __name__ == "__main__":
+    try:
+        print(printed(sys.argv[1]))
+    except (IndexError, NotPrinted) as problem:
+        sys.exit(
+            str(problem) if isinstance(problem, NotPrinted) else "Name an operation: make operation NAME=UpdateUser"
+        )
