@@ -96,6 +96,6 @@ def test_what_is_applied_and_undone_is_as_it_was(accounts, tmp_path, operation):
     did = account.apply(observed(account.stack, account.side, script)["steps"], tmp_path / "applied")
     undid = account.undo(tmp_path / "applied", tmp_path / "undone")
     assert did == [operation], "the script must change something, or it shows nothing"
-    assert set(undid) <= set(TABLE[operation].undo)
+    assert set(undid) <= set(TABLE[operation].undo.operations)
     assert iam_state(account.stack, account.side.account_id) == account.furnished
     account.is_restored = True
