@@ -17,7 +17,7 @@ import botocore.session
 ROOT = Path(__file__).resolve().parent.parent
 
 if __name__ == "__main__":
-    # Ansible reads its settings at import, and can be told of collections only once.
+    # Ansible reads its settings at import, and its list of collections only once.
     os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
     from ansible.plugins.loader import init_plugin_loader
 
