@@ -37,7 +37,7 @@ PYTHON ?= python3
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
-.PHONY: matrix operation scaling docs changelog screens clean
+.PHONY: matrix operation scaling docs changelog picture screens clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -130,6 +130,9 @@ operation: setup ## Print the row and the fixture of an IAM operation to fill in
 
 docs: setup $(DOCS)/ready ## Build the documentation's site in .cache/docs/site
 	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH docs/site/build $(CURDIR)/.cache/docs/site
+
+picture: setup programs ## Take the README's picture of report.html anew
+	@PYTHONPATH=tests $(BIN)/python -m browser.picture
 
 changelog: setup $(DOCS)/ready ## Write CHANGELOG.md from changelogs/fragments
 	@PATH=$(CURDIR)/$(DOCS)/bin:$$PATH ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/collections \
