@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import END, append, in_short, intents, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
@@ -31,11 +32,12 @@ class ActionModule(ActionBase):
                 "run": {"type": "dict", "required": True},
                 "account": {"type": "dict", "required": True},
                 "steps": {"type": "list", "elements": "dict", "default": []},
-                "applied": {"type": "list", "elements": "dict", "default": []},
+                "applied": {"type": "raw", "default": []},
                 "kept": {"type": "list", "elements": "dict", "default": []},
                 "is_last": {"type": "bool", "default": False},
             }
         )
+        options["applied"] = from_text(options["applied"])
         kept = [*options["kept"], *in_short(options["applied"])]
         problem = _write(options)
         # What was done is known to the report even where it could not be written down.

@@ -75,7 +75,7 @@ PLUGINS = (
     (action_loader, ("leastpriv.iam.journal", "leastpriv.iam.preflight")),
     (connection_loader, (CONNECTION,)),
     (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes")),
-    (filter_loader, ("leastpriv.iam.due", "leastpriv.iam.translated", "leastpriv.iam.report")),
+    (filter_loader, ("leastpriv.iam.pending_steps", "leastpriv.iam.translate", "leastpriv.iam.report")),
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session", "leastpriv.iam.settings")),
     (test_loader, ("ansible.builtin.failed",)),
 )

@@ -7,20 +7,36 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: diagnosis
 version_added: 1.0.0
-short_description: Show what the doctor has found
+short_description: Gather and show what checks have found
 description:
-  - One line for each subject where everything is as it should be. For everything else what was tried, what came of it
-    and what to do next.
-  - Control characters are escaped, so text cannot control a terminal.
+  - Takes the results of M(leastpriv.iam.preflight), M(leastpriv.iam.queue_check), M(leastpriv.iam.permission_check),
+    M(leastpriv.iam.observe) and P(leastpriv.iam.api_check#lookup).
+  - A check that failed as such, because a profile does not exist for example, is a finding itself.
+  - So is a botocore that P(leastpriv.iam.warm#connection) was not tried with.
+  - The text has one line for each subject where everything is as it should be. For everything else it says what was
+    tried, what was found and what to do next. Control characters are escaped, so that nothing steers a terminal.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
 options:
   _input:
-    description: The findings, as M(leastpriv.iam.permission_check) tells them.
+    description: The results by their subject, a list for each.
+    type: dict
+    required: true
+  settings:
+    description: What P(leastpriv.iam.settings#lookup) returned for each account, to say where nobody is protected.
     type: list
     elements: dict
-    required: true
+    default: []
+  account_ids:
+    description: The account ids of all hosts.
+    type: list
+    elements: str
+    default: []
+  partition:
+    description: Their partition.
+    type: str
+    default: aws
   verbose:
     description: Show what was tried where everything is as it should be, too.
     type: bool
@@ -30,20 +46,92 @@ options:
 EXAMPLES = r"""
 - name: Show what was found
   ansible.builtin.debug:
-    msg: "{{ findings | leastpriv.iam.diagnosis }}"
+    msg: "{{ ({'queue': [queue_check]} | leastpriv.iam.diagnosis).text }}"
 """
 
 RETURN = r"""
 _value:
-  description: The text, several lines.
-  type: str
+  description: What was found.
+  type: dict
+  contains:
+    text:
+      description: All of it for a person, several lines.
+      type: str
+    missing:
+      description: How many checks found something missing.
+      type: int
+    findings:
+      description: The findings of all subjects, as M(leastpriv.iam.permission_check) tells them.
+      type: list
+      elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import STATUSES
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ansible import constants
+from ansible_collections.leastpriv.iam.plugins.module_utils.finding import STATUSES, finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import example_entries
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
+
+MAX_NAMED = 5
+USE_TRIED_BOTOCORE = "Nothing, if runs are fast enough. Otherwise install the botocore that requirements.txt names."
+IDENTITY = (
+    "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
+)
 
 
-def diagnosis(findings: list[dict[str, str]], verbose: bool = False) -> str:
-    """See DOCUMENTATION. Subjects keep their order; the worst findings of each are first."""
+def diagnosis(
+    results: dict[str, list[dict[str, Any]]],
+    settings: Sequence[dict[str, Any]] = (),
+    account_ids: Sequence[str] = (),
+    partition: str = "aws",
+    verbose: bool = False,
+) -> dict[str, Any]:
+    """See DOCUMENTATION."""
+    found = [one for subject, checks in results.items() for check in checks for one in _found(subject, check)]
+    found += [*_protection(settings, account_ids, partition), *_connection()]
+    missing = sum(one["status"] == "missing" for one in found)
+    return {"text": _text(found, verbose), "missing": missing, "findings": found}
+
+
+def _connection() -> Iterator[dict[str, str]]:
+    """What the warm connection does not do with this run's botocore."""
+    for line in read_notes(constants.DEFAULT_LOCAL_TMP).lines:
+        yield finding("warm connection", "advice", "speed up botocore in the loaded Python", line, USE_TRIED_BOTOCORE)
+
+
+def _protection(
+    settings: Sequence[dict[str, Any]], account_ids: Sequence[str], partition: str
+) -> Iterator[dict[str, str]]:
+    tried = "read remediate_protected_principals"
+    open_to_all = [str(one["account"]) for one in settings if not one["protected"]]
+    if open_to_all:
+        more = f" and {len(open_to_all) - MAX_NAMED} more" if len(open_to_all) > MAX_NAMED else ""
+        where = ", ".join(open_to_all[:MAX_NAMED]) + more
+        found = f"no principals are protected in {where}: a script may lock out any user or role there"
+        example = example_entries(sorted({str(account_id) for account_id in account_ids}), partition)
+        advice = f"List those that others depend on, in the group_vars of aws_accounts, for example:\n{example}"
+        yield finding("guardrails", "advice", tried, found, advice)
+    elif settings:
+        yield finding("guardrails", "ok", tried, "every account has protected principals")
+
+
+def _found(subject: str, check: dict[str, Any]) -> list[dict[str, str]]:
+    if check.get("skipped"):
+        return []
+    if "findings" in check:
+        return check["findings"]
+    if "problem" not in check:
+        return [finding(subject, "missing", "use the identity", str(check.get("msg", "the check failed")), IDENTITY)]
+    tried = "ask STS who the identity is"
+    if check["problem"]:
+        return [finding(subject, "missing", tried, check["problem"], IDENTITY)]
+    return [finding(subject, "ok", tried, f"it is {check['caller']}")]
+
+
+def _text(findings: list[dict[str, str]], verbose: bool) -> str:
+    """Subjects keep their order; the worst findings of each are first."""
     subjects = dict.fromkeys(one["subject"] for one in findings)
     lines = [
         line for subject in subjects for line in _lines([one for one in findings if one["subject"] == subject], verbose)

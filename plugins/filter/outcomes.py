@@ -17,7 +17,7 @@ positional: _input, hostvars
 options:
   _input:
     description:
-      - The alerts by account, as P(leastpriv.iam.translated#filter) gives them.
+      - The alerts by account, as P(leastpriv.iam.translate#filter) gives them.
     type: dict
     required: true
   hostvars:
@@ -32,7 +32,7 @@ options:
     default: false
   undo:
     description:
-      - Whether the alerts are those of P(leastpriv.iam.journaled#lookup), which are undone.
+      - Whether the alerts are those of P(leastpriv.iam.journal_entries#lookup), which are undone.
     type: bool
     default: false
 """

@@ -17,7 +17,7 @@ positional: _input
 options:
   _input:
     description:
-      - The alerts by account, as P(leastpriv.iam.translated#filter) gives them.
+      - The alerts by account, as P(leastpriv.iam.translate#filter) gives them.
     type: dict
     required: true
   consolidates:
@@ -30,7 +30,7 @@ options:
 EXAMPLES = r"""
 - name: Show the waves
   ansible.builtin.debug:
-    msg: "{{ received | leastpriv.iam.translated | leastpriv.iam.waves | map(attribute='wave') }}"
+    msg: "{{ received | leastpriv.iam.translate | leastpriv.iam.waves | map(attribute='wave') }}"
 """
 
 RETURN = r"""

@@ -114,6 +114,18 @@ options:
       - Without this option every alert.
     type: list
     elements: str
+  plan:
+    description:
+      - The plan that is applied, as P(leastpriv.iam.plan#lookup) gives it. An alert that is not in it is V(filtered).
+        One whose message or script has changed since is V(failed). The others get the plan's steps as C(reviewed), for
+        M(leastpriv.iam.observe) to compare the account with.
+    type: dict
+    default: {}
+  as_text:
+    description:
+      - Give one item, the list of alerts as JSON text in which Ansible finds no template.
+    type: bool
+    default: false
   api_version:
     description:
       - V(v1) asks for many alerts in one call, V(v2) for one alert per call.
@@ -297,6 +309,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection imp
     read_filters,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import compare_with_plan
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import BOUNDS as SETTING_BOUNDS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
@@ -345,7 +359,9 @@ class LookupModule(AWSLookupBase):
                 # The API may take longer than the visibility timeout.
                 with renewing(queue, inbox.own_handles, reception.visibility_timeout):
                     answers = self._ask([alert for _held, alert in judged], endpoint)
-                return as_results(judged, answers, circumstances, keeps_bodies)
+                alerts = as_results(judged, answers, circumstances, keeps_bodies)
+                compared = compare_with_plan(alerts, self.get_option("plan"))
+                return [to_text(compared)] if self.get_option("as_text") else compared
 
     def _chosen(self, *names: str) -> list[Any]:
         return [self.get_option(name) for name in names]

@@ -41,9 +41,8 @@ options:
     default: []
   applied:
     description:
-      - Results of a loop over such steps, each with its C(step).
-    type: list
-    elements: dict
+      - Results of a loop over such steps, each with its C(step), as a list or as its JSON text.
+    type: raw
     default: []
   kept:
     description:

@@ -22,7 +22,7 @@ NOT_TO_COPY = (
 )
 
 
-def story(found):
+def alert_details(found):
     """Describe what a run reported of an alert.
 
     :param found: what `reported` of plugin_utils/run/past_runs.py returned.

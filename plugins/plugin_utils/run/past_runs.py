@@ -43,7 +43,7 @@ class ReportedAlert(TypedDict):
     alert: dict[str, Any]
 
 
-def reported(alert_id: str, artifacts_dir: str, run_id: str = "", key: str = "") -> ReportedAlert:
+def report_entry(alert_id: str, artifacts_dir: str, run_id: str = "", key: str = "") -> ReportedAlert:
     """Find an alert in the newest report that has it, or in the report of one run.
 
     :param alert_id: the vendor's id.
@@ -95,7 +95,7 @@ def _parsed(where: Any, text: str) -> Any:
         raise NotReported(f"{where} cannot be read as a plan ({error}).") from None
 
 
-def journaled(
+def journal_entries(
     artifacts_dir: str, run_id: str = "", alert_ids: Collection[str] = (), key: str = ""
 ) -> list[AlertOutcome]:
     """The alerts to undo: those of one run, or each in the newest run that changed something for it.

@@ -197,7 +197,7 @@ def _read_time(name: str, text: str) -> datetime:
         raise PlanError(f"It cannot be read: {name} of the plan is not an ISO 8601 time. {_again()}") from None
 
 
-def held_to_plan(alerts: Iterable[AlertOutcome], plan: Mapping[str, Any]) -> list[AlertOutcome]:
+def compare_with_plan(alerts: Iterable[AlertOutcome], plan: Mapping[str, Any]) -> list[AlertOutcome]:
     """Exclude alerts that were not reviewed, or that changed since.
 
     :param alerts: as the lookup returns them.

@@ -61,18 +61,23 @@ def _no_steps(alert: AlertOutcome, reason: str) -> list[Step]:
     return []
 
 
-def due(alerts: Iterable[AlertOutcome], wave: Wave, kept: Sequence[StepResult], max_failures: int) -> list[Step]:
+def pending_steps(
+    alerts: Iterable[AlertOutcome],
+    wave: Wave,
+    kept: Sequence[StepResult],
+    max_failures: int,
+) -> list[Step]:
     """Choose the steps of a wave that an account still needs.
 
     :param alerts: the `alerts` of `leastpriv.iam.observe`.
     :param wave: one of `waves`, or an empty one.
-    :param kept: the account's results so far, in their order.
+    :param kept: the account's results so far, in their order; of the last wave also as its modules returned them.
     :param max_failures: the number of consecutive failures that stops an account.
     :returns: the needed steps of alerts without a failure; none if the account has stopped.
     """
     if "wave" not in wave or why_it_gave_up(kept, max_failures):
         return []
-    stopped = {result["step"]["message_id"] for result in kept if result["failed"]}
+    stopped = {result["step"]["message_id"] for result in kept if result.get("failed")}
     undecided = [alert for alert in alerts if alert["disposition"] is None]
 
     def needed_of(alert: AlertOutcome) -> list[Step]:

@@ -103,7 +103,7 @@ def translate(
 
 
 def translate_alerts(alerts: Iterable[AlertOutcome], settings: Iterable[Mapping[str, Any]] = ()) -> list[AlertOutcome]:
-    """Translate the scripts of all undecided alerts.
+    """Translate the scripts of all undecided alerts; those of an undo have their steps already.
 
     :param alerts: alerts as the lookup returns them.
     :param settings: the settings of the accounts: `account`, `allow` and `protected`.
@@ -113,6 +113,8 @@ def translate_alerts(alerts: Iterable[AlertOutcome], settings: Iterable[Mapping[
     undecided = [alert for alert in alerts if alert["disposition"] is None]
 
     def translated(alert: AlertOutcome) -> AlertOutcome:
+        if "steps" in alert:
+            return alert
         opened = per_account.get(alert["account"], ())
         return {**alert, **writable(translate(alert["script"], alert["account_id"], *opened))}
 

@@ -153,7 +153,7 @@ class VendorApi:
 def run(bodies, scripts, stored=DENY, is_review=False):
     """Every stage of a run: alert id, or message id, -> its entry in the report; and all that is made of it."""
     received = receive(bodies, scripts)
-    undecided = from_text(to_text(plans.held_to_plan(received, {})))
+    undecided = from_text(to_text(plans.compare_with_plan(received, {})))
     decided = [alert for alert in undecided if alert["disposition"]]
     translated = by_account(translation.translate_alerts(undecided, [{"account": HOST, "allow": []}]))
     facts = {"__remediate_settings": {"max_failures": 1_000}}
@@ -197,7 +197,7 @@ def work(translated, is_review, iam):
     differences(observed)
     kept = []
     for wave in [] if is_review else wave_module.waves(translated):
-        steps = wave_module.due(observed, wave, kept, 1_000)
+        steps = wave_module.pending_steps(observed, wave, kept, 1_000)
         applied = [{"step": step, "changed": True, "response_metadata": {"request_id": "r"}} for step in steps]
         to_text([*journals.intents(steps), *journals.results(applied)])
         kept += journals.in_short(applied)

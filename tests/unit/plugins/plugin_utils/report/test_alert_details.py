@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import story
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import alert_details
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 SCRIPT = "aws iam tag-user --user-name alice \\\n  --tags Key=a,Value=b"
@@ -17,7 +17,7 @@ def output(disposition="failed", **more):
              "reason": "AWS said no", "script": SCRIPT, "steps": [STEP], **more}  # fmt: skip
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
     run = report(Run([{**alert, "disposition": disposition}], "run-1", *times, check_mode=True))
-    return story({**run, "alert": run["alerts"][0]})
+    return alert_details({**run, "alert": run["alerts"][0]})
 
 
 def test_script_translation_reason_and_what_is_left_are_told():

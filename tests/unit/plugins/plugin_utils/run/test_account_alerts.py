@@ -32,11 +32,10 @@ def test_each_account_has_its_alerts_in_their_order_as_text():
     assert all(isinstance(entry["alerts"], str) and "{{" not in entry["alerts"] for entry in gathered.values())
 
 
-def test_filters_gather_what_is_still_to_be_decided():
-    alerts = [alert("1"), alert("2", disposition="filtered")]
-    (entry,) = filter_loader.get("leastpriv.iam.by_account").j2_function(alerts).values()
-    assert alerts_of(entry) == [alerts[0]]
-    translated = filter_loader.get("leastpriv.iam.translated").j2_function
-    assert translated(to_text(alerts)) == translated(alerts)
-    (shown,) = alerts_of(translated(alerts)["prod"])
-    assert (shown["message_id"], shown["disposition"]) == ("1", "refused")
+def test_the_filter_translates_what_is_still_to_be_decided():
+    alerts = [alert("1"), alert("2", disposition="filtered"), alert("3", steps=[])]
+    translate = filter_loader.get("leastpriv.iam.translate").j2_function
+    assert translate(to_text(alerts)) == translate(alerts)
+    first, undone = alerts_of(translate(alerts)["prod"])
+    assert (first["message_id"], first["disposition"]) == ("1", "refused")
+    assert undone == alerts[2], "what is undone has its steps"

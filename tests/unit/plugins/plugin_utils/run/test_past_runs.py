@@ -12,9 +12,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import J
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import (
     NotReported,
-    journaled,
+    journal_entries,
     plan_of,
-    reported,
+    report_entry,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import sign_report
 
@@ -36,7 +36,7 @@ def artifacts(tmp_path):
     ("alert_id", "run_id", "found"), [("I-1", "", NEW), ("I-2", "", OLD), ("I-1", OLD, OLD), ("I-3", "", NEWEST)]
 )
 def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, run_id, found):
-    shown = reported(alert_id, artifacts, run_id)
+    shown = report_entry(alert_id, artifacts, run_id)
     assert shown == {
         "run_id": found, "mode": "apply", "finished": "2026", "alert": {"alert_id": alert_id, "reason": found}
     }  # fmt: skip
@@ -54,14 +54,14 @@ def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, ru
 )
 def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, shown):
     with pytest.raises(NotReported, match=shown):
-        reported(alert_id, artifacts, run_id)
+        report_entry(alert_id, artifacts, run_id)
 
 
 def test_a_damaged_report_is_named(artifacts):
     (artifacts / NEWEST / "report.json").write_text("{")
     with pytest.raises(NotReported, match=f"{NEWEST}/report.json cannot be read"):
-        reported("I-1", artifacts)
-    assert reported("I-1", artifacts, OLD)["run_id"] == OLD
+        report_entry("I-1", artifacts)
+    assert report_entry("I-1", artifacts, OLD)["run_id"] == OLD
 
 
 @pytest.mark.parametrize("text", ["{}", '{"alerts": 1}', "[]", "1e999", "[" * 100_000], ids=lambda text: text[:9])
@@ -69,7 +69,7 @@ def test_a_report_without_alerts_is_named(artifacts, text):
     newest = max(artifacts.glob("*/report.json"))
     newest.write_text(text)
     with pytest.raises(NotReported, match="cannot be read"):
-        reported("I-1", str(artifacts), newest.parent.name)
+        report_entry("I-1", str(artifacts), newest.parent.name)
 
 
 def test_a_plan_is_found_by_the_id_of_its_run_or_by_its_path(artifacts):
@@ -122,13 +122,13 @@ def journals(tmp_path):
     ],
 )
 def test_the_newest_run_that_changed_something_is_undone(journals, run_id, alert_ids, found):
-    assert [(one["undoes"], one["alert_id"]) for one in journaled(journals, run_id, alert_ids)] == found
+    assert [(one["undoes"], one["alert_id"]) for one in journal_entries(journals, run_id, alert_ids)] == found
 
 
 def test_an_undo_knows_which_later_run_to_undo_first(journals):
-    assert {one["alert_id"]: one["later_run"] for one in journaled(journals, OLD)} == {"I-1": NEW, "I-2": ""}
+    assert {one["alert_id"]: one["later_run"] for one in journal_entries(journals, OLD)} == {"I-1": NEW, "I-2": ""}
     write_journal(journals, "20260106T000000Z-0006", "I-1", mode="undo", undoes=[NEW])
-    assert {one["later_run"] for one in journaled(journals, OLD)} == {""}
+    assert {one["later_run"] for one in journal_entries(journals, OLD)} == {""}
 
 
 @pytest.mark.parametrize(
@@ -143,18 +143,18 @@ def test_an_undo_knows_which_later_run_to_undo_first(journals):
 )
 def test_what_cannot_be_undone_says_why(journals, run_id, alert_ids, shown):
     with pytest.raises(NotReported, match=re.escape(shown)):
-        journaled(journals, run_id, alert_ids)
+        journal_entries(journals, run_id, alert_ids)
 
 
 def test_a_run_that_changed_nothing_has_no_journal(artifacts):
     with pytest.raises(NotReported, match="it changed nothing"):
-        journaled(artifacts, NEW)
+        journal_entries(artifacts, NEW)
 
 
 def test_what_the_report_tells_of_an_alert_is_told_again(journals):
     report = {"alerts": [{"message_id": "m-I-1", "policy": "No open user", "reason": "not this"}]}
     (journals / NEW / "report.json").write_text(json.dumps(report))
-    (alert,) = journaled(journals, "", ["I-1"])
+    (alert,) = journal_entries(journals, "", ["I-1"])
     assert alert["policy"] == "No open user"
     assert "reason" not in alert
 
@@ -166,29 +166,29 @@ def sign(artifacts, run_id, key):
 
 def test_with_a_key_only_a_report_that_is_signed_with_it_is_read(artifacts):
     sign(artifacts, NEW, "ours")
-    assert reported("I-1", artifacts, NEW, "ours")["run_id"] == reported("I-1", artifacts, NEW)["run_id"] == NEW
+    assert report_entry("I-1", artifacts, NEW, "ours")["run_id"] == report_entry("I-1", artifacts, NEW)["run_id"] == NEW
     for run_id, key in ((OLD, "ours"), (NEW, "theirs")):
         with pytest.raises(NotReported, match=f"{run_id}/report.json .*is not signed with the key"):
-            reported("I-1", artifacts, run_id, key)
+            report_entry("I-1", artifacts, run_id, key)
     report = artifacts / NEW / "report.json"
     report.write_text(report.read_text().replace(f'"reason": "{NEW}"', '"reason": "all is well"'))
     with pytest.raises(NotReported, match="is not signed"):
-        reported("I-1", artifacts, NEW, "ours")
-    assert reported("I-1", artifacts, NEW)["alert"]["reason"] == "all is well"
+        report_entry("I-1", artifacts, NEW, "ours")
+    assert report_entry("I-1", artifacts, NEW)["alert"]["reason"] == "all is well"
 
 
 def test_a_report_that_is_not_signed_says_nothing_of_an_undo(journals):
     (journals / NEW / "report.json").write_text(json.dumps({"alerts": [{"message_id": "m-I-1", "policy": "forged"}]}))
     (journals / NEW / "journal.jsonl").unlink()
     write_journal(journals, NEW, "I-1", key="ours")
-    (alert,) = journaled(journals, NEW, ["I-1"], "ours")
+    (alert,) = journal_entries(journals, NEW, ["I-1"], "ours")
     assert "policy" not in alert
     sign(journals, NEW, "ours")
-    (alert,) = journaled(journals, NEW, ["I-1"], "ours")
+    (alert,) = journal_entries(journals, NEW, ["I-1"], "ours")
     assert alert["policy"] == "forged"
 
 
 def test_a_journal_of_another_run_is_refused(journals):
     (journals / NEW / "journal.jsonl").write_bytes((journals / OLD / "journal.jsonl").read_bytes())
     with pytest.raises(JournalError, match=f"belongs to another run, {OLD}"):
-        journaled(journals, NEW)
+        journal_entries(journals, NEW)

@@ -15,8 +15,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import (
     PlanError,
     canonical_json,
     check_plan,
+    compare_with_plan,
     digest,
-    held_to_plan,
     make_plan,
     not_received,
 )
@@ -132,7 +132,7 @@ def test_with_a_key_only_a_plan_that_is_signed_with_it_is_applied():
     ],
 )
 def test_an_alert_is_worked_on_only_as_it_was_reviewed(received, disposition, says):
-    (held,) = held_to_plan([received], made())
+    (held,) = compare_with_plan([received], made())
     assert held["disposition"] == disposition
     assert (says or "") in (held["reason"] or "")
     assert ("reviewed" in held) == (disposition is None)
@@ -140,7 +140,7 @@ def test_an_alert_is_worked_on_only_as_it_was_reviewed(received, disposition, sa
 
 def test_without_a_plan_nothing_is_held_back():
     received = [alert(), alert("I-2")]
-    assert held_to_plan(received, {}) == received
+    assert compare_with_plan(received, {}) == received
 
 
 def test_alerts_of_the_plan_that_did_not_come_are_named():

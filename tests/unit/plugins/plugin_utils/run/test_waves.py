@@ -6,7 +6,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import is_transient
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import CONSOLIDATING, MAX_STEPS, due, waves
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import (
+    CONSOLIDATING,
+    MAX_STEPS,
+    pending_steps,
+    waves,
+)
 
 CREATE, ATTACH = "0001 amazon.aws.iam_managed_policy", "0002 amazon.aws.iam_user"
 WAVE = {"wave": CREATE, "module": "iam_managed_policy", "first": 0, "end": MAX_STEPS}
@@ -45,20 +50,20 @@ def test_only_needed_steps_of_the_wave_and_of_undecided_alerts_are_due():
         alert("b", step("b", status="true")),
         alert("c", step("c"), disposition="refused"),
     ]
-    assert due(alerts, WAVE, [], 5) == [step("a")]
+    assert pending_steps(alerts, WAVE, [], 5) == [step("a")]
 
 
 def test_a_wave_takes_its_own_part_of_many_steps_whatever_failed_before():
     alerts = [alert(name, step(name)) for name in "abc"]
     part = {**WAVE, "first": 1, "end": 3}
-    assert due(alerts, part, [kept("b", failed=True)], 5) == [step("c")]
+    assert pending_steps(alerts, part, [kept("b", failed=True)], 5) == [step("c")]
 
 
 def test_nothing_is_due_in_an_account_that_is_left_alone():
     failures = [kept("x", failed=True), kept("y", failed=True)]
     alerts = [alert("a", step("a"))]
-    assert due(alerts, WAVE, failures, 2) == []
-    assert due(alerts, WAVE, [*failures, kept("z")], 2) == [step("a")]
+    assert pending_steps(alerts, WAVE, failures, 2) == []
+    assert pending_steps(alerts, WAVE, [*failures, kept("z")], 2) == [step("a")]
 
 
 @pytest.mark.parametrize(

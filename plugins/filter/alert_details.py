@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: story
+name: alert_details
 version_added: 1.0.0
 short_description: Tell at length what a run reported about an alert
 description:
@@ -17,7 +17,7 @@ positional: _input
 options:
   _input:
     description:
-      - What P(leastpriv.iam.reported#lookup) returns.
+      - What P(leastpriv.iam.report_entry#lookup) returns.
     type: dict
     required: true
 """
@@ -25,7 +25,7 @@ options:
 EXAMPLES = r"""
 - name: Show the outcome of an alert
   ansible.builtin.debug:
-    msg: "{{ lookup('leastpriv.iam.reported', 'I-1', artifacts_dir='artifacts') | leastpriv.iam.story }}"
+    msg: "{{ lookup('leastpriv.iam.report_entry', 'I-1', artifacts_dir='artifacts') | leastpriv.iam.alert_details }}"
 """
 
 RETURN = r"""
@@ -34,9 +34,9 @@ _value:
   type: str
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import story
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import alert_details
 
 
 class FilterModule:
     def filters(self):
-        return {"story": story}
+        return {"alert_details": alert_details}

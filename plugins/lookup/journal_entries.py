@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: journaled
+name: journal_entries
 version_added: 1.0.0
 short_description: Tell how to undo what a run has changed
 description:
@@ -55,7 +55,7 @@ options:
 EXAMPLES = r"""
 - name: Show how an alert would be undone
   ansible.builtin.debug:
-    msg: "{{ query('leastpriv.iam.journaled', 'I-1', artifacts_dir='artifacts', accounts=accounts, limit=['prod']) }}"
+    msg: "{{ query('leastpriv.iam.journal_entries', 'I-1', artifacts_dir='runs', accounts=accounts, limit=['prod']) }}"
   vars:
     accounts:
       - name: prod
@@ -75,7 +75,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import account_map
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import journaled
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import journal_entries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import placed
 
 
@@ -86,7 +86,9 @@ class LookupModule(LookupBase):
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         accounts = account_map((one["name"], one["account_id"]) for one in self.get_option("accounts"))
         try:
-            alerts = journaled(artifacts_dir, run_id, [str(alert_id) for alert_id in terms], self.get_option("key"))
+            alerts = journal_entries(
+                artifacts_dir, run_id, [str(alert_id) for alert_id in terms], self.get_option("key")
+            )
         except LeastprivError as error:
             raise AnsibleLookupError(f"{error} Nothing was undone.") from None
         return [placed(alert, accounts, self.get_option("limit")) for alert in alerts]

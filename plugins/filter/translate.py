@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: translated
+name: translate
 version_added: 1.0.0
 short_description: Translate the scripts of alerts, account by account
 description:
@@ -18,8 +18,8 @@ positional: _input, settings
 options:
   _input:
     description:
-      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.held_to_plan#filter) gives them. Those that
-        have a disposition are left out.
+      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.journal_entries#lookup) gives them. Those
+        that have a disposition are left out, and those of the latter have their steps already.
     type: raw
     required: true
   settings:
@@ -35,7 +35,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ translated | dict2items | map(attribute='value.count') }}"
   vars:
-    translated: "{{ received | leastpriv.iam.translated }}"
+    translated: "{{ received | leastpriv.iam.translate }}"
 """
 
 RETURN = r"""
@@ -52,11 +52,11 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate_alerts
 
 
-def translated(alerts, settings=()):
+def translate(alerts, settings=()):
     """See DOCUMENTATION."""
     return by_account(translate_alerts(from_text(alerts), settings))
 
 
 class FilterModule:
     def filters(self):
-        return {"translated": translated}
+        return {"translate": translate}

@@ -29,7 +29,7 @@ def look(tmp_path):
     append(tmp_path / RUN_ID / "journal.jsonl", {"run_id": RUN_ID, "mode": "apply"}, lines)
 
     def look(*alert_ids, **options):
-        plugin = lookup_loader.get("leastpriv.iam.journaled")
+        plugin = lookup_loader.get("leastpriv.iam.journal_entries")
         given = {"artifacts_dir": str(tmp_path), "accounts": ACCOUNTS, "limit": ["prod"], **options}
         return plugin.run([*alert_ids], {}, **given)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: reported
+name: report_entry
 version_added: 1.0.0
 short_description: Find what a run reported about an alert
 description:
@@ -38,7 +38,7 @@ options:
 EXAMPLES = r"""
 - name: Show the outcome of an alert
   ansible.builtin.debug:
-    msg: "{{ lookup('leastpriv.iam.reported', 'I-1', artifacts_dir='artifacts').alert.reason }}"
+    msg: "{{ lookup('leastpriv.iam.report_entry', 'I-1', artifacts_dir='artifacts').alert.reason }}"
 """
 
 RETURN = r"""
@@ -63,7 +63,7 @@ _list:
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, reported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, report_entry
 
 
 class LookupModule(LookupBase):
@@ -72,6 +72,6 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         try:
-            return [reported(str(alert_id), artifacts_dir, run_id, self.get_option("key")) for alert_id in terms]
+            return [report_entry(str(alert_id), artifacts_dir, run_id, self.get_option("key")) for alert_id in terms]
         except NotReported as error:
             raise AnsibleLookupError(str(error)) from None

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: due
+name: pending_steps
 version_added: 1.0.0
 short_description: Choose the steps that a wave applies in an account
 description:
@@ -28,7 +28,8 @@ options:
     required: true
   kept:
     description:
-      - What M(leastpriv.iam.journal) has kept of the account's results so far, in their order.
+      - What M(leastpriv.iam.journal) has kept of the account's results so far, in their order. The loop results of the
+        last wave can follow as they are.
     type: list
     elements: dict
     required: true
@@ -42,7 +43,7 @@ options:
 EXAMPLES = r"""
 - name: Show what comes next
   ansible.builtin.debug:
-    msg: "{{ observed.alerts | leastpriv.iam.due(wave, results.kept, max_failures=5) | map(attribute='label') }}"
+    msg: "{{ observed.alerts | leastpriv.iam.pending_steps(wave, results.kept, 5) | map(attribute='label') }}"
 """
 
 RETURN = r"""
@@ -52,9 +53,9 @@ _value:
   elements: dict
 """
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import due
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import pending_steps
 
 
 class FilterModule:
     def filters(self):
-        return {"due": due}
+        return {"pending_steps": pending_steps}

@@ -15,8 +15,9 @@ ENTRY = {"arn": "arn:aws:iam::*:user/x", "owner": "sre", "reason": "emergency ac
 
 
 def diagnosis(*settings, account_ids=("123456789012",)):
-    found = filter_loader.get("leastpriv.iam.findings").j2_function({}, settings, account_ids, "aws-cn")
-    return found, filter_loader.get("leastpriv.iam.diagnosis").j2_function(found) if found else ""
+    made = filter_loader.get("leastpriv.iam.diagnosis").j2_function({}, settings, account_ids, "aws-cn")
+    assert made["missing"] == 0
+    return made["findings"], made["text"]
 
 
 def test_the_doctor_says_where_nobody_is_protected_with_what_to_paste():
