@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   settings:
-    description: What P(leastpriv.iam.settings#lookup) returned for each account, to say where nobody is protected.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account, to name accounts without protected principals.
     type: list
     elements: dict
     default: []

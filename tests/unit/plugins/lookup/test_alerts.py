@@ -208,7 +208,7 @@ def test_user_s_filters(stack, run):
         ({"wait_seconds": 21}, "wait_seconds is 21: give a number from 1 to 20"),
         ({"visibility_timeout": 30}, "visibility_timeout is 30"),
         ({"severities": ["hihg"]}, "use critical, high"),
-        ({"max_age": "soon"}, "max_age is"),
+        ({"max_age": "soon"}, 'max_age "soon" is not a valid age'),
         ({"accounts": ["payments"]}, "list of dictionaries with name and account_id"),
         ({"accounts": [{"account_id": "1"}]}, "list of dictionaries with name and account_id"),
         ({"api_endpoint": "http://api.eu.prismacloud.io"}, "in the clear"),
@@ -240,11 +240,11 @@ def test_no_queue_named(run, env):
         run()
 
 
-def test_no_region(run, env, tmp_path):
+def test_without_a_region_the_queue_is_looked_for_in_the_partitions(stack, run, env, tmp_path):
     env.delenv("AWS_REGION")
     env.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(AnsibleLookupError, match="requires a region"):
-        run()
+    stack.send(integration_test())
+    assert len(run(max_alerts=1)) == 1
 
 
 def test_queue_by_url(stack, run, env):
@@ -368,7 +368,7 @@ def test_review_says_what_it_costs_and_stops_at_an_alert_that_it_would_cost(stac
     redrive(3)
     stack.send(flat_alert("P-1", PAYMENTS, "aws iam x"))
     assert dispositions(run(review=True)) == {"P-1": None}
-    assert "has at best 2 left after this review" in warnings[0]
+    assert "has at most 2 left after this review" in warnings[0]
     stack.end_visibility_timeouts()
     stack.send(flat_alert("P-2", PAYMENTS, "aws iam x"))
     with pytest.raises(AnsibleLookupError, match=r'stopped, and every message .* alert "P-1" was received 2 times'):
