@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   settings:
-    description: What P(leastpriv.iam.settings#lookup) returned for each account, to name accounts without protected principals.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account, to find those that protect no principal.
     type: list
     elements: dict
     default: []
