@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   settings:
-    description: What P(leastpriv.iam.settings#lookup) returned for each account, to find those that protect no principal.
+    description: What P(leastpriv.iam.settings#lookup) returned for each account, to find those without protection.
     type: list
     elements: dict
     default: []
