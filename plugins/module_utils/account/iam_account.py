@@ -285,6 +285,15 @@ def _saml_provider(client, arn):
     return {"metadata": provider["SAMLMetadataDocument"], "tags": tags_of(provider)}
 
 
+def _provider_arns(client, kind):
+    """Lower-cased ARN -> ARN of all identity providers of a kind."""
+    if kind == "saml_provider":
+        providers = client.list_saml_providers()["SAMLProviderList"]
+    else:
+        providers = client.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    return {one["Arn"].lower(): one["Arn"] for one in providers}
+
+
 def _aliases(client):
     return _pages(client, "list_account_aliases", "AccountAliases")
 
@@ -329,6 +338,7 @@ _READERS = {
     "policy_names": _policy_names,
     "policy_versions": _policy_versions,
     "profiles_of": _profiles_of,
+    "provider_arns": _provider_arns,
     "role": _role,
     "role_settings": _role_settings,
     "saml_provider": _saml_provider,

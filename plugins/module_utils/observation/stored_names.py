@@ -21,6 +21,7 @@ NAMES = {
     "UserName": "user",
 }
 POLICY_ARNS = ("PermissionsBoundary", "PolicyArn")
+PROVIDER_ARNS = {"OpenIDConnectProviderArn": "openid_connect_provider", "SAMLProviderArn": "saml_provider"}
 
 
 def as_stored(script, step):
@@ -37,6 +38,11 @@ def as_stored(script, step):
         # The boundary of a new principal is not looked at.
         if parameter in parameters and step["operation"] not in ("CreateRole", "CreateUser"):
             parameters[parameter] = _stored_arn(script, {**step, "parameters": parameters}, parameters[parameter])
+    for parameter, kind in PROVIDER_ARNS.items():
+        if parameter in parameters:
+            parameters[parameter] = _stored_provider(script, kind, parameters[parameter])
+    if "SerialNumber" in parameters:
+        parameters["SerialNumber"] = _stored_serial(script, step["operation"], parameters)
     if "PolicyName" in parameters and principal({"parameters": parameters}):
         parameters["PolicyName"] = _stored_inline_name(script, parameters)
     return step if parameters == step["parameters"] else _renamed(step, parameters)
@@ -61,7 +67,8 @@ def renamed_values(before, after):
     return [
         (written, after["parameters"][name])
         for name, written in before["parameters"].items()
-        if name in (*NAMES, *POLICY_ARNS, "PolicyName") and written != after["parameters"][name]
+        if name in (*NAMES, *POLICY_ARNS, *PROVIDER_ARNS, "PolicyName", "SerialNumber")
+        and written != after["parameters"][name]
     ]
 
 
@@ -79,6 +86,23 @@ def _stored_arn(script, step, arn):
         return arn
     named = script.fact("policy_names").get(arn.rsplit("/", 1)[-1].lower(), [])
     return next((one for one in named if one.lower() == arn.lower()), arn)
+
+
+def _stored_provider(script, kind, arn):
+    if (arn,) in script.overlaid(kind) or script.fact(kind, arn) is not None:
+        return arn
+    return script.fact("provider_arns", kind).get(arn.lower(), arn)
+
+
+def _stored_serial(script, operation, parameters):
+    serial = parameters["SerialNumber"]
+    if operation == "DeleteVirtualMFADevice":
+        known = script.fact("virtual_mfa_devices")
+    elif "UserName" in parameters:
+        known = script.fact("mfa_devices", parameters["UserName"]) or {}
+    else:
+        return serial
+    return serial if serial in known else next((one for one in known if one.lower() == serial.lower()), serial)
 
 
 def _family(operation):

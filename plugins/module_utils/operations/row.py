@@ -28,8 +28,10 @@ NAMED, MEMBER, HOLDERS, ACCOUNT, NOBODY = "named", "member", "holders", "account
 SEARCHED = {
     "GetGroup": "ListGroups",
     "GetInstanceProfile": "ListInstanceProfiles",
+    "GetOpenIDConnectProvider": "ListOpenIDConnectProviders",
     "GetPolicy": "ListPolicies",
     "GetRole": "ListRoles",
+    "GetSAMLProvider": "ListSAMLProviders",
     "GetServerCertificate": "ListServerCertificates",
     "GetUser": "ListUsers",
     "ListPolicyVersions": "ListPolicies",

@@ -40,6 +40,12 @@ def account(running_stack):
         getattr(iam, f"put_{kind}_policy")(**named, PolicyName="Inline", PolicyDocument=ALLOW)
     iam.add_user_to_group(GroupName="Staff", UserName="ann")
     iam.create_login_profile(UserName="ann", Password="emulated-Passw0rd")
+    iam.create_open_id_connect_provider(Url="https://token.example.com/Tools", ClientIDList=["a", "b"])
+    iam.create_saml_provider(Name="Corp", SAMLMetadataDocument="<m>" + "x" * 1000 + "</m>")
+    for name in ("Spare", "Worn"):
+        iam.create_virtual_mfa_device(VirtualMFADeviceName=name)
+    worn = f"arn:aws:iam::{running_stack.account_id(ACCOUNT)}:mfa/Worn"
+    iam.enable_mfa_device(UserName="ann", SerialNumber=worn, AuthenticationCode1="123456", AuthenticationCode2="654321")
     iam.create_instance_profile(InstanceProfileName="Box")
     iam.add_role_to_instance_profile(InstanceProfileName="Box", RoleName="Ci")
     path = "/aws-reserved/sso.amazonaws.com/eu-west-1/"
@@ -58,7 +64,8 @@ def observe(stack, *scripts, on_quota="fail"):
     account_id = stack.account_id(ACCOUNT)
     alerts = []
     for number, script in enumerate(scripts, 1):
-        for mark, text in {"@DENY@": DENY, "@TRUST@": TRUST, "@ARN@": f"arn:aws:iam::{account_id}:policy"}.items():
+        marks = {"@DENY@": DENY, "@TRUST@": TRUST, "@ACCOUNT@": f"arn:aws:iam::{account_id}"}
+        for mark, text in {**marks, "@ARN@": f"arn:aws:iam::{account_id}:policy"}.items():
             script = script.replace(mark, text)
         translated = filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id, OPEN)
         assert translated["disposition"] is None, translated["reason"]
@@ -96,6 +103,19 @@ IN_ANOTHER_CASE = [
         "put-role-permissions-boundary --role-name CI --permissions-boundary @ARN@/Denies",
         {"CI": "Ci", "Denies": "denies"},
     ),
+    (
+        "remove-client-id-from-open-id-connect-provider --client-id a --open-id-connect-provider-arn "
+        "@ACCOUNT@:oidc-provider/Token.example.com/tools",
+        {"Token.example.com/tools": "token.example.com/Tools"},
+    ),
+    (
+        "delete-open-id-connect-provider "
+        "--open-id-connect-provider-arn @ACCOUNT@:oidc-provider/TOKEN.example.com/Tools",
+        {"TOKEN.example.com/Tools": "token.example.com/Tools"},
+    ),
+    ("delete-saml-provider --saml-provider-arn @ACCOUNT@:saml-provider/corp", {"corp": "Corp"}),
+    ("delete-virtual-mfa-device --serial-number @ACCOUNT@:mfa/SPARE", {"SPARE": "Spare"}),
+    ("deactivate-mfa-device --user-name Ann --serial-number @ACCOUNT@:mfa/worn", {"Ann": "ann", "worn": "Worn"}),
     (
         "remove-role-from-instance-profile --instance-profile-name box --role-name ci",
         {"box": "Box", "ci": "Ci"},
