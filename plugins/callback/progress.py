@@ -43,22 +43,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible.utils.color import stringc
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, printable, wrapped
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of, summary_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, painted, show
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import REPORT
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 DEBUG = add_internal_fqcns(("debug",))
-COLORS = {"going": None, "done": C.COLOR_OK, "failed": C.COLOR_ERROR}
 
 LABEL = "_ansible_item_label"
 # With this many -v everything is shown as the default callback shows it.
@@ -286,9 +283,9 @@ class CallbackModule(Default):
         if not self.has_terminal or (now - self.drawn_at < PAUSE and not at_once):
             return
         self.drawn_at = now
-        columns, rows = shutil.get_terminal_size()
-        lines = self.progress.lines(now, columns, rows - 1)
-        self.footer.draw([stringc(line.text, COLORS[line.mood]) if COLORS[line.mood] else line.text for line in lines])
+        width, rows = shutil.get_terminal_size()
+        lines = self.progress.lines(now, width, rows - 1)
+        self.footer.draw(["".join(map(painted, each)) for each in lines])
 
 
 def _is_of_role(task: Any) -> bool:

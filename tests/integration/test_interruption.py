@@ -118,7 +118,7 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     assert ended.report["unsettled"] == []
     reasons = {alert["reason"] for alert in ended.report["alerts"] if alert["disposition"] == "failed"}
     assert reasons == {
-        f"Interrupted by {name} before it was finished. What is applied already is found by the next run: run again."
+        f"Interrupted by {name} before it was finished. Run again: steps that were already applied are skipped."
     }
     check_report(ended.report, KEY)
     assert KEY not in ended.shown

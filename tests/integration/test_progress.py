@@ -54,7 +54,7 @@ def test_a_terminal_shows_a_line_per_account_while_it_works_and_then_the_summary
     bars = [[line for line in picture if BAR.search(line)] for picture in pictures]
     assert max(map(len, bars)) == 2, "one line per account, however often it was drawn"
     shown = "\n".join(line for drawn in bars for line in drawn)
-    assert re.search(r"^sandbox   \[-{20}\]  looking at 2 alerts$", shown, re.MULTILINE)
+    assert re.search(r"^sandbox   \[-{20}\]  checking 2 alerts$", shown, re.MULTILINE)
     assert re.search(r"^sandbox   \[#{10}-{10}\]  2/4 steps, [\d.]+/s, \d:\d\d left$", shown, re.MULTILINE)
     assert re.search(r"^sandbox   \[#{20}\]  4/4 steps in \d:\d\d$", shown, re.MULTILINE)
     assert re.search(r"^payments  \[#{20}\]  4/4 steps in \d:\d\d, 1 failed$", shown, re.MULTILINE)
@@ -113,10 +113,10 @@ def test_without_a_terminal_each_account_says_in_plain_lines_what_it_does(stack,
     assert sorted(told[1:]) == [
         "payments: 4 steps to apply",
         "payments: 4/4 steps in 0:00",
-        "payments: looking at 2 alerts",
+        "payments: checking 2 alerts",
         "sandbox: 4 steps to apply",
         "sandbox: 4/4 steps in 0:00",
-        "sandbox: looking at 2 alerts",
+        "sandbox: checking 2 alerts",
     ]
     assert "\nremediated  I-3    sandbox   Created policy " in after, "the table as it is, not as YAML"
     assert "PLAY" not in run.stdout
@@ -172,7 +172,7 @@ def test_with_vvv_and_in_other_plays_it_is_the_default_callback(stack, alerts, t
         assert ours.rc == default.rc == 0
         assert _banners(ours) == _banners(default)
         assert "TASK [" in ours.stdout
-        assert "looking at" not in ours.stdout
+        assert "checking" not in ours.stdout
     assert "skipping: [sandbox]" in run_playbook(stack, playbook=str(other)).stdout
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.callback.progress import failure
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Account, Progress
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary
@@ -37,9 +39,8 @@ UNMAPPED = (
     "no host of the inventory has account_id 999999999999: add one to the group aws_accounts, with "
     'account_id: "999999999999" and its aws_profile or role_arn'
 )
-INTERRUPTED = (
-    "Interrupted by SIGINT before it was finished. What is applied already is found by the next run: run again."
-)
+LONG = "an-account-with-a-rather-long-name-for-audits"
+INTERRUPTED = "Interrupted by SIGINT before it was finished. Run again: steps that were already applied are skipped."
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:DeleteBucket"],"Resource":"*"}]}'
 PROTECTED = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre@example.com", "reason": "emergency access"}
 
@@ -148,7 +149,30 @@ def failed_step(columns: int) -> list[Line]:
     return failure("payments", "I-1001 attach-user-policy alice", reason, columns)
 
 
+def progress(columns: int) -> list[Line]:
+    """While a run works; the numbers are seconds."""
+    working = Progress()
+    working.accounts = {
+        "payments": Account("payments", 12, left=Counter(m=20), done=20, began=0.0),
+        "analytics": Account("analytics", 12),
+        "sandbox": Account("sandbox", 3, done=6, failed=1, began=0.0, ended=2.0),
+        LONG: Account(LONG, 1, done=2, began=0.0, ended=1.0),
+    }
+    return working.lines(4.0, columns, 24)
+
+
+def sample() -> dict[str, Any]:
+    """A small run, for the README."""
+    return run(
+        restricted("I-1001", "payments", "user", "alice", False),
+        restricted("I-1003", "analytics", "group", "analysts", False),
+        alert("I-1007", "sandbox", "already_remediated", "Every step was already true."),
+        alert("I-3004", "payments", "unsupported", PIPE),
+    )
+
+
 REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "sample": sample,
     "apply": lambda: mixed(False),
     "review": lambda: mixed(True),
     "interrupted": interrupted,
@@ -159,14 +183,14 @@ REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
     "empty": run,
 }
 VERBOSE = ("review",)
-OTHER: dict[str, Callable[[int], list[Line]]] = {"setting-error": setting_error, "failed-step": failed_step}
+ERRORS: dict[str, Callable[[int], list[Line]]] = {"setting-error": setting_error, "failed-step": failed_step}
 
 
 def scenes() -> dict[str, Callable[[int], list[Line]]]:
     """Each scene by its name: a function of the columns."""
     shown = {name: lambda columns, make=make: summary(make(), columns) for name, make in REPORTS.items()}
     at_length = {f"{name}-v": lambda columns, name=name: summary(REPORTS[name](), columns, True) for name in VERBOSE}
-    return shown | at_length | OTHER
+    return shown | at_length | ERRORS | {"progress": progress}
 
 
 def screens() -> Iterator[tuple[str, list[str]]]:

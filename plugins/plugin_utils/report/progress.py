@@ -10,22 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, cut, pad, printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line, cells, cut, line, pad, printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import OUTCOMES, PROBLEM, RUN, TRANSLATED
 
-BAR = 20
+BAR, SHORTEST_BAR = 20, 4
 NAME = 32
+# What is said behind the bar, such as `20/40 steps, 5.0/s, 0:04 left`, and the blanks and brackets.
+STATE, BETWEEN = 32, 6
 RECEIVING = "Receiving the alerts and their scripts"
 READING = "Reading the journal"
 SETTLING = "Deleting or releasing the messages, writing the report"
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line for the terminal. `mood` is `going`, `done` or `failed`, for its colour."""
-
-    text: str
-    mood: str
 
 
 @dataclass
@@ -46,10 +40,10 @@ class Account:
         return self.done + self.left.total()
 
     @property
-    def mood(self) -> str:
+    def style(self) -> str:
         if self.failed or self.has_dropped_out:
-            return "failed"
-        return "going" if self.ended is None else "done"
+            return "bad"
+        return "" if self.ended is None else "good"
 
 
 class Progress:
@@ -90,7 +84,7 @@ class Progress:
     def _line_up(self, translated: Mapping[str, Mapping[str, Any]]) -> list[str]:
         self.stage = None
         self.accounts = {name: Account(name, entry["count"]) for name, entry in translated.items()}
-        return [f"{printable(name)}: looking at {_count(it.alerts, 'alert')}" for name, it in self.accounts.items()]
+        return [f"{printable(name)}: checking {_count(it.alerts, 'alert')}" for name, it in self.accounts.items()]
 
     def _observe(self, account: Account, result: Mapping[str, Any], now: float) -> list[str]:
         workable = [alert for alert in result["alerts"] if alert["disposition"] is None]
@@ -112,21 +106,23 @@ class Progress:
     def lines(self, now: float, columns: int, rows: int) -> list[Line]:
         """What a terminal of this size shows now; a line takes less than `columns`, and there are at most `rows`."""
         if self.stage:
-            return [Line(cut(self.stage, columns - 1), "going")]
+            return [line(cut(self.stage, columns - 1))]
         accounts = list(self.accounts.values())
         if len(accounts) > rows:
             accounts.sort(key=lambda account: account.ended is not None)
         shown, hidden = (accounts, []) if len(accounts) <= rows else (accounts[: rows - 1], accounts[rows - 1 :])
-        widest = min(NAME, columns // 3, max((cells(printable(account.name)) for account in shown), default=0))
-        parts = [Line(cut(self._line(account, widest, now), columns - 1), account.mood) for account in shown]
-        return parts + [Line(cut(_rest(hidden), columns - 1), "going")] * bool(hidden)
+        widest = min(NAME, columns // 4, max((cells(printable(account.name)) for account in shown), default=0))
+        bar = min(BAR, max(SHORTEST_BAR, columns - 1 - widest - BETWEEN - STATE))
+        parts = [line((cut(self._row(account, widest, bar, now), columns - 1), account.style)) for account in shown]
+        return parts + [line(cut(_rest(hidden), columns - 1))] * bool(hidden)
 
-    def _line(self, account: Account, widest: int, now: float) -> str:
-        return f"{pad(printable(account.name), widest)}  [{_bar(account, self.is_review)}]  {self._state(account, now)}"
+    def _row(self, account: Account, widest: int, bar: int, now: float) -> str:
+        name = pad(printable(account.name), widest)
+        return f"{name}  [{_bar(account, bar, self.is_review)}]  {self._state(account, now)}"
 
     def _state(self, account: Account, now: float) -> str:
         if account.began is None:
-            return f"looking at {_count(account.alerts, 'alert')}"
+            return f"checking {_count(account.alerts, 'alert')}"
         if self.is_review or not account.total:
             return _found(account, self.is_review)
         return _ended(account) if account.ended is not None else _going(account, now)
@@ -153,7 +149,7 @@ def _drop_out(account: Account, now: float) -> list[str]:
 
 def _found(account: Account, is_review: bool) -> str:
     if account.has_dropped_out:
-        return "cannot be worked on"
+        return "not processed"
     if not account.total:
         return "nothing to apply"
     return f"{_count(account.total, 'step')} {'needed' if is_review else 'to apply'}"
@@ -170,7 +166,7 @@ def _going(account: Account, now: float) -> str:
 
 def _ended(account: Account) -> str:
     if account.has_dropped_out:
-        return "could not be finished"
+        return "not finished"
     seconds = account.ended - (account.ended if account.began is None else account.began)
     parts = f"{account.done}/{_count(account.total, 'step')} in {_duration(seconds)}"
     return ", ".join([parts, *_failures(account)])
@@ -185,12 +181,12 @@ def _rest(hidden: list[Account]) -> str:
     return f"and {_count(len(hidden), 'account')} more, {finished} finished"
 
 
-def _bar(account: Account, is_review: bool) -> str:
+def _bar(account: Account, width: int, is_review: bool) -> str:
     # To look is all the work of a review.
     is_through = account.ended is not None and not account.has_dropped_out
     whole = is_through and (is_review or not account.left)
-    filled = BAR if whole else BAR * account.done // max(account.total, 1)
-    return "#" * filled + "-" * (BAR - filled)
+    filled = width if whole else width * account.done // max(account.total, 1)
+    return "#" * filled + "-" * (width - filled)
 
 
 def _count(number: int, noun: str) -> str:

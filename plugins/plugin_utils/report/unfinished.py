@@ -83,8 +83,8 @@ class Unfinished:
         :param unsettled: the reasons why messages could not be deleted or released.
         """
         run = self.run or {}
-        again = "undo again" if self.undoes else "run again"
-        reason = f"{interrupted} before it was finished. What is applied already is found by the next run: {again}."
+        again = "Undo again" if self.undoes else "Run again"
+        reason = f"{interrupted} before it was finished. {again}: steps that were already applied are skipped."
         return report(
             Run(
                 self.alerts(reason),

@@ -40,7 +40,7 @@ ADVICE = [
     ("filtered", "payments is outside of --limit", "a wider --limit"),
     ("failed", NO_FENCE, "remediate_unfenced: true"),
     ("failed", stopped_call(), "the next run decides"),
-    ("failed", "Interrupted by SIGINT before it was finished. What is applied already: run again.", "Run again. Steps"),
+    ("failed", "Interrupted by SIGINT before it was finished. Run again: steps.", "Run again. Steps"),
     ("failed", "The account's play did not get to it.", "Run again. Steps"),
     ("failed", "Changed since it was reviewed: its script. None of it was applied", "Review again"),
     ("failed", QUOTA.format("User", 10), "remediate_on_quota: consolidate"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from screens import FOLDER, WIDTHS, golden, print_in, screen, untagged
-from screens.scenes import OTHER, scenes, screens
+from screens.scenes import ERRORS, scenes, screens
 
 SCREENS = dict(screens())
 
@@ -33,6 +33,6 @@ def test_without_colours_the_screen_says_the_same(name, columns):
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", ERRORS)
 def test_an_error_takes_five_lines_at_most(name, columns):
     assert len(SCREENS[f"{name}-{columns}"]) <= 5
