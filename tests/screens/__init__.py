@@ -20,6 +20,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import show
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "screens"
+README = FOLDER.parent.parent.parent / "README.md"
+# A comment that names a screen, and the block of code below it.
+SAMPLE = re.compile(r"(?<=<!-- screen: )([a-z0-9-]+)( -->\n```\n)(.*?)(?=```)", re.DOTALL)
 WIDTHS = (60, 80, 150)
 # As if a terminal had room for everything that was ever printed: nothing scrolls away.
 PAPER = 400
@@ -64,6 +67,11 @@ def _row(cells: list[pyte.screens.Char]) -> str:
 
 def untagged(row: str) -> str:
     return TAG.sub("", row).rstrip()
+
+
+def with_screens(text: str) -> str:
+    """A document with the screens that it names, without colours."""
+    return SAMPLE.sub(lambda found: found[1] + found[2] + TAG.sub("", golden(found[1]).read_text()), text)
 
 
 def golden(name: str) -> Path:

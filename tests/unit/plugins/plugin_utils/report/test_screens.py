@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from screens import FOLDER, WIDTHS, golden, print_in, screen, untagged
+from screens import FOLDER, README, SAMPLE, WIDTHS, golden, print_in, screen, untagged, with_screens
 from screens.scenes import ERRORS, scenes, screens
 
 SCREENS = dict(screens())
@@ -19,6 +19,11 @@ def test_a_terminal_shows_what_is_golden(name):
 
 def test_every_golden_screen_has_its_scene():
     assert {path.stem for path in FOLDER.glob("*.txt")} == SCREENS.keys()
+
+
+def test_the_samples_of_the_readme_are_golden_screens():
+    assert with_screens(README.read_text()) == README.read_text()
+    assert SAMPLE.search(README.read_text())
 
 
 @pytest.mark.parametrize("name", scenes())
