@@ -35,6 +35,7 @@ seealso:
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import time
@@ -58,6 +59,8 @@ PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 DEBUG = add_internal_fqcns(("debug",))
 
 LABEL = "_ansible_item_label"
+# What Ansible puts before the message of a lookup of ours: which task and which variable asked it.
+AROUND = re.compile(r"\A.*(The lookup plugin '[\w.]+' failed: |original message: )", re.DOTALL)
 # With this many -v everything is shown as the default callback shows it.
 EVERYTHING = 3
 # Seconds between two drawings: more often is not readable.
@@ -314,7 +317,7 @@ def _said(result: Any) -> list[str] | None:
 def failure(account: str, item: str, reason: str, width: int) -> list[Line]:
     """What failed, where, and why; the account is empty for what is about the whole run."""
     where = " ".join(map(printable, filter(None, (account, item))))
-    first, *others = reason.strip().split("\n")
+    first, *others = AROUND.sub("", reason.strip()).split("\n")
     lines = wrapped(first, width, hanging=2, lead=(f"ERROR: {where}:" if where else "ERROR:", "bad"))
     for text in others:
         lines += wrapped(text.lstrip(), width, indent=len(text) - len(text.lstrip()), hanging=2)

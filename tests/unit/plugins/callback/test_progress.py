@@ -11,7 +11,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.callback.progress import CallbackModule, Footer
+from ansible_collections.leastpriv.iam.plugins.callback.progress import CallbackModule, Footer, failure
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain
 
 CLEAR = "\r\x1b[J"
 
@@ -72,6 +73,20 @@ def test_nothing_is_changed_where_nothing_is_drawn(footer, capsys):
 
 def raise_key_error(*ignored):
     raise KeyError("status")
+
+
+LOOKUP = {
+    "2.19": "Task failed: Finalization of task args for 'ansible.builtin.set_fact' failed: Error while resolving value "
+    "for '__remediate_alerts': The lookup plugin 'leastpriv.iam.alerts' failed: The queue is gone.",
+    "2.17": "An unhandled exception occurred while running the lookup plugin 'leastpriv.iam.alerts'. Error was a "
+    "<class 'ansible.errors.AnsibleError'>, original message: The queue is gone.",
+    "module": "The queue is gone.",
+}
+
+
+@pytest.mark.parametrize("reason", LOOKUP.values(), ids=LOOKUP)
+def test_a_failure_says_what_failed_without_what_ansible_puts_before_it(reason):
+    assert [plain(row) for row in failure("payments", "", reason, 80)] == ["ERROR: payments: The queue is gone."]
 
 
 def test_a_result_that_cannot_be_drawn_is_shown_all_the_same(monkeypatch):
