@@ -33,7 +33,7 @@ BENCH = Path(__file__).resolve().parent
 ONCE_FROM = 100
 LONG_LIFE = 86_400
 DEFAULT_MAX_ALERTS = 100
-MOST_OUTPUT = 4_000
+MAX_OUTPUT = 4_000
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def race(stack: Stack, world: World, size: int, way: str) -> Race:
         check(stack, alerts)
     except NotDone as problem:
         output = (stack.folder / "output.log").read_text()
-        raise SystemExit(f"{way}, {size} alerts: {problem}\n{output[-MOST_OUTPUT:]}") from None
+        raise SystemExit(f"{way}, {size} alerts: {problem}\n{output[-MAX_OUTPUT:]}") from None
     raced = Race(**vars(cost), world=world.name, size=size, way=way, emulator_seconds=emulator_seconds)
     print(raced, file=sys.stderr, flush=True)
     return raced

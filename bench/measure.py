@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SET_CHILD_SUBREAPER, SET_PARENT_DEATH_SIGNAL = 36, 1
-MOST_SECONDS_TO_LINGER = 15.0
+MAX_LINGER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def main() -> None:
     result, log, *command = sys.argv[1:]
     libc = ctypes.CDLL(None)
     libc.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # Whoever measures is gone or interrupts: the command goes too, before it is missed.
+    # If the measuring process ends or is interrupted, the command is stopped, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     libc.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
     Path(result).write_text(json.dumps(vars(watch(command, Path(log)))))
@@ -77,7 +77,7 @@ def watch(command: list[str], log: Path) -> Cost:
 
 def wait_for_the_rest() -> int:
     """Collect orphans of the command; gives how many outlived their time."""
-    deadline = time.monotonic() + MOST_SECONDS_TO_LINGER
+    deadline = time.monotonic() + MAX_LINGER_SECONDS
     while time.monotonic() < deadline:
         try:
             pid, _status = os.waitpid(-1, os.WNOHANG)

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find wording that CONTRIBUTING rules out: `python tests/wording.py` prints file, line and what to write instead."""
+"""Find ruled out wording (see "Words" in CONTRIBUTING.md): prints file, line and what to write instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CHECKED = ("plugins", "roles", "playbooks", "extensions", "demo", "docs", "README.md", "SECURITY.md")
+CHECKED = ("plugins", "roles", "playbooks", "extensions", "demo", "docs", "README.md", "SECURITY.md", "tests", "bench")
 # Not rewritten yet.
 LATER = ("plugins/module_utils/operations", "plugins/module_utils/account", "plugins/plugin_utils/run/undo_calls.py")
 SUFFIXES = (".j2", ".md", ".py", ".yml")
@@ -41,9 +41,13 @@ MARKUP = (r"(?<![\w`])[CEIMOPV]\([^()]*\)", "`backticks`: Ansible's markup is fo
 def findings(name: str, text: str) -> Iterator[str]:
     """The lines with ruled out wording, as `file:line: found (better: …)`. Code in Markdown is not prose."""
     prose = _prose_lines(text) if name.endswith(".py") else set()
+    is_test = name.startswith(("tests/", "bench/"))
     if name.endswith(".md"):
         text = re.sub(r"`[^`\n]*`", "``", text)
     for number, line in enumerate(text.splitlines(), 1):
+        # The values of tests are examples.
+        if is_test and number not in prose and not line.lstrip().startswith("def "):
+            continue
         for pattern, better in (*WORDS, *([MARKUP] if number in prose else [])):
             for found in re.finditer(pattern, line):
                 yield f"{name}:{number}: {found.group()!r} (better: {better})"
@@ -66,7 +70,9 @@ def main() -> int:
         file
         for place in CHECKED
         for file in ([ROOT / place] if (ROOT / place).is_file() else sorted((ROOT / place).rglob("*")))
-        if file.suffix in SUFFIXES and not str(file.relative_to(ROOT)).startswith(LATER)
+        if file.suffix in SUFFIXES
+        and not str(file.relative_to(ROOT)).startswith(LATER)
+        and "fixtures" not in file.parts
     ]
     found = [line for file in files for line in findings(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8"))]
     print("\n".join(found), end="\n" * bool(found))

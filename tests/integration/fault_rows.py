@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# One alert, in account `payments`, meets the fault; the other, in `sandbox`, shows that nobody else is held up.
+# One alert, in account `payments`, meets the fault; the other, in `sandbox`, shows that others are not affected.
 DISTURBED, BYSTANDER = "I-1", "I-2"
 
 RIDDEN_OUT = "nothing: it is waited for and tried again"

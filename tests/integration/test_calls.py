@@ -13,7 +13,7 @@ ACCOUNT = "payments"
 APPLIED = 3
 # 5 to find out who and what is there, 2 to observe an alert, 25 to apply it: amazon.aws.iam_managed_policy lists every
 # policy of the account at each call, AWS's own included. Where a change needs fewer, lower the number.
-MOST_CALLS_TO_APPLY = 5 + APPLIED * (2 + 25)
+MAX_CALLS_TO_APPLY = 5 + APPLIED * (2 + 25)
 
 
 def send(stack, numbers):
@@ -41,6 +41,6 @@ def test_observing_twenty_alerts_costs_no_more_calls_than_ten(stack):
 def test_an_alert_costs_no_more_calls_than_it_did_and_exactly_the_changes_of_its_script(stack):
     send(stack, range(APPLIED))
     calls = count_calls(stack, "remediated", APPLIED)
-    assert calls.total() <= MOST_CALLS_TO_APPLY, calls
+    assert calls.total() <= MAX_CALLS_TO_APPLY, calls
     changes = Counter(call["action"] for call in stack.calls(service="iam", mutating=True))
     assert changes == {"CreatePolicy": APPLIED, "AttachUserPolicy": APPLIED}

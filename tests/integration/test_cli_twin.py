@@ -72,7 +72,7 @@ def script_for(stack, operation, account_id):
 
 
 class Twins:
-    """Per operation an account for the collection and one for the CLI, and what became of both."""
+    """Per operation an account for the collection and one for the CLI, and the outcomes of both."""
 
     def __init__(self, stack: Stack, operations: list[str]) -> None:
         self.stack = stack
@@ -163,4 +163,4 @@ def test_nothing_is_granted_that_no_run_ever_needs(twins):
         pytest.skip("needs every operation")
     called = {f"iam:{call['action']}" for call in twins.calls if call["service"] == "iam"}
     granted = {action for operation in OPERATIONS for action in TABLE[operation].permissions}
-    assert granted - called == {"iam:PassRole"}, "which IAM asks for, and is no call"
+    assert granted - called == {"iam:PassRole"}, "which IAM checks, and is not a call"

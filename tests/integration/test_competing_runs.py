@@ -27,7 +27,7 @@ DONE = {"remediated", "already_remediated"}
 
 
 def run_at_once(stack, *args, timeout=300):
-    """Start all runs at once; gives the reports, and what was told."""
+    """Start all runs at once; returns the reports and the outputs."""
     folders = [new_artifacts_folder(stack) for _run in range(RUNS)]
     runs = [start_playbook(stack, *args, artifacts=folder) for folder in folders]
     shown = [run.communicate(timeout=timeout)[0] for run in runs]
@@ -102,7 +102,7 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accou
             poison = POISON[number // ONE_IN % len(POISON)]
             expected[send_bad(stack, number, poison)] = poison
     stack.fault(service="iam", code="Throttling", message="Rate exceeded", share=0.1)
-    # What is given back is received by the other runs too, and counts there.
+    # Released messages are received by the other runs too, and count there.
     settings = {
         "remediate_max_alerts": MANY // 2,
         "remediate_max_changes": MANY,

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run is killed at any instant, and the next one finishes: the end is that of a run that nobody has disturbed."""
+"""A run is killed at any instant, and the next one finishes: the end is that of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def changes(stack):
 
 @pytest.fixture(scope="module")
 def undisturbed(running_stack):
-    """(state of the account, changes) after a run that nobody disturbs."""
+    """(state of the account, changes) after an undisturbed run."""
     running_stack.reset()
     fill(running_stack)
     run = run_playbook(running_stack, *SETTINGS)
@@ -98,7 +98,7 @@ def test_the_next_run_ends_as_an_undisturbed_one(stack, undisturbed, point):
     assert wait(artifacts), "the run did not come so far"
     assert kill_controller(process) == [], "nothing outlives the run"
     visible, in_flight = stack.depth()
-    assert (visible, in_flight) == (0, point.in_flight), "nothing is lost, and nobody else sees it yet"
+    assert (visible, in_flight) == (0, point.in_flight), "nothing is lost, and no other run sees it yet"
     before = changes(stack)
     stack.clear_faults()
     stack.end_visibility_timeouts()

@@ -33,7 +33,7 @@ def only_looked(stack):
     return True
 
 
-def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_told_gap_by_gap(stack):
+def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_reported_gap_by_gap(stack):
     stack.add_profiles({"looking": QUEUE_ACCOUNT})
     redrive(stack, 10)
     stack.send("a message")

@@ -39,7 +39,7 @@ def run_with(stack, *args, **env):
     return run_playbook(stack, "-e", settings, *args, env=env, timeout=300)
 
 
-def check_that_nothing_is_told(stack, run):
+def check_that_no_secret_is_shown(stack, run):
     shown = run.stdout + run.stderr + json.dumps(run.report)
     assert stack.env["PRISMACLOUD_PASSWORD"] not in shown
     assert "loopback-only" not in shown, "the queue's secret key"
@@ -51,7 +51,7 @@ def check_that_nothing_was_received(stack, run, reason):
     assert run.report is None
     assert reason in " ".join(run.stdout.split()), run.stdout
     assert [message["receive_count"] for message in stack.messages()] == [0] * len(ALERTS)
-    check_that_nothing_is_told(stack, run)
+    check_that_no_secret_is_shown(stack, run)
 
 
 def disturb(stack, fault, account):
@@ -80,7 +80,7 @@ def test_a_fault_ends_as_its_row_says_and_the_next_run_finishes(stack, fault):
     assert fault.reason in run.alerts[DISTURBED]["reason"]
     undone = [alert_id for alert_id, word in run.dispositions.items() if word != "remediated"]
     assert stack.depth() == (len(undone), 0)
-    check_that_nothing_is_told(stack, run)
+    check_that_no_secret_is_shown(stack, run)
     stack.clear_faults()
     again = run_with(stack) if undone else run
     assert {alert_id: again.dispositions[alert_id] for alert_id in undone} == dict.fromkeys(undone, "remediated")
@@ -116,7 +116,7 @@ def test_faults_of_accounts_side_by_side_each_end_as_their_rows_say(stack, distu
         assert fault.reason in (run.alerts[alert_id]["reason"] or ""), fault.name
     undone = [alert_id for alert_id, word in expected.items() if word != "remediated"]
     assert stack.depth() == (len(undone), 0)
-    check_that_nothing_is_told(stack, run)
+    check_that_no_secret_is_shown(stack, run)
     stack.clear_faults()
     again = run_with(stack, *arguments)
     assert again.dispositions == dict.fromkeys(undone, "remediated")
@@ -127,7 +127,7 @@ def test_faults_of_accounts_side_by_side_each_end_as_their_rows_say(stack, distu
 
 @pytest.fixture
 def impostor(tmp_path):
-    """Serves HTTPS with a certificate; gives its address, and what it was told."""
+    """Serves HTTPS with a certificate; returns its address and the received requests."""
     servers = []
 
     def serve(certificate):
@@ -153,7 +153,7 @@ def impostor(tmp_path):
 
 
 @pytest.mark.parametrize("certificate", CERTIFICATES, ids=lambda certificate: certificate.name)
-def test_an_api_that_cannot_prove_who_it_is_is_told_nothing(stack, impostor, tmp_path, certificate):
+def test_an_api_that_cannot_prove_who_it_is_is_sent_nothing(stack, impostor, tmp_path, certificate):
     fill(stack)
     address, shown = impostor(certificate)
     trust = {"REQUESTS_CA_BUNDLE": str(tmp_path / "cert.pem")} if certificate.is_trusted else {}

@@ -25,9 +25,9 @@ ESCALATIONS = (
     "take what a protected user can do from its group",
     "a user that is protected by a pattern in another letter case",
 )
-# What would widen access, or hit another account, protected principals or everybody, is not told to be run by hand. Of
-# these the first command restricts, or deletes.
-TOLD = (
+# Commands that would widen access, or affect another account, protected principals or everybody, are not listed. The
+# first command of these restricts or deletes.
+LISTED = (
     "create one that denies, attach one of a similar name",
     "a boundary, and then a wider one",
     "remove all client ids of an identity provider, one by one",
@@ -61,8 +61,8 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     assert set(run.dispositions.values()) == {"refused"}, run.stdout
     for number, one in enumerate(sample):
         assert f"guardrail {one['rule']}" in run.alerts[f"I-{number}"]["reason"]
-        is_told = f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
-        assert is_told == (one["attempt"] in TOLD), one["attempt"]
+        is_listed = f"by hand: {one['script'][:20]}" in run.alerts[f"I-{number}"]["reason"]
+        assert is_listed == (one["attempt"] in LISTED), one["attempt"]
     assert stack.changes() == []
     assert iam_state(stack, "payments") == before
     assert stack.depth() == (len(sample), 0)

@@ -81,7 +81,7 @@ def test_a_run_tells_prometheus_what_it_did_and_every_call_it_made(stack, tmp_pa
 def test_modules_of_the_local_connection_are_not_counted_and_a_gateway_that_fails_is_a_warning(stack):
     seed(stack, "payments", users=["alice"])
     send_alert(stack, "I-1", "payments", "user", "alice")
-    # Nobody listens on the discard port.
+    # Nothing listens on the discard port.
     settings = {"ansible_connection": "local", "remediate_metrics_push_url": "http://127.0.0.1:9/metrics/job/a"}
     run = run_playbook(stack, "--check", "-e", json.dumps(settings))
     assert run.rc == 0, run.stdout

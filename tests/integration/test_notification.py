@@ -118,7 +118,7 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
 def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, shown):
     stack.send(integration_test())
     with listener(answer or answer_ok) as (url, received):
-        # Nobody listens on the discard port.
+        # Nothing listens on the discard port.
         finished = run(stack, url if answer else f"http://127.0.0.1:9/{SECRET}")
         assert finished.rc == 0, finished.stdout
         assert finished.dispositions == {"T-0": "acknowledged"}

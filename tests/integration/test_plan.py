@@ -105,11 +105,11 @@ def test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone(stack):
     assert dispositions(would) == wanted
     assert changes(stack) == []
     run, report = apply_by_run_id(stack, review, "--diff")
-    assert run.rc == 2, "what has changed needs a person"
+    assert run.rc == 2, "what has changed needs attention"
     assert dispositions(report) == {**wanted, "I-same": "remediated"}
     assert_reasons_say_what_has_changed(reasons(report))
     assert changes(stack) == the_calls_of_the_plan(plan, policy_arn(stack, "same"))
-    assert RESOURCE in json.dumps(changes(stack)), "what is read from a plan is no template either"
+    assert RESOURCE in json.dumps(changes(stack)), "text of a plan is not a template either"
     assert run.stdout.count("+++ after: I-same attach-user-policy same") == 1, "the modules show none of their own"
     assert report["plan"]["not_received"] == ["I-gone"]
     assert stack.depth() == (7, 0), "five that have changed, one of them twice, and the new one"

@@ -35,14 +35,14 @@ def create(stack):
             messages = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
             ).get("Messages", [])
-            return [(message["Body"], told_by(message)) for message in messages]
+            return [(message["Body"], attributes_of(message)) for message in messages]
 
         return url, peek
 
     return create_queue
 
 
-def told_by(message):
+def attributes_of(message):
     return {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
 
 

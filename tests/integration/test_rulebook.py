@@ -160,7 +160,7 @@ def test_the_doorbell_ends_with_a_rulebook_that_is_killed(stack):
 
 
 def test_a_run_ends_and_gives_its_messages_back_when_its_rulebook_is_killed(stack):
-    """Its terminal closes, which ansible-runner makes it ignore; Ansible would wait for ever."""
+    """Its terminal closes, which ansible-runner makes it ignore; Ansible would wait forever."""
     seed(stack, "payments", users=["alice"])
     stack.fault(action="AttachUserPolicy", seconds=2 * IN_THE_END)
     send_alert(stack, "I-1", "payments", "user", "alice")

@@ -121,10 +121,10 @@ def assert_a_person_finds_the_report_and_the_next_step(review, apply):
     run_id = review.artifacts["leastpriv_run_id"]
     address = f"s3://{BUCKET}/leastpriv/{run_id}/report.html"
     assert review.artifacts["leastpriv_report"] == address
-    assert f"Report: {address}" in review.told
-    assert 'launch the template "Leastpriv: apply a plan"' in review.told
-    assert f'"Run id of the review" with {run_id}' in review.told
-    assert "ansible-playbook" not in review.told
+    assert f"Report: {address}" in review.shown
+    assert 'launch the template "Leastpriv: apply a plan"' in review.shown
+    assert f'"Run id of the review" with {run_id}' in review.shown
+    assert "ansible-playbook" not in review.shown
     # A text of many lines would be one line of JSON in the output of older runners.
     for job in (review, apply):
         (shown,) = [event for event in job.events if event["event_data"].get("task") == "Show what happened"][-1:]
@@ -145,7 +145,7 @@ def test_no_plan_is_handed_on_from_a_slice(stack, jobs):
         "playbooks/apply.yml", hosts(stack, "payments"), template_vars=slice_vars, launch_vars=review.artifacts
     )
     assert apply.rc == 2
-    assert "it is a job slice" in apply.told
+    assert "it is a job slice" in apply.shown
     assert stack.calls() == []
 
 
@@ -156,8 +156,8 @@ def test_an_undo_of_a_run_that_is_not_there_says_so(stack, jobs):
         "playbooks/undo.yml", hosts(stack, "payments"), template_vars=TEMPLATE_VARS, launch_vars={"run_id": run_id}
     )
     assert undo.rc == 2
-    assert f"{run_id}/journal.jsonl could not be fetched from s3://{BUCKET}/leastpriv" in undo.told
-    assert "Check the run id" in undo.told
+    assert f"{run_id}/journal.jsonl could not be fetched from s3://{BUCKET}/leastpriv" in undo.shown
+    assert "Check the run id" in undo.shown
 
 
 def test_a_killed_job_hides_its_messages_for_a_minute_and_not_while_it_works(stack, jobs):
@@ -181,7 +181,7 @@ def test_a_killed_job_hides_its_messages_for_a_minute_and_not_while_it_works(sta
         template_vars=TEMPLATE_VARS | {"remediate_visibility_timeout": 60},
         cancel_when=is_renewed_during_a_step,
     )
-    assert "canceled 254" in job.told
+    assert "canceled 254" in job.shown
     hidden = [message["hidden_seconds"] for message in stack.messages()]
     assert len(hidden) == len(users), "nothing is lost"
     assert all(0 < seconds <= 60 for seconds in hidden)
@@ -208,6 +208,6 @@ def test_nothing_is_applied_where_the_review_has_handed_on_no_plan(stack, jobs):
         "playbooks/apply.yml", hosts(stack, "payments"), template_vars=TEMPLATE_VARS, launch_vars={"remediate_plan": ""}
     )
     assert apply.rc == 2
-    assert "no plan was given" in apply.told
+    assert "no plan was given" in apply.shown
     assert stack.calls() == []
     assert stack.depth() == (2, 0)

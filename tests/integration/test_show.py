@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/show.yml: one alert told at length, from the reports of earlier runs."""
+"""playbooks/show.yml: one alert in detail, from the reports of earlier runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_alert_is_shown_from_the_newest_run_that_knows_it_and_from_the_run_th
     assert stack.calls() == [], "it only reads what is there"
 
 
-def test_an_alert_that_no_run_knows_and_no_alert_at_all_are_told(stack):
+def test_an_alert_that_no_run_knows_and_no_alert_at_all_are_reported(stack):
     unknown = show(stack, stack.folder / "nowhere", ALERT="I-9")
     assert unknown.rc == 2
     output = " ".join((unknown.stdout + unknown.stderr).split())

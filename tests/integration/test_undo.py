@@ -112,7 +112,7 @@ def test_protected_principals_and_the_account_are_guarded(stack, applied):
     assert not stack.calls(service="iam", mutating=True)
 
 
-def test_what_is_lost_is_told_and_all_else_put_back(stack):
+def test_what_is_lost_is_reported_and_all_else_put_back(stack):
     seed(stack, "payments", users=["alice"])
     iam = stack.client("iam", "payments")
     arn = iam.create_policy(PolicyName="open", PolicyDocument=ALLOWING)["Policy"]["Arn"]

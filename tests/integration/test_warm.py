@@ -87,7 +87,7 @@ PASSING = (
     (re.compile(r"\n    [^\n]*"), ""),
     (re.compile(r"(File |\")?[^ \"]*/(ansible(?:_collections)?/[\w/]+\.py)"), r"\2"),
     (re.compile(r"\b0x[0-9a-f]+"), "ADDRESS"),
-    # The shell says so; nobody else is there to say it.
+    # The shell itself reports it.
     (re.compile(r"Killed\n$"), ""),
     (re.compile(r"pid=\d+|\"pid\": \d+"), "PID"),
 )
@@ -105,7 +105,7 @@ DIFFERENT = (
     "backup_file",
     # Where Ansible itself was when the time was over.
     "frame",
-    # Of names that amazon.aws imports: told by who imports them, not by who finds them imported.
+    # Warnings about names that amazon.aws imports: only the first import shows them.
     "deprecations",
     "policy_id",
     "user_id",

@@ -121,7 +121,7 @@ def pins(file: str, without: re.Pattern[str]) -> list[str]:
 
 
 def test(python: Path, title: str) -> str:
-    """The last line of pytest, told in words of a table."""
+    """The last line of pytest, in words for a table."""
     print(f"\n=== {title}", flush=True)
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "LEASTPRIV_EXHAUSTIVE": "1"}

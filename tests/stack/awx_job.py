@@ -103,7 +103,7 @@ class Job:
         return stats["event_data"].get("artifact_data", {})
 
     @property
-    def told(self) -> str:
+    def shown(self) -> str:
         """The output in one line, without colours."""
         return " ".join(COLOUR.sub("", self.stdout).split())
 

@@ -59,7 +59,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 class Faults:
-    """Faults that wait for a matching call. A fault is a dict: whatever is no effect is what a call must equal.
+    """Faults that wait for a matching call. A fault is a dict: all keys but the effects are what a call must equal.
 
     `count` calls are disturbed (default 1) after the first `skip` matching ones have passed (default 0). With `share`
     it is that share of all matching calls, by chance but the same in every run. With `after` the fault begins to count

@@ -173,7 +173,7 @@ OWNERS = {
     "workflow_job_template_nodes": ("workflow_job_template", "workflow_job_templates"),
     "schedules": ("unified_job_template", "unified_job_templates"),
 }
-# What nobody but a system administrator makes or changes.
+# Only system administrators create or change these.
 SYSTEM = ("organizations", "credential_types", "users")
 ROLES = {
     "organizations": ("admin_role", "member_role", "read_role"),

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWX 24.6.1 checks of single kinds of objects, and what it makes of them; used by stack/controller.py."""
+"""How AWX 24.6.1 checks and changes single kinds of objects; used by stack/controller.py."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _hide_inputs(controller: Controller, made: dict[str, Any]) -> None:
 
 
 def _check_credential_type(controller: Controller, wanted: dict[str, Any]) -> None:
-    """Templates may only name what is asked for, and the files that are made of it."""
+    """Templates may only name what is asked for, and the files with the answers."""
     fields = {one["id"] for one in wanted["inputs"].get("fields", [])}
     files = {f"tower.filename.{name.partition('.')[2]}" for name in wanted["injectors"].get("file", {})}
     for text in _texts(wanted["injectors"]):

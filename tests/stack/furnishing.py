@@ -95,7 +95,7 @@ def furnish_providers(iam: Any) -> None:
 
 
 def furnish_credentials(iam: Any, account_id: str) -> dict[str, str]:
-    """Give bob one of each credential, and make an MFA device that nobody has; the ids for `WRITTEN`."""
+    """Give bob one of each credential, and make an unassigned MFA device; the ids for `WRITTEN`."""
     certificate, public_key = _key_material()
     iam.upload_server_certificate(ServerCertificateName="web", CertificateBody=certificate, PrivateKey="emulated")
     iam.tag_server_certificate(ServerCertificateName="web", Tags=TAGS)

@@ -198,7 +198,7 @@ def _name_must_be_free(kind: str, index: int, existing: Callable[[IAMBackend], I
 def _policy_name_must_be_free(
     iam: IAMBackend, description: str, path: str, policy_document: str, policy_name: str, tags: Any
 ) -> None:
-    # An AWS-managed policy of the same name is no clash: it lives in the account `aws`.
+    # An AWS-managed policy of the same name does not clash: it lives in the account `aws`.
     local = (policy for policy in iam.managed_policies.values() if not isinstance(policy, AWSManagedPolicy))
     if policy_name.lower() in {policy.name.lower() for policy in local}:
         raise EntityAlreadyExists(f"A policy called {policy_name} already exists. Duplicate names are not allowed.")

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No script of whoever controls queue and API gains access, or takes it from those who could repair the damage."""
+"""No script of an attacker with queue and API gains access, or takes it from those who could repair the damage."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_an_attempt_ends_before_anything_is_changed(account, name, at_most):
     assert account.calls(service="iam", mutating=True) == []
 
 
-def test_what_follows_a_refused_command_is_not_told_either_if_it_widens_access(account):
+def test_what_follows_a_refused_command_is_not_reported_either_if_it_widens_access(account):
     attach = "aws iam attach-user-policy --user-name bob --policy-arn arn:aws:iam::aws:policy/{}"
     quarantine = attach.format("AWSCompromisedKeyQuarantineV2")
     script = "\n".join([quarantine.replace("attach", "detach"), attach.format("AdministratorAccess"), quarantine])

@@ -58,7 +58,7 @@ def shown(kinds: dict[str, str], messages: list[str]) -> list[str]:
 
 
 def check(aws_cli: Any, text: str, words: list[str], reuse: bool = False) -> str:
-    """Compare one command; tells what became of it."""
+    """Compare one command; returns the outcome."""
     expected = aws_cli.ask(words[1:], reuse)
     calls, messages = ours(text)
     if expected is None:
@@ -89,7 +89,7 @@ def test_collected_scripts_mean_what_the_cli_sends(aws_cli: Any, script: str) ->
 
 
 @pytest.mark.parametrize("script", [script for script in collected_iam_scripts() if PLACEHOLDER.search(script)])
-def test_a_placeholder_is_told(script: str) -> None:
+def test_a_placeholder_is_reported(script: str) -> None:
     _calls, messages = ours(script)
     assert [message for message in messages if "placeholder" in message]
 

@@ -129,7 +129,7 @@ class Iam:
 
 
 def as_botocore(text):
-    """A document as botocore hands it over: parsed, or as text where it is no JSON."""
+    """A document as botocore hands it over: parsed, or as text if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -151,7 +151,7 @@ class VendorApi:
 
 
 def run(bodies, scripts, stored=DENY, is_review=False):
-    """Every stage of a run: alert id, or message id, -> its entry in the report; and all that is made of it."""
+    """Every stage of a run: alert id, or message id, -> its entry in the report; and the report's derivatives."""
     received = receive(bodies, scripts)
     undecided = from_text(to_text(plans.compare_with_plan(received, {})))
     decided = [alert for alert in undecided if alert["disposition"]]
@@ -321,7 +321,7 @@ STAGES = [
 
 
 def raising_for_one(function):
-    """A function that raises for the alert I-0 and for nothing else, as a fault that nobody knows would."""
+    """A function that raises for the alert I-0 and for nothing else, like an unknown fault."""
 
     def raise_for_one(*args, **named):
         if any("I-0" in str(arg) and "I-1" not in str(arg) for arg in args):

@@ -123,7 +123,7 @@ def test_every_value_arrives_as_it_is_and_what_a_step_lacks_is_left_out(module, 
         values = described[option].get("choices") or (HOSTILE_TEXTS if kind in TEXTS else VALUES[kind])
         for value in values:
             arrived = template({option: text}, {"args": {option: value}}, native, monkeypatch)[option]
-            # ansible-core before 2.19 makes a text of a number, of which the module makes a number again.
+            # ansible-core before 2.19 turns a number into text, which the module converts back.
             assert json.dumps(int(arrived) if kind == "int" else arrived) == json.dumps(value), value
         if "omit" in text:
             assert template({option: text}, {"args": {}}, native, monkeypatch) == {}

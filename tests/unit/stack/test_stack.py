@@ -99,7 +99,7 @@ def test_calls_are_recorded_with_account_and_without_secrets(stack):
     assert stack.calls() == []
 
 
-def test_fault_refuses_as_many_calls_as_told(stack):
+def test_fault_refuses_as_many_calls_as_set(stack):
     stack.fault(service="sts", action="GetCallerIdentity", code="Throttling", message="Rate exceeded", count=2, skip=1)
     sts = outside_client(stack, "sts")
     sts.get_caller_identity()
@@ -274,7 +274,7 @@ def test_messages_have_the_vendor_s_shapes():
 @pytest.mark.parametrize(
     ("joiner", "expected"), [("&&", "}' && aws"), (";", "}'; aws"), ("and", "}' and aws"), ("\n", "}'\naws")]
 )
-def test_script_is_joined_as_told(joiner, expected):
+def test_script_is_joined_as_set(joiner, expected):
     script = deny_script("user", "alice", "111122223333", "I-1", joiner)
     assert expected in script
     assert "policy/alice-prisma-restrictions-I-1-1'" in script

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is sent to a webhook or a gateway, and what is told when that fails; over real HTTP."""
+"""What is sent to a webhook or a gateway, and what is shown if that fails; over real HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "hunter2hunter2"
 
 @contextmanager
 def listener(status=200, headers=(), piece=b"", pause=0.0):
-    """A server that notes each request, and answers with pieces of a body for ever if there are any."""
+    """A server that notes each request, and answers with pieces of an endless body if there are any."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -79,7 +79,7 @@ def test_credentials_of_the_address_are_used():
 
 
 @pytest.mark.parametrize("status", [302, 307, 404, 500])
-def test_a_status_that_is_no_success_is_told_and_nothing_is_followed_or_repeated(status):
+def test_a_status_that_is_no_success_is_reported_and_nothing_is_followed_or_repeated(status):
     with listener(status, [("Location", "/elsewhere")]) as (place, received):
         result = send(f"http://{place}/{SECRET}", deadline=30)
     assert (result["delivered"], result["status"], result["problem"]) == (
@@ -117,7 +117,7 @@ def test_a_large_answer_is_not_read():
         "http://",
     ],
 )
-def test_an_address_that_cannot_be_reached_is_told_without_the_address(url):
+def test_an_address_that_cannot_be_reached_is_reported_without_the_address(url):
     result = send(url, deadline=30)
     assert not result["delivered"]
     assert result["problem"].startswith("could not be reached (")

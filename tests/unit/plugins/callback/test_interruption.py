@@ -18,7 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished im
 
 @pytest.fixture
 def handlers():
-    # Whoever starts the tests in the background may have them ignore signals, which then stay ignored.
+    # Tests in the background of a shell may ignore signals, which then stay ignored.
     before = [signal.signal(signum, signal.SIG_DFL) for signum in SIGNALS]
     yield [signal.SIG_DFL] * len(SIGNALS)
     for signum, handler in zip(SIGNALS, before, strict=True):
@@ -40,8 +40,8 @@ def installed():
     return [signal.getsignal(signum) for signum in SIGNALS]
 
 
-def result(**told):
-    return SimpleNamespace(_result=told)
+def result(**fields):
+    return SimpleNamespace(_result=fields)
 
 
 @pytest.mark.parametrize("role", [None, "somebody.else.role", "remediate"])
@@ -70,14 +70,14 @@ def test_an_ignored_signal_stays_ignored(callback, handlers):
 @pytest.fixture
 def shown(callback, monkeypatch):
     """What is displayed of an interrupted run."""
-    told = []
+    shown = []
 
     def tell(text, **options):
         if not options.get("log_only"):
-            told.append(text)
+            shown.append(text)
 
     monkeypatch.setattr(callback, "_display", SimpleNamespace(display=tell, error=tell))
-    return told
+    return shown
 
 
 def interrupted(folder, **more):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module runs that declare their calls: what runs, what does not, and what becomes of a module that was stopped."""
+"""Module runs that declare their calls: what runs, what does not, and the outcome of a stopped module."""
 
 from __future__ import annotations
 

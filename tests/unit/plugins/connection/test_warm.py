@@ -94,7 +94,7 @@ def test_a_variable_that_python_reads_at_its_start_gets_a_new_python(name):
     ("shown", "status"),
     [(0, 0), (3, 3), (-9, 137), (None, 137)],
 )
-def test_the_status_is_told_as_a_shell_tells_it(shown, status):
+def test_the_status_is_that_of_a_shell(shown, status):
     server, connection = socket.socketpair()
     with server, connection:
         connection.sendall(STARTED + (b"" if shown is None else STATUS.pack(shown)))

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the doctor says of the guardrails: where nobody is protected, and what to paste."""
+"""What the doctor says of the guardrails: accounts without protected principals, and an example to paste."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_resources_that_name_no_other_account_pass(resource):
     assert steps(create(DENY.replace('"*"', f'"{resource}"')))["disposition"] is None
 
 
-def test_all_problems_are_told_at_once_and_the_worst_decides():
+def test_all_problems_are_reported_at_once_and_the_worst_decides():
     result = steps("aws iam delete-user --user-nam bob | cat; aws iam create-access-key; aws s3 ls")
     assert result["disposition"] == "refused"
     for printed in ("--user-nam", "the pipe", "create-access-key", "s3"):
@@ -258,23 +258,23 @@ def test_the_collected_scripts_of_security_tools_have_their_dispositions():
     assert any("update-account-password-policy" in script for script in translated)
 
 
-def told_by_hand(script, **options):
+def listed_by_hand(script, **options):
     return ["by hand: " + part.strip() for part in (steps(script, **options)["reason"] or "").split("by hand: ")[1:]]
 
 
 def test_a_script_that_is_not_applied_ends_with_its_commands_as_the_vendor_wrote_them():
     created = create(DENY, "'quoted as it was'".replace(" ", "-"))
     script = f"{created} && aws iam delete-user   --user-name 'bob' ; aws iam create-access-key --user-name bob"
-    assert told_by_hand(script) == [
+    assert listed_by_hand(script) == [
         f"by hand: {created}",
         "by hand: aws iam delete-user   --user-name 'bob'",
         "by hand: aws iam create-access-key --user-name bob",
     ]
 
 
-def test_a_command_over_several_lines_is_told_over_its_own_lines():
+def test_a_command_over_several_lines_is_reported_over_its_own_lines():
     script = "aws iam delete-user \\\n  --user-name bob"
-    assert told_by_hand(script) == [f"by hand: {script}"]
+    assert listed_by_hand(script) == [f"by hand: {script}"]
 
 
 KEY = "aws iam create-access-key --user-name bob"
@@ -311,10 +311,10 @@ LOGIN = "aws iam create-login-profile --user-name bob --password"
         (f"{KEY} || {KEY}", "1 of 2 commands shown; the rest was not read"),
     ],
 )
-def test_what_is_not_told_to_be_run_by_hand_is_counted_with_why(script, note):
+def test_what_is_not_listed_to_be_run_by_hand_is_counted_with_why(script, note):
     reason = steps(script)["reason"]
     assert f"\n{note}" in reason.partition("\nby hand: ")[0]
-    assert set(told_by_hand(script)) == {f"by hand: {KEY}"}
+    assert set(listed_by_hand(script)) == {f"by hand: {KEY}"}
     assert set(steps(script)["by_hand"]) == {KEY}
 
 
@@ -329,7 +329,7 @@ def protected(script, *arns):
 
 
 @pytest.mark.parametrize(
-    ("arn", "is_told"),
+    ("arn", "is_listed"),
     [
         ("arn:aws:iam::*:user/BOB", False),
         (f"arn:aws:iam::{ACCOUNT}:user/admins/bo*", False),
@@ -341,8 +341,8 @@ def protected(script, *arns):
         ("arn:aws:iam::999999999999:user/bob", True),
     ],
 )
-def test_no_command_is_told_that_may_change_a_protected_principal(arn, is_told):
-    assert protected(KEY, arn) == ([KEY] if is_told else [])
+def test_no_command_is_listed_that_may_change_a_protected_principal(arn, is_listed):
+    assert protected(KEY, arn) == ([KEY] if is_listed else [])
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_no_command_is_told_that_may_change_a_protected_principal(arn, is_told):
         f"aws iam create-policy-version --policy-arn arn:aws:iam::{ACCOUNT}:policy/p --policy-document '{DENY}'",
     ],
 )
-def test_no_command_is_told_that_may_reach_protected_principals_without_their_names(command):
+def test_no_command_is_listed_that_may_reach_protected_principals_without_their_names(command):
     script = f"{command}; aws ec2 x"
     assert protected(script, "arn:aws:iam::*:user/ann") == []
     assert protected(script) == [command]
@@ -377,9 +377,9 @@ ATTACH = "aws iam attach-user-policy --user-name bob --policy-arn arn:aws:iam::{
         "aws iam tag-user --user-name bob --tags Key=team,Value=admins",
     ],
 )
-def test_no_command_is_told_that_may_widen_access(command):
+def test_no_command_is_listed_that_may_widen_access(command):
     script = f"{command}; {KEY}"
-    assert told_by_hand(script) == [f"by hand: {KEY}"]
+    assert listed_by_hand(script) == [f"by hand: {KEY}"]
 
 
 def test_a_deny_that_the_script_creates_may_be_attached_by_hand():
@@ -388,7 +388,7 @@ def test_a_deny_that_the_script_creates_may_be_attached_by_hand():
     assert steps(f"{create(ALLOW, 'mine')}; {attach}; aws ec2 x")["by_hand"] == []
 
 
-def test_what_nothing_can_undo_is_told_before_it():
+def test_what_nothing_can_undo_is_reported_before_it():
     command = "aws iam delete-access-key --user-name bob --access-key-id AKIAIOSFODNN7EXAMPLE"
     assert f"\ncannot be undone: delete-access-key\nby hand: {command}" in steps(f"{command}; aws ec2 x")["reason"]
 
@@ -403,5 +403,5 @@ def test_what_nothing_can_undo_is_told_before_it():
         'aws iam create-policy --policy-name p --policy-document \'{"Effect": "Allow\u202e"}\'',
     ],
 )
-def test_no_command_is_told_that_cannot_be_read_or_would_not_be_seen(script):
-    assert told_by_hand(script) == []
+def test_no_command_is_listed_that_cannot_be_read_or_would_not_be_seen(script):
+    assert listed_by_hand(script) == []

@@ -182,7 +182,7 @@ def test_keys_in_the_environment_work_beside_a_profile(read, account, env, profi
     assert names_in(read(**{"profile": profile} if profile else {}), "aws_accounts") == ["payments"]
 
 
-def test_what_it_takes_is_told(stack, read, tmp_path, env):
+def test_what_it_takes_is_reported(stack, read, tmp_path, env):
     read()
     stack.fault(service="organizations", action="ListRoots", code="AccessDeniedException", count=9)
     plugin = inventory_loader.get("leastpriv.iam.organization")

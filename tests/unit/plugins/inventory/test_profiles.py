@@ -35,7 +35,7 @@ def read(stack, monkeypatch, tmp_path):
     """Reads the inventory of a configuration."""
     for name, value in stack.env.items():
         monkeypatch.setenv(name, value)
-    # As AWX puts them there: they are nobody's profile.
+    # As AWX sets them: they do not belong to a profile.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANOBODY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

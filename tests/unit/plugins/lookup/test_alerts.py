@@ -279,7 +279,7 @@ def test_profile_and_keys_in_one_environment(stack, run, env):
     assert len(run(max_alerts=1)) == 1
 
 
-def test_unreadable_inventory_value_is_warned_about_and_told(stack, run, warnings):
+def test_unreadable_inventory_value_is_warned_about_and_reported(stack, run, warnings):
     stack.send(nested_alert("I-1", ANALYTICS))
     [alert] = run(max_alerts=1, accounts=[{"name": "analytics", "account_id": 12345678901}, {"name": "new"}])
     assert alert["disposition"] == "unmapped_account"

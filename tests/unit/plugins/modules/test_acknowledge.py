@@ -79,7 +79,7 @@ def test_all_receipts_of_an_alert(stack, queue):
     assert acknowledge(queue, sort_receipts([first], check_mode=False))["deleted"] == 2
 
 
-def test_message_that_cannot_be_deleted_is_told(stack, queue):
+def test_message_that_cannot_be_deleted_is_reported(stack, queue):
     [alert] = received(stack, queue, "remediated")
     alert["receipts"].append({"message_id": "gone", "receipt_handle": "unknown"})
     result = acknowledge(queue, sort_receipts([alert], check_mode=False))
@@ -228,7 +228,7 @@ def test_a_message_with_several_alerts_is_deleted_only_when_all_are_done(
     assert (done["failed_receipts"], stack.depth()[0], len(done["quarantined"])) == ([], left, moved)
 
 
-def test_what_is_told_of_a_message_names_all_its_alerts(stack, queue, quarantine, tmp_path):
+def test_what_is_recorded_of_a_message_names_all_its_alerts(stack, queue, quarantine, tmp_path):
     alerts = sharing(stack, queue, tmp_path, "refused", "unsupported")
     acknowledge(queue, sort_receipts(alerts, False, has_quarantine=True), open_quarantine=lambda: quarantine)
     [message] = receive(quarantine, 1, 1, 300)
@@ -252,7 +252,7 @@ def test_review_moves_nothing(stack, queue):
     assert stack.depth() == (len(QUARANTINED), 0)
 
 
-def test_what_cannot_be_moved_is_given_back_and_told(stack, queue, quarantine, tmp_path):
+def test_what_cannot_be_moved_is_released_and_reported(stack, queue, quarantine, tmp_path):
     alerts = kept(tmp_path, received(stack, queue, "invalid", "refused"))
     del alerts[1]["receipts"][0]["body_file"]
     stack.client("sqs").delete_queue(QueueUrl=quarantine.url)

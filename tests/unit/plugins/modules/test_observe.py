@@ -142,7 +142,7 @@ def of_both(first, second, operation="AttachUserPolicy"):
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["before it is observed", "after the step that is refused"])
-def test_no_command_about_a_protected_principal_is_told_to_be_run_by_hand(place):
+def test_no_command_about_a_protected_principal_is_listed_to_be_run_by_hand(place):
     users = ["ann", "ann"]
     users[place] = "root"
     (seen,) = observed(of_both(*users), root="break glass")
@@ -152,7 +152,7 @@ def test_no_command_about_a_protected_principal_is_told_to_be_run_by_hand(place)
     assert output == ["1 of 2 commands shown; the rest must not be run by hand either", "by hand: aws iam ann"]
 
 
-def test_the_runner_itself_is_protected_from_what_is_told_too():
+def test_the_runner_itself_is_protected_from_what_is_reported_too():
     step = {**attaching("I-1", "x")["steps"][0], "parameters": {"RoleName": "runner", "PolicyArn": POLICY}}
     alert = {"message_id": "I-1", "alert_id": "I-1", "steps": [{**step, "operation": "AttachRolePolicy"}]}
     (seen,) = observed(alert)
@@ -169,7 +169,7 @@ UNDONE = {
 }
 
 
-def test_what_is_for_another_run_or_undoes_is_not_told_to_be_run_by_hand():
+def test_what_is_for_another_run_or_undoes_is_not_listed_to_be_run_by_hand():
     (seen,) = observed(attaching("I-1", "ann"), max_changes=0)
     assert (seen["disposition"], seen["steps"][0]["by_hand"]) == ("refused", False)
     undoing = attaching("I-1", "root", undoes=UNDONE, compares=True)

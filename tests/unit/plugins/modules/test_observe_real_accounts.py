@@ -322,7 +322,7 @@ def test_a_deny_is_replaced_by_one_that_denies_as_much(running_stack, new, dispo
     assert seen["disposition"] == disposition, seen["reason"]
 
 
-# --- a password policy of which a script names one field (C17) ---
+# --- a password policy with one field in the script (C17) ---
 
 IN_FORCE = {
     "MinimumPasswordLength": 14,

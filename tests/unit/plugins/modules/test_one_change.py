@@ -331,7 +331,7 @@ def test_what_is_true_already_is_left_alone(monkeypatch, name, options, answers)
 
 
 @pytest.mark.parametrize(("name", "options", "answers", "call", "parameters"), CHANGES)
-def test_an_error_of_aws_is_told_with_what_was_tried(monkeypatch, name, options, answers, call, parameters):
+def test_an_error_of_aws_is_reported_with_what_was_tried(monkeypatch, name, options, answers, call, parameters):
     result = run(monkeypatch, name, options, answers, (call, parameters, "DeleteConflict"))
     assert result.failed
     assert result.msg.startswith("Failed to ")

@@ -55,7 +55,7 @@ def decision(action, word, **more):
         ),
     ],
 )
-def test_what_is_not_allowed_is_told_with_whoever_does_not_allow_it(asked, more, status, shown):
+def test_what_is_not_allowed_is_reported_with_the_policy_that_does_not_allow_it(asked, more, status, shown):
     allowed, refused = decision("iam:GetUser", "allowed"), decision("iam:AttachUserPolicy", "implicitDeny", **more)
     actions = ["iam:AttachUserPolicy", "iam:GetUser"]
     found = check(asked(ROLE, allowed, refused), "payments", actions, USER, {"iam:PolicyARN": "arn:x"})
@@ -69,7 +69,7 @@ def test_what_is_not_allowed_is_told_with_whoever_does_not_allow_it(asked, more,
     ("principal", "action", "status"),
     [(ROLE, "iam:PutRolePolicy", "advice"), (USER, "iam:CreateAccessKey", "advice"), (ROLE, None, "ok")],
 )
-def test_who_may_change_itself_is_told(asked, principal, action, status):
+def test_who_may_change_itself_is_reported(asked, principal, action, status):
     kind = principal.split(":")[5].partition("/")[0].capitalize()
     actions = [f"iam:Attach{kind}Policy", f"iam:Put{kind}Policy", f"iam:Delete{kind}PermissionsBoundary"]
     actions.append("iam:UpdateAssumeRolePolicy" if kind == "Role" else "iam:CreateAccessKey")

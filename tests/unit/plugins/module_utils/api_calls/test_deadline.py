@@ -37,7 +37,7 @@ def limited(tmp_path, monkeypatch):
 
 @contextmanager
 def endpoint(begin, piece):
-    """An endpoint that sends pieces for ever; gives its address and how many requests it has had."""
+    """An endpoint that sends pieces endlessly; returns its address and the number of requests."""
 
     def serve(connection):
         requests.append(connection)

@@ -109,7 +109,7 @@ def test_the_identities_that_a_run_depends_on_are_never_touched_in_their_own_acc
         ("arn:*:iam::1234*:role/x", True),
     ],
 )
-def test_whether_anybody_is_protected_is_told_for_the_account(pattern, is_in):
+def test_whether_anybody_is_protected_is_reported_for_the_account(pattern, is_in):
     assert Protection([{**BREAK_GLASS, "arn": pattern}], CALLER, NOW).protects_any is is_in
     assert not Protection([], CALLER, NOW).protects_any
 

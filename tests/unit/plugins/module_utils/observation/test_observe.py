@@ -74,7 +74,7 @@ def furnished(stack):
 
 @pytest.fixture
 def credentials(stack, iam):
-    """One of each credential for bob, and an MFA device that nobody has; gives the ids that IAM made up."""
+    """One of each credential for bob, and an unassigned MFA device; returns the ids that IAM chose."""
     return furnish_credentials(iam, stack.account_id(ACCOUNT))
 
 
@@ -566,7 +566,7 @@ TOUCHED = [
 
 
 @pytest.mark.parametrize(("operation", "parameters", "names"), TOUCHED)
-def test_whose_access_a_step_changes_is_told_before_it_does(stack, iam, operation, parameters, names):
+def test_whose_access_a_step_changes_is_reported_before_it_does(stack, iam, operation, parameters, names):
     found = touched(a_script(stack, iam), a_step(stack, operation, parameters))
     assert [f"{kind}/{name}" for kind, name, _arn in found] == names
     assert [arn.split(":")[-1] for _kind, _name, arn in found] == names

@@ -93,7 +93,7 @@ def step(**changes):
         ),
     ],
 )
-def test_what_has_changed_is_told_to_a_person(now, shown):
+def test_what_has_changed_is_reported_to_a_person(now, shown):
     assert changes_since([step()], now) == shown
 
 
@@ -102,6 +102,6 @@ def test_what_else_has_changed_is_at_least_not_passed_over():
     assert shown == "step 1, attach-user-policy a: something else that it depends on is not what it was"
 
 
-def test_what_was_true_and_is_not_any_more_is_told():
+def test_what_was_true_and_is_not_any_more_is_reported():
     (shown,) = changes_since([step(status="unchanged")], [step(fingerprint="g")])
     assert shown.endswith("it was true, and is not any more")

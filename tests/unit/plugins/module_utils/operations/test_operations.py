@@ -111,7 +111,7 @@ def test_an_operation_that_never_runs_has_a_reason_and_nothing_else(row):
 
 def test_what_widens_is_guarded():
     unguarded = {row.name for row in STEPS if row.effect not in (RESTRICT, NEUTRAL) and not row.guards}
-    # keep_deny looks at the live policy; a certificate restricts nobody.
+    # keep_deny looks at the live policy; a certificate does not restrict principals.
     assert unguarded == {"DeletePolicy", "DeleteServerCertificate"}
 
 

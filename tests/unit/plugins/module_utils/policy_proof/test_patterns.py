@@ -96,7 +96,7 @@ def test_a_variable_is_any_text_to_a_run_at_the_end(wide, narrow):
         ("a*b", "a*:b"),
     ],
 )
-def test_what_cannot_be_told_is_not_contained(wide, narrow):
+def test_what_is_doubtful_is_not_contained(wide, narrow):
     assert not contains(read_pattern(wide, True, True), read_pattern(narrow, True, True))
 
 

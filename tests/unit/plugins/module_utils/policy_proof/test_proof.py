@@ -64,7 +64,7 @@ CANNOT_BE_TOLD = {
 
 
 @pytest.mark.parametrize("case", CANNOT_BE_TOLD)
-def test_what_cannot_be_told_is_not_narrower(case):
+def test_what_is_doubtful_is_not_narrower(case):
     found = compare(*CANNOT_BE_TOLD[case])
     assert (found.outcome, found.request) == (UNKNOWN, None)
     assert found.why.startswith("cannot be proven: it is not certain that ")

@@ -145,7 +145,7 @@ def test_receive_never_takes_more_than_asked(stack, queue):
     assert stack.depth() == (3, 2)
 
 
-def test_delete_and_give_back_in_batches_of_ten(stack, queue):
+def test_delete_and_release_in_batches_of_ten(stack, queue):
     for number in range(23):
         stack.send(str(number))
     messages = [message for _call in range(3) for message in receive(queue)]
@@ -172,7 +172,7 @@ def test_nothing_to_do_is_no_call(stack, queue):
     assert stack.calls() == []
 
 
-def test_unknown_receipt_is_told_for_delete_and_no_failure_for_give_back(stack, queue):
+def test_unknown_receipt_is_a_failure_for_delete_and_not_for_release(stack, queue):
     stack.send("x")
     [message] = receive(queue)
     [failed] = sqs.delete(queue, ["unknown", message.receipt_handle])
@@ -272,7 +272,7 @@ def test_only_what_was_sent_is_deleted(stack, queue, other):
     assert (len(receive(other)), stack.depth()) == (2, (0, 10))
 
 
-def test_what_is_not_deleted_is_in_both_queues_and_told(stack, queue, other):
+def test_what_is_not_deleted_is_in_both_queues_and_reported(stack, queue, other):
     stack.send("x")
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, count=2)
     unsent, [undeleted] = sqs.move(queue, other, outgoing(receive(queue)))
@@ -280,7 +280,7 @@ def test_what_is_not_deleted_is_in_both_queues_and_told(stack, queue, other):
     assert (len(receive(other)), stack.depth()) == (1, (0, 1))
 
 
-def test_large_messages_are_sent_in_several_calls_and_told_about_where_there_is_room(queue, other):
+def test_large_messages_are_sent_in_several_calls_and_reported_about_where_there_is_room(queue, other):
     client = queue.client
     for size in (200_000, 200_000, 1_048_500):
         client.send_message(QueueUrl=queue.url, MessageBody="x" * min(size, 262_000))

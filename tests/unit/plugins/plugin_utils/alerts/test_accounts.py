@@ -25,7 +25,7 @@ def test_ids_are_mapped_to_hosts():
         ("001234567012", ("001234567012", "000175304202")),
     ],
 )
-def test_unquoted_number_is_told_with_what_to_write(written, meant):
+def test_unquoted_number_is_reported_with_what_to_write(written, meant):
     value = yaml.safe_load(written)
     assert isinstance(value, int)
     [problem] = account_map([("prod", value)]).problems

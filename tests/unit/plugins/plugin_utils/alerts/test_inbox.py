@@ -273,7 +273,7 @@ def test_queue_of_nothing_but_other_runs_alerts_ends_a_run(stack, queue):
 
 
 def test_alerts_that_are_given_back_and_keep_coming_end_a_run(stack, queue):
-    """Something is in flight elsewhere, so that the run has to look again; but not for ever."""
+    """Something is in flight elsewhere, so the run has to poll again, but not endlessly."""
     send(stack, range(3), OTHER)
     send(stack, [7])
     [taken] = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=1)["Messages"]
@@ -415,18 +415,18 @@ def test_heads_of_a_fifo_queue_that_were_given_back_are_not_received_again_and_a
     assert [each["Attributes"]["ApproximateReceiveCount"] for each in received] == ["3"], "twice by the run, and here"
 
 
-def test_a_worker_that_is_told_to_end_gives_everything_back_first(stack, queue):
+def test_a_worker_that_gets_sigterm_releases_everything_first(stack, queue):
     for number in range(3):
         stack.send(nested_alert(f"I-{number}", ACCOUNT))
     before = signal.getsignal(signal.SIGTERM)
 
-    def receive_and_be_told_to_end():
+    def receive_and_get_sigterm():
         with held_messages(queue) as inbox:
             inbox.collect(reception())
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(QueueError, match="terminated while it received"):
-        receive_and_be_told_to_end()
+        receive_and_get_sigterm()
     assert stack.depth() == (3, 0)
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -25,8 +25,8 @@ def test_too_few_receives_are_refused_unless_accepted(max_receive_count):
     assert review_cost(max_receive_count, True).last_receive is None
 
 
-def test_enough_receives_are_told_and_guarded():
+def test_enough_receives_are_reported_and_guarded():
     cost = review_cost(10, False)
     assert "after 10 receives (maxReceiveCount)" in cost.warning
-    assert "at best 9 left" in cost.warning
+    assert "at most 9 left" in cost.warning
     assert cost.last_receive == 9

@@ -114,7 +114,7 @@ def test_unmapped_account_says_what_to_add():
     assert "aws_accounts" in judged.reason
 
 
-def test_unreadable_inventory_value_is_told_for_its_alerts():
+def test_unreadable_inventory_value_is_reported_for_its_alerts():
     judged = judge(ALERT, replace(WORLD, accounts=account_map([("prod", 12345678901)])))
     assert judged.disposition == "unmapped_account"
     assert "host prod: account_id is the number 12345678901; YAML drops leading zeros" in judged.reason

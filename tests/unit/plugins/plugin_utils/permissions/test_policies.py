@@ -186,7 +186,7 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
         ({"operatoins": "all"}, "There is no setting operatoins"),
     ],
 )
-def test_a_setting_that_means_nothing_is_told(settings, shown):
+def test_a_setting_that_means_nothing_is_reported(settings, shown):
     with pytest.raises(AnsibleFilterError, match=re.escape(shown)):
         made(**settings)
 

@@ -20,7 +20,7 @@ def output(disposition="failed", **more):
     return alert_details({**run, "alert": run["alerts"][0]})
 
 
-def test_script_translation_reason_and_what_is_left_are_told():
+def test_script_translation_reason_and_what_is_left_are_reported():
     assert (
         output(policy="Least privilege", notes=["a note"])
         == """\

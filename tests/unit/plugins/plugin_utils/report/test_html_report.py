@@ -54,14 +54,14 @@ def test_the_first_line_says_whether_somebody_is_needed(alerts, verdict):
     assert re.findall(r"<h1[^>]*>([^<]*)", page(*alerts)) == [verdict]
 
 
-def test_a_review_a_tolerated_disposition_and_messages_left_in_flight_are_told():
+def test_a_review_a_tolerated_disposition_and_messages_left_in_flight_are_reported():
     assert "this was a review" in page(check_mode=True)
     assert "this was a review" not in page()
     assert "No action needed" in page(alert("refused"), tolerate=["refused"])
     assert ">Messages were left in flight</h1>" in page(unsettled=["no answer"])
 
 
-def test_what_ended_a_run_before_its_end_is_told():
+def test_what_ended_a_run_before_its_end_is_reported():
     assert page(interrupted="Interrupted by SIGTERM").count("Interrupted by SIGTERM") == 3, "title, first line, warning"
     assert ">1 of 1 alert needs attention</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
 

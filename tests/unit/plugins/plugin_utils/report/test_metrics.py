@@ -66,7 +66,7 @@ def test_a_time_that_means_nothing_has_no_age(first_seen):
     assert values(shown(alert("failed", first_seen)))["leastpriv_alert_oldest_age_seconds"] == {}
 
 
-def test_the_run_is_told():
+def test_the_run_is_reported():
     text = shown(alert("planned", steps=["needed", "unchanged", "needed"]), check_mode=True, interrupted="SIGTERM")
     found = values(text)
     assert found["leastpriv_run_info"] == {("run-1", "1.0.0"): 1}
@@ -77,7 +77,7 @@ def test_the_run_is_told():
     assert 'mode="check"' in text
 
 
-def test_calls_and_throttles_are_told_by_operation():
+def test_calls_and_throttles_are_reported_by_operation():
     found = values(shown(calls=CALLS))
     assert found["leastpriv_api_calls"] == {("iam", "GetUser"): 7}
     assert found["leastpriv_api_throttles"] == {("iam", "GetUser"): 2}

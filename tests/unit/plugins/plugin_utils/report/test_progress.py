@@ -105,7 +105,7 @@ def test_an_account_that_drops_out_is_seen():
     assert styles(progress) == ["bad", "bad"]
 
 
-def test_an_account_that_gave_up_is_told_when_all_have_ended():
+def test_an_account_that_gave_up_is_reported_when_all_have_ended():
     progress = begun(payments=2)
     progress.learn("payments", observed("m1", "m2"), 0)
     progress.learn("payments", step("m1"), 1, has_failed=True)
@@ -141,7 +141,7 @@ def test_no_line_is_wider_than_the_terminal(columns):
         assert cells(line) < columns
 
 
-def test_a_long_name_leaves_room_for_what_is_told_of_it():
+def test_a_long_name_leaves_room_for_what_is_reported_of_it():
     progress = begun(**{"会計" * 30: 1})
     assert shown(progress, 1)[0] == "会計" * 6 + "…  [--------------------]  checking 1 alert"
     assert shown(progress, 1, columns=45)[0] == "会計会計会…  [----]  checking 1 alert"

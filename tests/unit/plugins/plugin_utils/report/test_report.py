@@ -66,8 +66,8 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
-def test_secrets_in_errors_and_documents_are_masked_wherever_a_run_is_told(text):
-    """report.json, the terminal, the page and the notification; what the quarantine queue is told; the journal."""
+def test_secrets_in_errors_and_documents_are_masked_in_all_outputs_of_a_run(text):
+    """report.json, the terminal, the page and the notification; the quarantine queue's attributes; the journal."""
     step = {**STEP, "args": {"name": "bob", "description": text}, "before": {"a": [text]}, "after": {text: text}}
     untrusted = {"script": f"aws x {text}", "notes": [text], "resource": text, "policy": text}
     run = made(alert("1", "failed", reason=text, steps=[step], **untrusted), unsettled=[text])
@@ -75,7 +75,7 @@ def test_secrets_in_errors_and_documents_are_masked_wherever_a_run_is_told(text)
     shown = json.dumps(run), summary_text(run, verbose=True), html_report(run), notified
     (outcome,) = outcomes_of_all({"payments": {"alerts": [alert("1", "failed", reason=text)]}}, {"payments": FACTS})
     written = results([{"step": {}, "failed": True, "msg": text}])
-    assert [told for told in (*shown, str(outcome), str(written)) if "hunter2" in told] == []
+    assert [text for text in (*shown, str(outcome), str(written)) if "hunter2" in text] == []
     assert "*******" in run["alerts"][0]["reason"]
 
 
@@ -84,7 +84,7 @@ def test_secrets_in_errors_and_documents_are_masked_wherever_a_run_is_told(text)
     [
         ({"command": "aws iam a", "by_hand": True}, ["aws iam a"]),
         ({"command": "aws iam a", "by_hand": False}, []),
-        # Nobody has looked whom it is about.
+        # It was not observed, so its principals are unknown.
         ({"command": "aws iam a"}, []),
         ({"command": "aws iam a --password '*******'", "by_hand": True}, []),
         ({"command": "aws iam a --name '\u202e'", "by_hand": True}, []),
@@ -118,8 +118,8 @@ def test_protections_in_force_are_reported_as_given():
     run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting])
     assert run["protected"] == [{**PROTECTED, "expires": None}, lasting]
     assert run["expired"] == [lapsed]
-    told = " ".join(summary_text(run).split())
-    assert "No longer protected: arn:aws:iam::*:user/x (owner sre, expired 2025-12-31). Renew or" in told
+    lines = " ".join(summary_text(run).split())
+    assert "No longer protected: arn:aws:iam::*:user/x (owner sre, expired 2025-12-31). Renew or" in lines
     assert "No longer protected" not in summary_text(settled(protected=[PROTECTED, lasting]))
 
 

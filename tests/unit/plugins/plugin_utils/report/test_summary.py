@@ -37,7 +37,7 @@ def lines(run, columns=150, verbose=False):
 # --- it agrees with report.json ---------------------------------------------------------------------------------------
 
 
-def told(text):
+def counts_in(text):
     """What the summary says of its alerts: {result: how many}, read from its rows as a person would."""
     counts = Counter()
     for row in text:
@@ -59,7 +59,7 @@ def test_the_summary_says_what_report_json_says(alerts, is_review, columns, tole
     run = made(*entries, check_mode=is_review, tolerate=tolerate)
     text = lines(run, columns, verbose=True)
     whole = " ".join(" ".join(text).split())
-    assert told(text) == run["totals"]
+    assert counts_in(text) == run["totals"]
     assert all(f"{count} {word}" in whole for word, count in run["totals"].items())
     wanted, number = sum(run["needs_person"].values()), len(alerts)
     sentence = f"{wanted} of {number} alert{'s' * (number != 1)} need{'s' * (wanted == 1)} attention."

@@ -84,7 +84,7 @@ def test_a_line_that_was_taken_out_is_found(path, line):
         read_journal(path)
 
 
-def test_a_torn_line_is_told_and_the_next_writer_takes_its_place(path):
+def test_a_torn_line_is_reported_and_the_next_writer_takes_its_place(path):
     append(path, RUN, [{"event": "intent", "alert_id": "I-1"}])
     with path.open("a") as file:
         file.write('{"event": "inte')
@@ -128,14 +128,14 @@ def test_of_a_failure_the_message_is_kept_without_secrets():
     ("text", "shown"),
     [("", "no complete line"), ("{", "no complete line"), ("{}\n", "Line 1"), ('{"event": "run"}\n', "Line 1")],
 )
-def test_what_is_no_journal_is_told(path, text, shown):
+def test_what_is_no_journal_is_reported(path, text, shown):
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(JournalError, match=shown):
         read_journal(path)
 
 
-def test_a_missing_file_is_told(path):
+def test_a_missing_file_is_reported(path):
     with pytest.raises(JournalError, match="Could not read the journal"):
         read_journal(path)
 

@@ -52,7 +52,7 @@ def test_the_newest_report_that_knows_the_alert_is_found(artifacts, alert_id, ru
         ("I-1", "*", "is not a run id"),
     ],
 )
-def test_what_no_report_knows_is_told_with_where_it_was_looked_for(artifacts, alert_id, run_id, shown):
+def test_what_no_report_knows_is_reported_with_where_it_was_searched(artifacts, alert_id, run_id, shown):
     with pytest.raises(NotReported, match=shown):
         report_entry(alert_id, artifacts, run_id)
 
@@ -79,7 +79,7 @@ def test_a_plan_is_found_by_the_id_of_its_run_or_by_its_path(artifacts):
 
 
 @pytest.mark.parametrize(("named", "shown"), [(OLD, f"no file .*{OLD}/plan.json"), ("*", r"no file \*")])
-def test_a_plan_that_is_not_there_is_told_with_where_it_was_looked_for(artifacts, named, shown):
+def test_a_plan_that_is_not_there_is_reported_with_where_it_was_searched(artifacts, named, shown):
     with pytest.raises(NotReported, match=shown):
         plan_of(named, artifacts)
 
@@ -151,7 +151,7 @@ def test_a_run_that_changed_nothing_has_no_journal(artifacts):
         journal_entries(artifacts, NEW)
 
 
-def test_what_the_report_tells_of_an_alert_is_told_again(journals):
+def test_what_the_report_tells_of_an_alert_is_reported_again(journals):
     report = {"alerts": [{"message_id": "m-I-1", "policy": "No open user", "reason": "not this"}]}
     (journals / NEW / "report.json").write_text(json.dumps(report))
     (alert,) = journal_entries(journals, "", ["I-1"])

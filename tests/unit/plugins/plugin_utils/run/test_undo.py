@@ -68,7 +68,7 @@ def test_a_journal_without_an_end_is_noted(ends, notes):
     assert len(placed(alert, account_map([("prod", ACCOUNT)]), ["prod"])["notes"]) == notes
 
 
-def test_what_is_lost_is_told_beside_what_can_be_put_back():
+def test_what_is_lost_is_reported_beside_what_can_be_put_back():
     (alert,) = undo_alerts(journal(intent("I-1", 1), intent("I-1", 2, "DeleteAccessKey")))
     assert [step["operation"] for step in alert["steps"]] == ["AttachUserPolicy"]
     assert alert["lost"][0].startswith("delete-access-key bob: its secret is gone")

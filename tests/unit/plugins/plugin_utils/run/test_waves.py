@@ -76,5 +76,5 @@ def test_nothing_is_due_in_an_account_that_is_left_alone():
         ({"failed": False, "error": {"code": "NoSuchEntity"}}, False),
     ],
 )
-def test_what_passes_by_itself_is_told_by_the_code(result, expected):
+def test_what_passes_by_itself_is_reported_by_the_code(result, expected):
     assert is_transient(result) is expected

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How problems are told."""
+"""How problems are described."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_place_at_or_after_the_end_is_no_error(offset):
     assert "here" in describe("a b c", [unsupported("here", offset, offset + 1)])
 
 
-def test_problems_are_told_in_the_order_of_the_text_and_not_all_of_many():
+def test_problems_are_reported_in_the_order_of_the_text_and_not_all_of_many():
     text = "x" * 100
     output = describe(text, [unsupported(f"problem {at}", at, at + 1) for at in reversed(range(MAX_SHOWN + 3))])
     assert [line.split(": ")[1] for line in output.splitlines() if line.startswith("line ")] == [

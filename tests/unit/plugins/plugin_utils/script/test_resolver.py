@@ -160,7 +160,7 @@ def test_rejected(text):
     assert about.split("\n")[0].rstrip() in describe(text, call.problems)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     text = (
         "aws --profile x iam create-policy --policy-nam 'a b' --polic y --path x --zzz 1 --description "
         "&& aws iam creat-user; aws ec2 x and aws iam delete-user --user-name <x>"

@@ -312,7 +312,7 @@ def test_v2_id_that_cannot_stand_in_a_path(stack, connect, alert_id):
     assert asked(stack, "command") == [["I-1"]]
 
 
-def test_v2_error_is_told_in_the_api_s_own_words(stack, connect):
+def test_v2_error_is_reported_in_the_api_s_own_words(stack, connect):
     answer = connect(version="v2").scripts(["I-1"])["I-1"]
     assert 'status 404 ("No remediation for alert I-1.")' in answer.reason
 

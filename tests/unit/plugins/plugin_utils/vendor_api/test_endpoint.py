@@ -64,7 +64,7 @@ def test_console_is_taken_for_its_api_with_a_warning(text, url):
         ("https://[::1", "not a URL"),
     ],
 )
-def test_garbage_is_told_with_what_to_write(text, why):
+def test_garbage_is_reported_with_what_to_write(text, why):
     with pytest.raises(EndpointError, match="Write the API's address of your tenant") as error:
         read_endpoint(text)
     assert why in str(error.value)

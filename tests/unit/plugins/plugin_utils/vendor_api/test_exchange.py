@@ -20,7 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.exchange 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import ApiError, Timing, Transport
 
 SECONDS = 0.6
-# For a machine that is busy with other things; what has no end would take for ever.
+# For a machine that is busy with other things; what has no end would take forever.
 PATIENCE = 5.0
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -50,7 +50,7 @@ def server(behave):
 
 
 def drip(piece, begin=b"", pause=0.05):
-    """Begin, then send a piece now and then, for ever."""
+    """Begin, then send a piece now and then, endlessly."""
 
     def behave(connection, is_over):
         connection.recv(65536)

@@ -95,7 +95,7 @@ def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path
         time.sleep(0.01)
     processes.stop_working(5)
     worker.join()
-    # The last one may have been started and not been told of yet.
+    # The last one may have been started and not be listed yet.
     started = [int(pid) for pid in path.read_text().split()]
     left = {pid for pid in range(min(started), max(started) + 10) if is_sleeping(pid, moment)}
     processes.stop(left, 0)

@@ -26,7 +26,7 @@ STORIES = {
         [(1, 3, 0), (4, 0, 3), (6, 2, 3), (12, 3, 3), (18, 4, 3), (35, 5, 3)],
         {1: "arrived", 6: "more"},
     ),
-    "an alert that is given back rings ever later": (
+    "an alert that is released rings ever later": (
         [(second, second not in (3, 33, 93), second in (3, 33, 93)) for second in range(1, 220)],
         {1: "arrived", 31: "left", 91: "left", 211: "left"},
     ),
@@ -103,6 +103,6 @@ def test_arguments_come_from_the_environment_and_have_types(monkeypatch):
     ("args", "said"),
     [({"gap": "soon"}, "gap"), ({"que_name": "alerts"}, "que_name"), ({"look_every": 0}, "look_every")],
 )
-def test_arguments_that_mean_nothing_are_told(args, said):
+def test_arguments_that_mean_nothing_are_reported(args, said):
     with pytest.raises(LeastprivError, match=said):
         doorbell.checked(args)
