@@ -24,6 +24,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference import SKIPPED, Line, difference, readable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import (
     NextCommand,
+    again_command,
     next_command,
     undo_command,
 )
@@ -197,8 +198,9 @@ def _notices(report):
 
 
 def _interrupted(report):
-    text = "The run ended early. Its remaining messages were returned to the queue. Run again."
-    return Notice(PERSON, report["interrupted"], text) if report["interrupted"] else None
+    text = "The run ended early. Its remaining messages were returned to the queue."
+    again = again_command(report)
+    return Notice(PERSON, report["interrupted"], text, command=again) if report["interrupted"] else None
 
 
 def _unsettled(report):

@@ -40,6 +40,16 @@ def next_command(report: Mapping[str, Any]) -> NextCommand | None:
     return NextCommand("To undo exactly this", next_step("undo", chosen, awx, keeps=True))
 
 
+def again_command(report: Mapping[str, Any]) -> NextCommand | None:
+    """Find the command that does the same once more; None for a review of an undo: it would not be a review."""
+    is_review, runs, awx = report["mode"] == "check", report["undoes"], report["awx"]
+    if is_review and runs:
+        return None
+    playbook = "undo" if runs else "review" if is_review else "remediate"
+    chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
+    return NextCommand("To run again", next_step(playbook, chosen, awx, keeps=True))
+
+
 def undo_command(report: Mapping[str, Any]) -> NextCommand | None:
     """Find the command that undoes a run; None where it changed nothing, or is itself an undo."""
     if report["mode"] != "apply" or "remediated" not in report["totals"]:

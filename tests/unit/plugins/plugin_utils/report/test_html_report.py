@@ -88,6 +88,11 @@ LAPSED = {"arn": "arn:aws:iam::1:user/ann", "owner": "sre", "reason": "r", "expi
             {"undoes": ["run-2"]},
             [">1 alert undone</h1>", "Access is wider than before", "changes of run-2"],
         ),
+        (
+            [alert("failed")],
+            {"interrupted": "Interrupted by SIGTERM", "check_mode": True},
+            ["To run again", ">ansible-playbook remediate.yml --check<"],
+        ),
         ([alert()], {}, ["An undo makes access wider again.", "undo.yml -e run_id=run-1"]),
         (
             [alert()],

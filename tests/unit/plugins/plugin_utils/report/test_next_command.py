@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command, undo_command
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import (
+    again_command,
+    next_command,
+    undo_command,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 
 RUN = "20260101T000000Z-0000"
@@ -32,3 +36,17 @@ def shown(disposition, check_mode, undoes=()):
 def test_what_follows_a_run_and_what_undoes_it(run, following, undoing):
     for found, command in ((next_command(run), following), (undo_command(run), undoing)):
         assert (found and found.command) == (command and f"ansible-playbook {command}")
+
+
+@pytest.mark.parametrize(
+    ("run", "again"),
+    [
+        (shown("failed", False), "remediate.yml"),
+        (shown("failed", True), "remediate.yml --check"),
+        (shown("failed", False, ["run-1"]), "playbooks/undo.yml -e run_id=run-1"),
+        (shown("failed", True, ["run-1"]), None),
+    ],
+)
+def test_a_run_that_ended_early_is_repeated_as_it_was(run, again):
+    found = again_command(run)
+    assert (found and found.command) == (again and f"ansible-playbook {again}")
