@@ -69,6 +69,7 @@ def test_an_estate_that_a_run_copes_with(stack, alert, row):
     run = run_row(stack, row)
     assert run.rc == row.get("rc", 0), run.stdout + run.stderr
     assert run.dispositions == {"I-1": row.get("disposition", "remediated")}
+    assert row.get("prints", "") in " ".join((run.stdout + run.stderr).split())
     if "disposition" not in row:
         assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
         assert stack.depth() == (0, 0)
@@ -105,6 +106,20 @@ ELSEWHERE = {
     "ansible_become": True,
     "ansible_python_interpreter": "/usr/bin/no-such-python",
 }
+
+
+def test_the_checks_of_ten_accounts_cost_the_calls_of_one(stack, alert):
+    accounts = {f"ten-{number}": f"7{number:0>11}" for number in range(10)}
+    stack.add_profiles(accounts)
+    hosts = {name: {"account_id": account_id, "aws_profile": name} for name, account_id in accounts.items()}
+    inventory = stack.write_inventory(stack.folder / "ten.yml", **hosts)
+    stack.clear_calls()
+    run = run_playbook(stack, "-i", str(inventory), "-e", "remediate_nonsense=1")
+    assert "remediate_nonsense is not a setting" in run.stdout
+    assert sorted(call["action"] for call in stack.calls()) == ["GetQueueAttributes", "GetQueueUrl"]
+    assert [request["endpoint"] for request in stack.api_requests()] == ["login"]
+
+
 OWN_PLAY = {
     "hosts": "aws_accounts",
     "gather_facts": False,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -28,7 +29,7 @@ def home(running_stack, tmp_path_factory):
     return folder
 
 
-def run(stack, home, *command, cwd=None):
+def run(stack, home, *command, cwd=None, rc=0):
     env = {name: value for name, value in stack.process_env.items() if not name.startswith("ANSIBLE_")}
     done = subprocess.run(
         [str(word) for word in command],
@@ -40,8 +41,15 @@ def run(stack, home, *command, cwd=None):
         timeout=180,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == rc, done.stdout + done.stderr
     return done
+
+
+def give_to_a_shell(stack, home, folder, text, words):
+    """Run the command that a run has printed behind these words, as it is copied from the terminal."""
+    [command] = re.findall(rf'{words}: (ansible-playbook [^"\n]*)', text)
+    run(stack, home, "bash", "-c", command, cwd=folder)
+    return command
 
 
 def test_what_is_published_is_the_collection_alone(home):
@@ -60,14 +68,30 @@ def test_the_playbook_of_the_collection_reviews_and_remediates_from_an_empty_fol
     empty = home / "empty"
     empty.mkdir()
     playbook = ("ansible-playbook", "-i", stack.inventory, "leastpriv.iam.remediate")
-    run(stack, home, *playbook, "--check", cwd=empty)
-    review = read_report(empty / "artifacts")
-    assert review["totals"] == {"planned": 1}
+    review = run(stack, home, *playbook, "--check", cwd=empty)
+    assert read_report(empty / "artifacts")["totals"] == {"planned": 1}
     assert stack.changes() == []
-    run(stack, home, *playbook, "-e", f"remediate_plan={review['run_id']}", cwd=empty)
+    command = give_to_a_shell(stack, home, empty, review.stdout, "To apply exactly this")
+    assert " leastpriv.iam.remediate " in command
     assert read_report(empty / "artifacts")["totals"] == {"remediated": 1}
     assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
     assert stack.depth() == (0, 0)
     assert [path.name for path in empty.iterdir()] == ["artifacts"]
-    run(stack, home, "ansible-playbook", "-i", stack.inventory, "leastpriv.iam.undo", "-e", "alert_id=I-1", cwd=empty)
+    undo = ("ansible-playbook", "-i", stack.inventory, "leastpriv.iam.undo", "-e", "alert_id=I-1")
+    tried = run(stack, home, *undo, "--check", cwd=empty)
+    give_to_a_shell(stack, home, empty, tried.stdout, "To undo exactly this")
     assert attached(stack, "payments", "user", "alice") == []
+
+
+def test_the_undo_command_of_a_reason_is_that_of_the_installed_collection(stack, home, tmp_path):
+    seed(stack, "payments", users=["alice"])
+    send_alert(stack, "I-1", "payments", "user", "alice")
+    denied = {"action": "AttachUserPolicy", "code": "AccessDenied", "status": 403, "count": 1000}
+    stack.fault(account=stack.account_id("payments"), **denied)
+    run(stack, home, "ansible-playbook", "-i", stack.inventory, "leastpriv.iam.remediate", cwd=tmp_path, rc=2)
+    [alert] = read_report(tmp_path / "artifacts")["alerts"]
+    assert f"The policy {deny_policy_name('alice', 'I-1')} is left unattached." in alert["reason"]
+    stack.clear_faults()
+    command = give_to_a_shell(stack, home, tmp_path, alert["reason"], "To remove what was created")
+    assert " leastpriv.iam.undo " in command
+    assert stack.changes()[-1] == "DeletePolicy"
