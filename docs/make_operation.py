@@ -49,10 +49,10 @@ def printed(name):
     """
     model = botocore.session.get_session().get_service_model("iam")
     operation = _operation(model, name)
-    target = _target(operation)
+    target, twins = _target(operation), _twins(operation)
     fields = [
         ("name", f'"{operation.name}"', ""),
-        ("module", f'"{_module(operation, target)}"', "the module that makes exactly this change"),
+        ("module", f'"{twins[0].module}"', "the module that makes exactly this change"),
         ("args", _args(operation), "the options of that module, fixed ones too"),
         ("observe", _snake(operation.name), "a function of this file, or of a twin"),
         ("already_true", '""', "when nothing has to be changed, as a clause"),
@@ -67,7 +67,8 @@ def printed(name):
     return "\n".join(
         [
             *_described(operation),
-            f"# plugins/module_utils/operations/: a row of ROWS in the file of its noun{_twin(operation)}",
+            "# plugins/module_utils/operations/: a row of ROWS in the file of its noun. Similar rows:",
+            f"# {', '.join(row.name for row in twins)}",
             "    Operation(",
             *row,
             "    ),",
@@ -75,7 +76,7 @@ def printed(name):
             "# An operation that must never run is a line of plugins/module_utils/operations/refused.py instead:",
             f'    "{operation.name}": (WIDEN, "it ..."),',
             "",
-            *_fixture(operation, target),
+            *_fixture(operation, twins[0].module),
         ]
     )
 
@@ -122,17 +123,14 @@ def _target_name(target):
     return next(name for name, value in vars(targets).items() if value is target)
 
 
-def _module(operation, target):
-    """The module of the operation that takes most of the same parameters."""
-    mine = set(_members(operation))
-    same = [row for row in STEPS if target is None or row.target is target]
-    closest = max(same, key=lambda row: (len(mine & row.parameters), row.module), default=None)
-    return closest.module if closest else ""
+def _twins(operation):
+    """The rows whose names share most words with the operation's, the closest first."""
+    words = set(cli_name(operation.name).split("-"))
 
+    def similarity(row):
+        return len(words & set(cli_name(row.name).split("-"))), row.name.startswith(VERB.match(operation.name)[0])
 
-def _twin(operation):
-    same = [row.name for row in STEPS if row.parameters == set(_members(operation))]
-    return f"; twins to copy: {', '.join(same)}" if same else ""
+    return sorted(STEPS, key=similarity, reverse=True)[:3]
 
 
 def _args(operation):
@@ -160,7 +158,7 @@ def _caller_parameters(operation):
     return [name for name in ("UserName",) if name in _members(operation) and name not in _required(operation)]
 
 
-def _fixture(operation, target):
+def _fixture(operation, module):
     wanted = [*_required(operation), *_caller_parameters(operation)]
     options = " ".join(f"--{cli_name(name)} ..." for name in wanted)
     return [
@@ -168,7 +166,7 @@ def _fixture(operation, target):
         "---",
         "script: |",
         f"  aws iam {cli_name(operation.name)} {options}".rstrip(),
-        f"module: {_module(operation, target)}",
+        f"module: {module}",
         "args:",
         *(f"  {_snake(name)}: ..." for name in wanted),
     ]
