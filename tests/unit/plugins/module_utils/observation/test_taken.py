@@ -417,4 +417,5 @@ def test_every_operation_that_gives_back_by_reference_is_looked_at():
         "update_role", "update_saml_metadata",
     }  # fmt: skip
     undone = [row for row in STEPS if isinstance(row.undo, Undo)]
-    assert {row.observe.__name__ for row in undone if not row.takes} == by_value_or_taking_away
+    found = {row.observe.__name__ for row in undone if not row.takes}
+    assert found == by_value_or_taking_away, "give the row `takes`, or name its observer here"
