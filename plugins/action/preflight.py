@@ -16,8 +16,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader, strategy_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_aws_calls
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import ProtectionError, in_force
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import GROUP
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts

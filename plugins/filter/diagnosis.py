@@ -70,8 +70,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible import constants
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import STATUSES, finding
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import example_entries
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import STATUSES, finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
 
 MAX_NAMED = 5

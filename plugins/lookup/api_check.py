@@ -44,7 +44,7 @@ from ansible import constants
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_call
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import (
     connect,

@@ -146,3 +146,19 @@ class RunReport(TypedDict):
     protected: list[dict[str, Any]]
     expired: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
+
+
+# Of the doctor's findings. The only one that makes it fail is `missing`.
+STATUSES = ("missing", "unknown", "advice", "ok")
+
+
+def finding(subject: str, status: str, tried: str, found: str, advice: str = "") -> dict[str, str]:
+    """One finding of the doctor, made by a module or on the controller.
+
+    :param subject: what it is about: `queue`, `API`, or a host of the inventory.
+    :param status: one of `STATUSES`; `unknown` is what could not be found out.
+    :param tried: what was done to find out.
+    :param found: what came of it.
+    :param advice: what to do next, where there is something to do.
+    """
+    return {"subject": subject, "status": status, "tried": tried, "found": found, "next": advice}

@@ -98,7 +98,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.simulator import Simulator, by_whom, principal_arn
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 
 # What an identity would do to itself to gain access, by its kind: action -> the context of the worst request.
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"

@@ -52,7 +52,6 @@ findings:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.finding import finding
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     CONNECTION_OPTIONS,
     MIN_RECEIVES,
@@ -62,6 +61,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     open_queue,
     resolve_other,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 
 # So often an alert may fail, or be reviewed, before it is put aside.
 RECOMMENDED_RECEIVES = 10
