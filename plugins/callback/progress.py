@@ -59,6 +59,7 @@ PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 DEBUG = add_internal_fqcns(("debug",))
 
 LABEL = "_ansible_item_label"
+WARNING = "Warning:"
 # What Ansible puts before the message of a lookup of ours: which task and which variable asked it.
 AROUND = re.compile(r"\A.*(The lookup plugin '[\w.]+' failed: |original message: )", re.DOTALL)
 # With this many -v everything is shown as the default callback shows it.
@@ -254,7 +255,7 @@ class CallbackModule(Default):
             made = summary_text(report, is_verbose).split("\n")
             if lines[: len(made)] == made:
                 return [*summary_of(report, columns(), is_verbose), *map(line, lines[len(made) :])]
-        return [*map(line, lines)]
+        return [row for text in lines for row in _warning_or_line(text)]
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
@@ -312,6 +313,12 @@ def _said(result: Any) -> list[str] | None:
     message = _fields(result).get("msg") if result._task.action in DEBUG else None
     lines = message.split("\n") if isinstance(message, str) else message or []
     return lines if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else None
+
+
+def _warning_or_line(text: str) -> list[Line]:
+    if not text.startswith(WARNING):
+        return [line(text)]
+    return wrapped(text.removeprefix(WARNING).lstrip(), columns(), hanging=2, lead=(WARNING, "caution"))
 
 
 def failure(account: str, item: str, reason: str, width: int) -> list[Line]:

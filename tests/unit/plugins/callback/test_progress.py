@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.leastpriv.iam.plugins.callback.progress import CallbackModule, Footer, failure
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary, summary_text
+from screens.scenes import mixed
 
 CLEAR = "\r\x1b[J"
 
@@ -73,6 +75,30 @@ def test_nothing_is_changed_where_nothing_is_drawn(footer, capsys):
 
 def raise_key_error(*ignored):
     raise KeyError("status")
+
+
+@pytest.mark.parametrize("columns", [60, 150])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_summary_of_a_worker_is_made_again_for_this_terminal(monkeypatch, columns, verbose):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    plugin = CallbackModule()
+    plugin.report = mixed(is_review=True)
+    shown = plugin._fitted([*summary_text(plugin.report, verbose).split("\n"), "Report: /a/report.html"])
+    assert shown[:-1] == summary(mixed(is_review=True), columns, verbose)
+    assert plain(shown[-1]) == "Report: /a/report.html"
+
+
+def test_another_message_is_shown_as_it_is_and_a_warning_is_wrapped(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    plugin = CallbackModule()
+    script = "aws iam tag-user --user-name ann --tags Key=team,Value=blue Key=cost,Value=42"
+    shown = plugin._fitted([script, "Warning: the metrics were not pushed. Check remediate_metrics_push_url."])
+    assert [plain(row) for row in shown] == [
+        script,
+        "Warning: the metrics were not pushed. Check",
+        "  remediate_metrics_push_url.",
+    ]
+    assert shown[1][0] == ("Warning:", "caution")
 
 
 LOOKUP = {
