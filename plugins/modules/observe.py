@@ -166,9 +166,9 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     AttachmentQuota,
     Conflict,
-    Script,
     principal,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
@@ -268,7 +268,7 @@ class Batch:
                 self._consolidated = consolidated
         if is_applied:
             self._claims.take(self._attempt.claims)
-            self._pending = self._attempt.script.pending
+            self._pending = self._attempt.overlay.pending
         return seen
 
     def _within_blast_radius(self, seen):
@@ -301,16 +301,16 @@ class Batch:
 
         :param live: the consolidated policy as the alerts before this one will have made it.
         """
-        script = self._begin(steps)
+        overlay = self._begin(steps)
         if live is not None:
-            script.will_be(live, "inline", *principal(steps[0]), POLICY_NAME)
-            script.will_be([POLICY_NAME], "inline_names", *principal(steps[0]))
+            overlay.will_be(live, "inline", *principal(steps[0]), POLICY_NAME)
+            overlay.will_be([POLICY_NAME], "inline_names", *principal(steps[0]))
         seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
         is_full = False
         for step in steps:
             status, reason = "not_run", None
             if seen["disposition"] is None and self._attempt.managed in (None, step["index"]):
-                step, status, reason = self._observe_step(script, step, alert["alert_id"])
+                step, status, reason = self._observe_step(overlay, step, alert["alert_id"])
                 is_full = status == "over_quota"
                 seen["disposition"] = DECIDES.get(status)
                 seen["reason"] = reason
@@ -319,14 +319,14 @@ class Batch:
 
     def _begin(self, steps):
         """The account as a script with these steps finds it; what keeps the whole of it from being applied is known."""
-        script = Script(self._account, *self._place, dict(self._pending), self._protection.protects_any)
-        self._attempt = Attempt(script)
+        overlay = AccountOverlay(self._account, *self._place, dict(self._pending), self._protection.protects_any)
+        self._attempt = Attempt(overlay)
         # What cannot be read is said by the step that needs it.
         with suppress(ClientError, BotoCoreError, PolicyDocumentError):
-            self._attempt.managed = _managed_step(script, steps)
+            self._attempt.managed = _managed_step(overlay, steps)
             if self._attempt.managed is None:
-                self._attempt.missing = missing_principals(script.fork(), steps)
-        return script
+                self._attempt.missing = missing_principals(overlay.fork(), steps)
+        return overlay
 
     def _without_principal(self, alert):
         """The end of an alert whose principals do not exist any more."""
@@ -336,56 +336,56 @@ class Batch:
 
     def _consolidate(self, alert):
         """The step that adds the alert's statements to the one policy of its principal, and that policy before it."""
-        steps = [as_stored(Script(self._account, *self._place, {}), step) for step in alert["steps"]]
+        steps = [as_stored(AccountOverlay(self._account, *self._place, {}), step) for step in alert["steps"]]
         key = principal_of(steps)
         live = self._consolidated.get(key) or self._account.fact("inline", *key, POLICY_NAME)
         step = consolidated_step(steps, alert["alert_id"], live)
         self._consolidated[key] = read_document(step["parameters"]["PolicyDocument"])
         return step, live
 
-    def _completed(self, script, step):
+    def _completed(self, overlay, step):
         """The step with what only the account knows of it."""
         if not _takes_apart(step):
-            step = completed(script, step)
-            stored = as_stored(script, step)
+            step = completed(overlay, step)
+            stored = as_stored(overlay, step)
             self._attempt.notes += [f"{old} is {new} in IAM." for old, new in renamed_values(step, stored)]
             return stored
         kind, name = key = principal(step)
         live = self._consolidated.get(key, self._account.fact("inline", *key, POLICY_NAME))
-        script.will_be(live, "inline", kind, name, POLICY_NAME)
+        overlay.will_be(live, "inline", kind, name, POLICY_NAME)
         step, was, mine = unconsolidated_step(step, live)
         if mine and mine != was:
             raise Drift("the alert's statements in it are not those that were applied; decide by hand")
         return step
 
-    def _observed(self, script, step, alert_id):
+    def _observed(self, overlay, step, alert_id):
         """What a step that is not forbidden finds."""
         self._check_partition(step)
-        check_manager(script, step)
-        script.next_step()
+        check_manager(overlay, step)
+        overlay.next_step()
         # Before the overlay has the step's changes: a deleted principal has no ARN any more.
-        principals = touched(script, step)
-        as_found = script.fork()
-        found = observe_undo(script, step) if "undoes" in step else observe(script, step)
+        principals = touched(overlay, step)
+        as_found = overlay.fork()
+        found = observe_undo(overlay, step) if "undoes" in step else observe(overlay, step)
         if found.status == "needed":
-            self._attempt.notes += [*script.notes, *note_reach(step, principals), *self._note_partitions(step)]
+            self._attempt.notes += [*overlay.notes, *note_reach(step, principals), *self._note_partitions(step)]
             for kind, name, arn in principals:
                 self._protection.check(kind, name, arn)
             if self._simulation:
                 self._attempt.notes += self._simulation.check(as_found, step)
-            self._claim(script, found, step, alert_id)
+            self._claim(overlay, found, step, alert_id)
             self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
-            self._consolidated[principal(step)] = script.fact("inline", *principal(step), POLICY_NAME)
+            self._consolidated[principal(step)] = overlay.fact("inline", *principal(step), POLICY_NAME)
         return found, _to_read_again(as_found, step) if found.status == "needed" else {}
 
-    def _observe_step(self, script, step, alert_id):
+    def _observe_step(self, overlay, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
         try:
-            step = self._completed(script, step)
-            found, observed = self._observed(script, step, alert_id)
-            args = {**step["args"], **_live_args(script, step)}
-            taken = _taken(script, step, found)
+            step = self._completed(overlay, step)
+            found, observed = self._observed(overlay, step, alert_id)
+            args = {**step["args"], **_live_args(overlay, step)}
+            taken = _taken(overlay, step, found)
         except Refusal as refusal:
             if refusal.rule in NOT_BY_HAND:
                 self._attempt.shut = step["index"]
@@ -398,7 +398,7 @@ class Batch:
             return step, "failed", f"{_where(step)}: {conflict}"
         except (ClientError, BotoCoreError) as error:
             return step, "failed", f"{_where(step)}: could not read what is there: {error}"
-        depends_on = fingerprint(found.before, script.relied_on)
+        depends_on = fingerprint(found.before, overlay.relied_on)
         seen = {"args": args, "before": found.before, "after": found.after}
         seen |= {"fingerprint": depends_on, "observed": observed, "taken": taken}
         return {**step, **seen}, found.status, None
@@ -412,7 +412,7 @@ class Batch:
             return False
         if OPERATIONS[step["operation"]].effect == WIDEN:
             return False
-        live = Script(self._account, *self._place, {}, self._protection.protects_any)
+        live = AccountOverlay(self._account, *self._place, {}, self._protection.protects_any)
         try:
             self._check_partition(step)
             for kind, name, arn in touched(live, as_stored(live, step)):
@@ -441,11 +441,11 @@ class Batch:
         denied = f"{cli_name(step['operation'])} denies something in {' and '.join(foreign)}"
         return [f"{denied}, and the account is in {self._partition}."] if foreign else []
 
-    def _claim(self, script, found, step, alert_id):
+    def _claim(self, overlay, found, step, alert_id):
         """Make sure that the step neither reverts nor hollows out what another alert of the run does."""
         # Consolidated alerts agree: each adds to what the one before it will have put there.
         shared = "consolidated" if step.get("consolidated") or _takes_apart(step) else None
-        claim = claim_of(script, step, found, alert_id, shared)
+        claim = claim_of(overlay, step, found, alert_id, shared)
         self._claims.check(claim)
         self._attempt.claims.append(claim)
 
@@ -453,8 +453,8 @@ class Batch:
 class Attempt:
     """What the steps of one alert would do, as far as they are observed."""
 
-    def __init__(self, script):
-        self.script = script
+    def __init__(self, overlay):
+        self.overlay = overlay
         self.claims = []
         self.changes = set()
         self.notes = []
@@ -466,12 +466,12 @@ class Attempt:
         self.missing = []
 
 
-def _managed_step(script, steps):
+def _managed_step(overlay, steps):
     """The index of the first step that changes a role which its owner alone may change."""
     for step in steps:
         try:
             if "undoes" not in step:
-                check_manager(script, step)
+                check_manager(overlay, step)
         except Refusal:
             return step["index"]
     return None
@@ -482,17 +482,17 @@ def _named(alert, step, status):
     return {**step, **names, "status": status}
 
 
-def _taken(script, step, found):
+def _taken(overlay, step, found):
     """What an undo will compare; a fork, since a plan's fingerprint is of what the step itself relies on."""
-    return taken_by(script.fork(), {**step, "before": found.before}) if found.status == "needed" else None
+    return taken_by(overlay.fork(), {**step, "before": found.before}) if found.status == "needed" else None
 
 
-def _to_read_again(script, step):
+def _to_read_again(overlay, step):
     """What the step's change replaces or takes away, as it is before the step."""
     states = OPERATIONS[step["operation"]].read_again
-    made_here = (step["parameters"].get("PolicyArn"),) in script.overlaid("policy")
+    made_here = (step["parameters"].get("PolicyArn"),) in overlay.overlaid("policy")
     # A policy that the script itself creates is seconds old, and reading it again costs two calls for each alert.
-    return {} if made_here else {state.name: state.digest(script.fact, step["parameters"]) for state in states}
+    return {} if made_here else {state.name: state.digest(overlay.fact, step["parameters"]) for state in states}
 
 
 def _takes_apart(step):
@@ -531,10 +531,12 @@ def _where(step):
     return f"{cli_name(step['operation'])}{place}"
 
 
-def _live_args(script, step):
+def _live_args(overlay, step):
     """The module options that are read from the account: iam_role needs the present trust policy."""
     live = [option for option, value in OPERATIONS[step["operation"]].args.items() if value == "$live.trust"]
-    return {option: pretty(script.fact(*principal(step))["trust"]) for option in live if script.fact(*principal(step))}
+    return {
+        option: pretty(overlay.fact(*principal(step))["trust"]) for option in live if overlay.fact(*principal(step))
+    }
 
 
 def verify_account(module):

@@ -69,10 +69,10 @@ class Observation:
     writes: tuple
 
 
-class Script:
-    """The account as one script finds it: live facts, overlaid with what its earlier steps will have made.
+class AccountOverlay:
+    """The account as one script finds it: live facts, overlaid with the changes of its earlier steps.
 
-    :param account: a `iam_account.IamAccount`.
+    :param account: an `iam_account.IamAccount`.
     :param account_id: 12 digits.
     :param partition: `aws`, `aws-cn`, `aws-us-gov`, ...
     :param allow: the user's `remediate_allow`.
@@ -104,7 +104,7 @@ class Script:
 
     def fact(self, *key):
         found = self._found(key)
-        # What the step itself will make of it is no state that it depends on.
+        # A step does not depend on its own changes.
         self._relied_on.setdefault(key, found)
         return found
 
@@ -133,7 +133,7 @@ class Script:
 
     @property
     def written(self):
-        """The facts that the present step writes: key -> (what it was, None where nobody asked; what it will be)."""
+        """The facts that the present step writes: key -> (its former value, None if it was not read; its new value)."""
         return dict(self._written)
 
     def note(self, text):
@@ -175,7 +175,7 @@ class Script:
         entities = {*(self.fact("policy_entities", arn) or []), *self.overlaid("attached")}
         bounded = {(kind, name) for kind in ("user", "role") for (name,) in self.overlaid(kind)}
         found = sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
-        # Whoever else of this run attaches the policy relies on its document: what else is attached does not matter.
+        # Other steps that attach the policy rely on its document; other attachments do not matter.
         self._premises = premises
         return found
 
@@ -258,20 +258,20 @@ def not_found(step, kind, name):
     return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
 
 
-def existing(script, step, kind, name):
+def existing(overlay, step, kind, name):
     """The fact of what must be there.
 
     :raises Conflict: AWS's NoSuchEntity.
     """
-    found = script.fact(kind, name)
+    found = overlay.fact(kind, name)
     if found is None:
         raise not_found(step, kind, name)
     return found
 
 
-def existing_principal(script, step):
+def existing_principal(overlay, step):
     kind, name = principal(step)
-    return kind, name, existing(script, step, kind, name)
+    return kind, name, existing(overlay, step, kind, name)
 
 
 def compared(before: Any, after: Any, writes: tuple[Any, ...]) -> Observation:
@@ -279,16 +279,16 @@ def compared(before: Any, after: Any, writes: tuple[Any, ...]) -> Observation:
     return Observation("unchanged" if before == after else "needed", before, after, writes)
 
 
-def changed_fact(script: Script, found: Any, changes: dict[str, Any], *key: str) -> Observation:
+def changed_fact(overlay: AccountOverlay, found: Any, changes: dict[str, Any], *key: str) -> Observation:
     """Overlay some fields of a fact; before and after are these fields alone."""
-    script.will_be({**found, **changes}, *key)
+    overlay.will_be({**found, **changes}, *key)
     return compared({field: found[field] for field in changes}, changes, key)
 
 
-def removed_fact(script: Script, *key: str) -> Observation:
+def removed_fact(overlay: AccountOverlay, *key: str) -> Observation:
     """Overlay that something is gone; before is its name, path and tags."""
-    found = script.fact(*key)
+    found = overlay.fact(*key)
     if found is None:
         return compared({}, {}, key)
-    script.will_be(None, *key)
+    overlay.will_be(None, *key)
     return compared({"name": key[1], "path": found["path"], "tags": found["tags"]}, {}, key)

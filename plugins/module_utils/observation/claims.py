@@ -91,21 +91,21 @@ class Claims:
                     table.setdefault(aspect, set()).add(claim.alert_id)
 
 
-def claim_of(script, step, found, alert_id, shared_wants=None):
+def claim_of(overlay, step, found, alert_id, shared_wants=None):
     """The claim of a step that was observed just now.
 
-    :param script: the `overlay.Script` that it was observed with.
-    :param found: its `overlay.Observation`.
+    :param overlay: the `AccountOverlay` that it was observed with.
+    :param found: its `Observation`.
     :param shared_wants: the common value of steps that add to each other.
     """
     parameters = {name: value for name, value in step["parameters"].items() if name not in DOCUMENTS}
-    created = {key for key, (was, will_be) in script.written.items() if key[0] in NAMED and None in (was, will_be)}
+    created = {key for key, (was, will_be) in overlay.written.items() if key[0] in NAMED and None in (was, will_be)}
     return Claim(
         alert_id,
         frozenset(normalised(key) for key in {found.writes, *created}),
         shared_wants or (step["operation"], parameters, found.after),
-        frozenset(_premises(script, step)),
-        frozenset(aspect for key, values in script.written.items() for aspect in _alterations(key, *values)),
+        frozenset(_premises(overlay, step)),
+        frozenset(aspect for key, values in overlay.written.items() for aspect in _alterations(key, *values)),
     )
 
 
@@ -116,8 +116,8 @@ def normalised(key):
     return tuple(part.lower() if isinstance(part, str) else part for part in key)
 
 
-def _premises(script, step):
-    for key in script.premises:
+def _premises(overlay, step):
+    for key in overlay.premises:
         if key[0] not in ACCOUNT_WIDE:
             yield (*normalised(key), "exists") if _is_principal(key) else normalised(key)
     # iam_role writes the trust policy that was observed, whatever it is about.

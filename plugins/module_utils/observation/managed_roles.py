@@ -20,14 +20,14 @@ PERMISSION_SET = re.compile(r"AWSReservedSSO_(?P<name>.+)_[0-9a-f]{16}", re.IGNO
 TO_SERVICE_LINKED = ("CreateServiceLinkedRole", "DeleteServiceLinkedRole", "TagRole", "UntagRole")
 
 
-def check_manager(script, step):
+def check_manager(overlay, step):
     """Refuse a step that changes a role whose owner alone may change it.
 
-    :param script: the `overlay.Script` as the steps before it leave the account.
+    :param overlay: the `AccountOverlay` as the steps before it leave the account.
     :raises Refusal: naming the owner.
     """
     name = step["parameters"].get("RoleName")
-    found = script.fact("role", script.stored_name("role", name)) if name else None
+    found = overlay.fact("role", overlay.stored_name("role", name)) if name else None
     owner = _owner(name, found["path"], step) if found else None
     if owner:
         raise Refusal(RULE, f"role {name} is managed by {owner}")

@@ -12,18 +12,18 @@ BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")
 RENAMES = {"NewUserName": "user", "NewGroupName": "group"}
 
 
-def missing_principals(script, steps):
+def missing_principals(overlay, steps):
     """Find the principals of a script where none of those that it would restrict exists.
 
-    :param script: the `overlay.Script` before any of the steps.
+    :param overlay: the `AccountOverlay` before any of the steps.
     :param steps: all steps of one script; those that undo others have their own words.
     :returns: list as `["user ann"]`; empty where anything is left to do, for another principal as well.
     """
     made = {one for step in steps for one in _made_by(step)}
     missing = []
     for step in steps:
-        absent = [one for one in _looked_for(step) if _is_missing(script, one, made)]
-        if "undoes" in step or _is_renamed_already(script, step) or not (absent or step["operation"] in BESIDE):
+        absent = [one for one in _looked_for(step) if _is_missing(overlay, one, made)]
+        if "undoes" in step or _is_renamed_already(overlay, step) or not (absent or step["operation"] in BESIDE):
             return []
         missing += [f"{kind} {name}" for kind, name in absent]
     return list(dict.fromkeys(missing))
@@ -49,13 +49,13 @@ def _looked_for(step):
     return found[:1] if step["operation"] == "AddUserToGroup" else found
 
 
-def _is_missing(script, one, made):
+def _is_missing(overlay, one, made):
     kind, name = one
-    return (kind, name.lower()) not in made and script.fact(kind, script.stored_name(kind, name)) is None
+    return (kind, name.lower()) not in made and overlay.fact(kind, overlay.stored_name(kind, name)) is None
 
 
-def _is_renamed_already(script, step):
-    return any(script.fact(kind, script.stored_name(kind, name)) is not None for kind, name in _new_names(step))
+def _is_renamed_already(overlay, step):
+    return any(overlay.fact(kind, overlay.stored_name(kind, name)) is not None for kind, name in _new_names(step))
 
 
 def _new_names(step):

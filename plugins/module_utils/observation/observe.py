@@ -13,34 +13,34 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import principal_of_arn
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, MEMBER, NOBODY
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, MEMBER, NONE
 
 MAX_NAMED = 5
 
 
-def observe(script, step):
+def observe(overlay, step):
     """Observe one step.
 
-    :param script: the `overlay.Script` that it belongs to.
+    :param overlay: the `AccountOverlay` that it belongs to.
     :param step: a step with `operation`, `parameters` and `module`; the operation's row names the observer.
-    :returns: an `overlay.Observation`.
+    :returns: an `Observation`.
     :raises Conflict: AWS would refuse it, or something different is there.
     :raises Refusal: a live guardrail forbids it.
     """
-    return OPERATIONS[step["operation"]].observe(script, step)
+    return OPERATIONS[step["operation"]].observe(overlay, step)
 
 
-def touched(script, step):
+def touched(overlay, step):
     """The principals whose access a step changes, as they are before it.
 
     :returns: list of (kind, name, ARN or None for one that the script itself creates).
     """
     wide = OPERATIONS[step["operation"]].reach == HOLDERS
-    named = script.attached_to(step["parameters"]["PolicyArn"]) if wide else named_principals(step)
-    found = [(*one, (script.fact(*one) or {}).get("arn")) for one in named]
+    named = overlay.attached_to(step["parameters"]["PolicyArn"]) if wide else named_principals(step)
+    found = [(*one, (overlay.fact(*one) or {}).get("arn")) for one in named]
     # A change of the group itself reaches its members; of a membership the user stands first.
     groups = [name for kind, name in (named if wide else named[:1]) if kind == "group"]
-    members = {arn for group in groups for arn in script.fact("members", group) or []}
+    members = {arn for group in groups for arn in overlay.fact("members", group) or []}
     return found + [(*principal_of_arn(arn), arn) for arn in sorted(members)]
 
 
@@ -67,6 +67,6 @@ def changes_of(step, principals, writes):
     if reach == MEMBER:
         # The group itself stays as it is.
         principals = [one for one in principals if one[0] == "user"]
-    if reach == NOBODY:
+    if reach == NONE:
         return set()
     return {(kind, name.lower()) for kind, name, _arn in principals} or {writes}

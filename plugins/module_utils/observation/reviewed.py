@@ -22,7 +22,7 @@ def fingerprint(before, relied_on):
     """Identify the state that a step depends on.
 
     :param before: the part of the account that the step is about, as it is.
-    :param relied_on: fact key -> fact, as `overlay.Script.relied_on` gives them.
+    :param relied_on: fact key -> fact, as `AccountOverlay.relied_on` gives them.
     :returns: SHA-256, 64 hex digits; the order in which IAM lists things makes no difference.
     """
     facts = {canonical_text(list(key)): _fact(value) for key, value in relied_on.items() if key[0] not in ACCOUNT_WIDE}

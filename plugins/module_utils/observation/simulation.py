@@ -38,15 +38,15 @@ class Simulation:
         self._simulator = None
         self._answers = {}
 
-    def check(self, script, step):
+    def check(self, overlay, step):
         """Ask whether a step's call would be allowed.
 
-        :param script: the `overlay.Script` before the step.
+        :param overlay: the `AccountOverlay` before the step.
         :returns: list of notes.
         :raises Conflict: if it would be denied.
         """
         action = f"iam:{step['operation']}"
-        question = action, self._resource(script, step["parameters"]), _context(step["parameters"])
+        question = action, self._resource(overlay, step["parameters"]), _context(step["parameters"])
         try:
             if question not in self._answers:
                 self._answers[question] = self._refused(*question)
@@ -66,14 +66,14 @@ class Simulation:
             self._simulator = Simulator(self._iam, principal_arn(self._iam, self._caller))
         return self._simulator.refused([action], resource, dict(context))
 
-    def _resource(self, script, parameters):
+    def _resource(self, overlay, parameters):
         parameter = next((name for name in NAMES if name in parameters), None)
         if parameter == "PolicyName" or parameter is None:
             named = next((value for name, value in parameters.items() if name.endswith("Arn")), None)
             if named or parameter is None:
                 return named or "*"
         kind, name = NAMES[parameter], parameters[parameter]
-        found = script.fact(kind, name) if kind in ("group", "user", "role") else None
+        found = overlay.fact(kind, name) if kind in ("group", "user", "role") else None
         return (found or {}).get("arn") or f"{self._prefix}{kind}{parameters.get('Path', '/')}{name}"
 
 

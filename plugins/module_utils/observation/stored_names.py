@@ -24,27 +24,27 @@ POLICY_ARNS = ("PermissionsBoundary", "PolicyArn")
 PROVIDER_ARNS = {"OpenIDConnectProviderArn": "openid_connect_provider", "SAMLProviderArn": "saml_provider"}
 
 
-def as_stored(script, step):
+def as_stored(overlay, step):
     """The step with its names in the letter case that IAM has them in.
 
-    :param script: the `overlay.Script` as the steps before it leave the account.
+    :param overlay: the `AccountOverlay` as the steps before it leave the account.
     :param step: `operation`, `parameters`, `args` and `target`.
     """
     parameters = dict(step["parameters"])
     for parameter, kind in NAMES.items():
         if parameter in parameters:
-            parameters[parameter] = script.stored_name(kind, parameters[parameter])
+            parameters[parameter] = overlay.stored_name(kind, parameters[parameter])
     for parameter in POLICY_ARNS:
         # The boundary of a new principal is not looked at.
         if parameter in parameters and step["operation"] not in ("CreateRole", "CreateUser"):
-            parameters[parameter] = _stored_arn(script, {**step, "parameters": parameters}, parameters[parameter])
+            parameters[parameter] = _stored_arn(overlay, {**step, "parameters": parameters}, parameters[parameter])
     for parameter, kind in PROVIDER_ARNS.items():
         if parameter in parameters:
-            parameters[parameter] = _stored_provider(script, kind, parameters[parameter])
+            parameters[parameter] = _stored_provider(overlay, kind, parameters[parameter])
     if "SerialNumber" in parameters:
-        parameters["SerialNumber"] = _stored_serial(script, step["operation"], parameters)
+        parameters["SerialNumber"] = _stored_serial(overlay, step["operation"], parameters)
     if "PolicyName" in parameters and principal({"parameters": parameters}):
-        parameters["PolicyName"] = _stored_inline_name(script, parameters)
+        parameters["PolicyName"] = _stored_inline_name(overlay, parameters)
     return step if parameters == step["parameters"] else _renamed(step, parameters)
 
 
@@ -72,34 +72,34 @@ def renamed_values(before, after):
     ]
 
 
-def _stored_arn(script, step, arn):
+def _stored_arn(overlay, step, arn):
     operation, key = step["operation"], principal(step)
     held = []
     if key and step["parameters"].get("PolicyArn") == arn:
-        held = script.fact("attached", *key) or []
+        held = overlay.fact("attached", *key) or []
     elif key:
-        held = [(script.fact(*key) or {}).get("boundary") or ""]
+        held = [(overlay.fact(*key) or {}).get("boundary") or ""]
     same = [one for one in held if one.lower() == arn.lower()]
-    if same or operation.startswith("Detach") or not script.is_local(arn):
+    if same or operation.startswith("Detach") or not overlay.is_local(arn):
         return arn if arn in same or not same else same[0]
-    if script.fact(_family(operation), arn) is not None:
+    if overlay.fact(_family(operation), arn) is not None:
         return arn
-    named = script.fact("policy_names").get(arn.rsplit("/", 1)[-1].lower(), [])
+    named = overlay.fact("policy_names").get(arn.rsplit("/", 1)[-1].lower(), [])
     return next((one for one in named if one.lower() == arn.lower()), arn)
 
 
-def _stored_provider(script, kind, arn):
-    if (arn,) in script.overlaid(kind) or script.fact(kind, arn) is not None:
+def _stored_provider(overlay, kind, arn):
+    if (arn,) in overlay.overlaid(kind) or overlay.fact(kind, arn) is not None:
         return arn
-    return script.fact("provider_arns", kind).get(arn.lower(), arn)
+    return overlay.fact("provider_arns", kind).get(arn.lower(), arn)
 
 
-def _stored_serial(script, operation, parameters):
+def _stored_serial(overlay, operation, parameters):
     serial = parameters["SerialNumber"]
     if operation == "DeleteVirtualMFADevice":
-        known = script.fact("virtual_mfa_devices")
+        known = overlay.fact("virtual_mfa_devices")
     elif "UserName" in parameters:
-        known = script.fact("mfa_devices", parameters["UserName"]) or {}
+        known = overlay.fact("mfa_devices", parameters["UserName"]) or {}
     else:
         return serial
     return serial if serial in known else next((one for one in known if one.lower() == serial.lower()), serial)
@@ -112,8 +112,8 @@ def _family(operation):
     return "policy_versions" if "Version" in operation or operation == "DeletePolicy" else "policy_document"
 
 
-def _stored_inline_name(script, parameters):
+def _stored_inline_name(overlay, parameters):
     kind, name = principal({"parameters": parameters})
     wanted = parameters["PolicyName"]
-    names = script.fact("inline_names", kind, name) or []
+    names = overlay.fact("inline_names", kind, name) or []
     return next((one for one in sorted(names, key=wanted.__ne__) if one.lower() == wanted.lower()), wanted)

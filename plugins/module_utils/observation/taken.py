@@ -12,16 +12,16 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 
 
-def taken_by(script, step):
+def taken_by(overlay, step):
     """Digest what a step takes away and what only its undo would reach.
 
-    :param script: the `overlay.Script`, before or after the step.
+    :param overlay: the `AccountOverlay`, before or after the step.
     :param step: `operation`, `parameters` and `before`.
     :returns: {what: `sha256`, None where its document cannot be read; `grants` and `restricts`}; None where an undo
         gives nothing back that may have changed.
     """
     takes = OPERATIONS[step["operation"]].takes
-    found = takes(script, step["parameters"], step["before"]) if takes else None
+    found = takes(overlay, step["parameters"], step["before"]) if takes else None
     return None if found is None else dict(found)
 
 

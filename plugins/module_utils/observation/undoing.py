@@ -24,17 +24,17 @@ class Drift(LeastprivError):
     """Something else has changed since the run what would be put back; the text says what differs."""
 
 
-def observe_undo(script, step):
+def observe_undo(overlay, step):
     """Observe a step that undoes another.
 
-    :param script: the `overlay.Script` as the steps before it leave the account.
+    :param overlay: the `AccountOverlay` as the steps before it leave the account.
     :param step: `undoes` is the step that was applied; `compares` is false for those after the first that undo it.
-    :returns: an `overlay.Observation`; `unchanged` when it is undone already.
+    :returns: an `Observation`; `unchanged` when it is undone already.
     :raises Drift: the account is not as the run left it.
     """
-    applied, before_it = step["undoes"], script.fork()
+    applied, before_it = step["undoes"], overlay.fork()
     try:
-        found = observe(script, step)
+        found = observe(overlay, step)
         if not step["compares"] or found.status == "unchanged":
             return found
         left = observe(before_it, applied)
@@ -46,13 +46,13 @@ def observe_undo(script, step):
     return found
 
 
-def _no_more_than_taken(script, step):
+def _no_more_than_taken(overlay, step):
     """What is put back by its name must not have become more powerful.
 
     :raises Drift: it has, or nothing says what it was.
     """
     applied = step["undoes"]
-    live = taken_by(script, applied)
+    live = taken_by(overlay, applied)
     if live is None:
         return
     if applied.get("taken") is None:
@@ -87,13 +87,13 @@ def _compact(value):
         return value
 
 
-def completed(script, step):
+def completed(overlay, step):
     """A step, of an undo or not, with the parameters and options that name what AWS itself has named."""
     applied = step.get("undoes")
     undo = OPERATIONS[applied["operation"]].undo if applied else None
     if not isinstance(undo, Undo) or undo.complete is None or step["operation"] != undo.operations[-1]:
         return step
-    missing = undo.complete(script, applied)
+    missing = undo.complete(overlay, applied)
     template = OPERATIONS[step["operation"]].args
     options = {option: missing[value[1:]] for option, value in template.items() if str(value)[1:] in missing}
     return {**step, "parameters": {**step["parameters"], **missing}, "args": {**step["args"], **options}}

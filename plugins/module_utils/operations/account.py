@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script, compared
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation, compared
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     ACCOUNT,
@@ -64,19 +64,19 @@ LEAST_PASSWORD_DAYS = 30
 # --- the password policy ---
 
 
-def update_password_policy(script: Script, step: Step) -> Observation:
-    live = script.fact("password_policy")
+def update_password_policy(overlay: AccountOverlay, step: Step) -> Observation:
+    live = overlay.fact("password_policy")
     before = {field: live.get(field, default) for field, default in PASSWORD_DEFAULTS.items()} if live else {}
     after = {**PASSWORD_DEFAULTS, **step["parameters"]}
     in_force = {**PASSWORD_DEFAULTS, **NO_PASSWORD_POLICY, **before}
     weaker = _weaker_fields(in_force, after) + ([] if live else _weaker_than_default(after))
     if weaker:
-        script.guard("password_policy", step, _weakened(weaker, step["parameters"], in_force, bool(live)))
+        overlay.guard("password_policy", step, _weakened(weaker, step["parameters"], in_force, bool(live)))
     for detail in _lockouts(in_force, after):
-        script.guard("account_lockout", step, detail)
+        overlay.guard("account_lockout", step, detail)
     for note in _password_notes(in_force, after, bool(live)):
-        script.note(note)
-    script.will_be(after, "password_policy")
+        overlay.note(note)
+    overlay.will_be(after, "password_policy")
     return compared(before, after, ("password_policy",))
 
 
@@ -123,7 +123,7 @@ def _lockouts(before: Any, after: Any) -> Iterator[str]:
     was, days = before["MaxPasswordAge"], after["MaxPasswordAge"]
     is_shorter = bool(days) and (not was or days < was)
     if after["HardExpiry"] and not before["HardExpiry"]:
-        yield "it turns on hard expiry: whoever's password has expired needs an administrator to sign in again"
+        yield "it turns on hard expiry: users with an expired password need an administrator to sign in again"
     elif after["HardExpiry"] and is_shorter:
         yield f"hard expiry is on, and it ends every password that is older than {days} days at once"
     if is_shorter and days < LEAST_PASSWORD_DAYS:
@@ -159,11 +159,11 @@ def _weaker_fields(before: Any, after: Any) -> list[str]:
     ]
 
 
-def delete_password_policy(script: Script, step: Step) -> Observation:
-    live = script.fact("password_policy")
+def delete_password_policy(overlay: AccountOverlay, step: Step) -> Observation:
+    live = overlay.fact("password_policy")
     if live:
-        script.note("Removes the account's password policy: AWS's own takes its place, without an age or a history.")
-    script.will_be(None, "password_policy")
+        overlay.note("Removes the account's password policy: AWS's own takes its place, without an age or a history.")
+    overlay.will_be(None, "password_policy")
     return compared(live or {}, {}, ("password_policy",))
 
 
@@ -181,19 +181,19 @@ def _password_policy(fact: Fact, _parameters: Parameters) -> Any:
 # --- all others ---
 
 
-def create_alias(script: Script, step: Step) -> Observation:
+def create_alias(overlay: AccountOverlay, step: Step) -> Observation:
     """An account has one alias: a new one takes the place of the old one."""
-    return _alias(script, [step["parameters"]["AccountAlias"]])
+    return _alias(overlay, [step["parameters"]["AccountAlias"]])
 
 
-def delete_alias(script: Script, step: Step) -> Observation:
-    live = script.fact("aliases")
-    return _alias(script, [alias for alias in live if alias != step["parameters"]["AccountAlias"]])
+def delete_alias(overlay: AccountOverlay, step: Step) -> Observation:
+    live = overlay.fact("aliases")
+    return _alias(overlay, [alias for alias in live if alias != step["parameters"]["AccountAlias"]])
 
 
-def _alias(script: Script, wanted: list[str]) -> Observation:
-    live = script.fact("aliases")
-    script.will_be(wanted, "aliases")
+def _alias(overlay: AccountOverlay, wanted: list[str]) -> Observation:
+    live = overlay.fact("aliases")
+    overlay.will_be(wanted, "aliases")
     return compared({"aliases": live}, {"aliases": wanted}, ("aliases",))
 
 
@@ -202,32 +202,32 @@ def former_alias(operations: Operations, parameters: Parameters, before: Any, af
     return former or [(operations[1], dict(parameters))]
 
 
-def set_token_version(script: Script, step: Step) -> Observation:
+def set_token_version(overlay: AccountOverlay, step: Step) -> Observation:
     """GetAccountSummary tells v1Token as 1, v2Token as 2."""
     wanted = step["parameters"]["GlobalEndpointTokenVersion"]
-    summary = script.fact("summary")
+    summary = overlay.fact("summary")
     live = f"v{summary.get('GlobalEndpointTokenVersion', 1)}Token"
     if (live, wanted) == ("v2Token", "v1Token"):
-        _reaches_all(script, step, "new tokens of the global STS endpoint are no longer valid in opt-in regions")
-    script.will_be({**summary, "GlobalEndpointTokenVersion": int(wanted[1])}, "summary")
+        _reaches_all(overlay, step, "new tokens of the global STS endpoint are no longer valid in opt-in regions")
+    overlay.will_be({**summary, "GlobalEndpointTokenVersion": int(wanted[1])}, "summary")
     return compared({"sts_token_version": live}, {"sts_token_version": wanted}, ("sts_token_version",))
 
 
-def set_outbound_federation(script: Script, step: Step) -> Observation:
+def set_outbound_federation(overlay: AccountOverlay, step: Step) -> Observation:
     wanted = step["operation"].startswith("Enable")
-    live = script.fact("outbound_federation")
+    live = overlay.fact("outbound_federation")
     if live and not wanted:
-        _reaches_all(script, step, "its identities can no longer sign in to outside services with tokens of AWS")
-    script.will_be(wanted, "outbound_federation")
+        _reaches_all(overlay, step, "its identities can no longer sign in to outside services with tokens of AWS")
+    overlay.will_be(wanted, "outbound_federation")
     key = "outbound_web_identity_federation"
     return compared({key: live}, {key: wanted}, (key,))
 
 
-def _reaches_all(script: Script, step: Step, effect: str) -> None:
-    """A restriction of everybody in the account reaches the protected principals too, though it names nobody."""
-    if script.protects:
-        script.guard("account_lockout", step, f"it reaches protected principals too: {effect}")
-    script.note(f"Changes the whole account: {effect}.")
+def _reaches_all(overlay: AccountOverlay, step: Step, effect: str) -> None:
+    """A restriction of the whole account affects protected principals, too."""
+    if overlay.protects:
+        overlay.guard("account_lockout", step, f"it reaches protected principals too: {effect}")
+    overlay.note(f"Changes the whole account: {effect}.")
 
 
 PASSWORD_POLICY = State(name="password_policy", read=_password_policy, differs="it differs")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     aws_error,
     compared,
     existing,
@@ -50,32 +50,32 @@ CREDENTIALS = {
 }
 
 
-def delete_login_profile(script: Script, step: Step) -> Observation:
+def delete_login_profile(overlay: AccountOverlay, step: Step) -> Observation:
     user = step["parameters"]["UserName"]
-    before = {"login_profile": bool(script.fact("login_profile", user))}
-    script.will_be(None, "login_profile", user)
+    before = {"login_profile": bool(overlay.fact("login_profile", user))}
+    overlay.will_be(None, "login_profile", user)
     return compared(before, {"login_profile": False}, ("login_profile", user))
 
 
-def update_credential(script: Script, step: Step) -> Observation:
+def update_credential(overlay: AccountOverlay, step: Step) -> Observation:
     user, status = step["parameters"]["UserName"], step["parameters"]["Status"]
-    existing(script, step, "user", user)
+    existing(overlay, step, "user", user)
     family, one, words = _credential(step)
-    held = script.fact(family, user) or {}
+    held = overlay.fact(family, user) or {}
     if one not in held:
         raise aws_error(step, "NoSuchEntity", words.format(one))
     if held[one] != status:
-        script.will_be({**held, one: status}, family, user)
+        overlay.will_be({**held, one: status}, family, user)
     return compared({one: held[one]}, {one: status}, (family, user, one))
 
 
-def delete_credential(script: Script, step: Step) -> Observation:
+def delete_credential(overlay: AccountOverlay, step: Step) -> Observation:
     user = step["parameters"]["UserName"]
     family, one, _words = _credential(step)
-    held = script.fact(family, user) or {}
+    held = overlay.fact(family, user) or {}
     if one not in held:
         return compared({}, {}, (family, user, one))
-    script.will_be({other: status for other, status in held.items() if other != one}, family, user)
+    overlay.will_be({other: status for other, status in held.items() if other != one}, family, user)
     return compared({one: held[one]}, {}, (family, user, one))
 
 
@@ -86,9 +86,9 @@ def _credential(step: Step) -> tuple[str, str, str]:
     return family, step["parameters"][parameter], words
 
 
-def delete_server_certificate(script: Script, step: Step) -> Observation:
+def delete_server_certificate(overlay: AccountOverlay, step: Step) -> Observation:
     name = step["parameters"]["ServerCertificateName"]
-    return removed_fact(script, "server_certificate", name)
+    return removed_fact(overlay, "server_certificate", name)
 
 
 def former_status(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     canonical,
@@ -35,10 +35,10 @@ def document_digest(name: str, document: Any) -> Digest:
         return name, unread
 
 
-def stored(script: Script, *key: str) -> Any:
+def stored(overlay: AccountOverlay, *key: str) -> Any:
     """A document of the account; None for one that is not there or cannot be read."""
     try:
-        return script.fact(*key)
+        return overlay.fact(*key)
     except PolicyDocumentError:
         return None
 
@@ -52,28 +52,28 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def policy_digest(script: Script, arn: str) -> Digest:
-    return document_digest(f"policy {arn}", stored(script, "policy_document", arn))
+def policy_digest(overlay: AccountOverlay, arn: str) -> Digest:
+    return document_digest(f"policy {arn}", stored(overlay, "policy_document", arn))
 
 
-def policy_digests(script: Script, kind: str, name: str) -> list[Digest]:
+def policy_digests(overlay: AccountOverlay, kind: str, name: str) -> list[Digest]:
     """The policies of a principal, which its new members get."""
-    attached = [policy_digest(script, arn) for arn in script.fact("attached", kind, name) or []]
+    attached = [policy_digest(overlay, arn) for arn in overlay.fact("attached", kind, name) or []]
     return attached + [
-        document_digest(f"inline policy {policy} of {kind} {name}", stored(script, "inline", kind, name, policy))
-        for policy in script.fact("inline_names", kind, name) or []
+        document_digest(f"inline policy {policy} of {kind} {name}", stored(overlay, "inline", kind, name, policy))
+        for policy in overlay.fact("inline_names", kind, name) or []
     ]
 
 
-def boundary_digests(script: Script, kind: str, name: str) -> list[Digest]:
-    boundary = (script.fact(kind, name) or {}).get("boundary")
+def boundary_digests(overlay: AccountOverlay, kind: str, name: str) -> list[Digest]:
+    boundary = (overlay.fact(kind, name) or {}).get("boundary")
     return [name_digest(f"permissions boundary {boundary} of {kind} {name}", grants=False)] if boundary else []
 
 
-def reached(script: Script, kind: str, name: str) -> list[Digest]:
+def reached(overlay: AccountOverlay, kind: str, name: str) -> list[Digest]:
     """The principals that get the restored access, and its boundary."""
     if kind == "group":
-        return [name_digest(f"member {user} of group {name}", grants=True) for user in script.members_of(name)]
-    found = script.fact(kind, name)
+        return [name_digest(f"member {user} of group {name}", grants=True) for user in overlay.members_of(name)]
+    found = overlay.fact(kind, name)
     trust = [document_digest(f"trust policy of role {name}", found["trust"])] if kind == "role" and found else []
-    return trust + boundary_digests(script, kind, name)
+    return trust + boundary_digests(overlay, kind, name)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     compared,
     existing,
 )
@@ -48,8 +48,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_group(script: Script, step: Step) -> Observation:
-    return create_principal(script, step, "group", {})
+def create_group(overlay: AccountOverlay, step: Step) -> Observation:
+    return create_principal(overlay, step, "group", {})
 
 
 def former_group(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
@@ -59,34 +59,34 @@ def former_group(operations: Operations, parameters: Parameters, before: Any, af
 # --- members ---
 
 
-def add_member(script: Script, step: Step) -> Observation:
+def add_member(overlay: AccountOverlay, step: Step) -> Observation:
     group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
-    existing(script, step, "group", group)
-    existing(script, step, "user", user)
-    return _membership(script, user, group, {*script.fact("groups_of", user), group})
+    existing(overlay, step, "group", group)
+    existing(overlay, step, "user", user)
+    return _membership(overlay, user, group, {*overlay.fact("groups_of", user), group})
 
 
-def _membership(script: Script, user: str, group: str, wanted: Any) -> Observation:
-    groups = script.fact("groups_of", user) or []
+def _membership(overlay: AccountOverlay, user: str, group: str, wanted: Any) -> Observation:
+    groups = overlay.fact("groups_of", user) or []
     if wanted != set(groups):
-        script.will_be(sorted(wanted), "groups_of", user)
+        overlay.will_be(sorted(wanted), "groups_of", user)
     return compared({"groups": sorted(groups)}, {"groups": sorted(wanted)}, ("member", group, user))
 
 
-def remove_member(script: Script, step: Step) -> Observation:
+def remove_member(overlay: AccountOverlay, step: Step) -> Observation:
     group, user = step["parameters"]["GroupName"], step["parameters"]["UserName"]
-    groups = script.fact("groups_of", user) or []
+    groups = overlay.fact("groups_of", user) or []
     if group in groups:
-        for act, document in _group_documents(script, group):
-            script.guard_denies(step, document, f"it takes {user} out of {group} with {act}")
-    return _membership(script, user, group, set(groups) - {group})
+        for act, document in _group_documents(overlay, group):
+            overlay.guard_denies(step, document, f"it takes {user} out of {group} with {act}")
+    return _membership(overlay, user, group, set(groups) - {group})
 
 
-def _group_documents(script: Script, group: str) -> Iterator[tuple[str, Any]]:
-    for arn in script.fact("attached", "group", group) or []:
-        yield arn, script.fact("policy_document", arn)
-    for policy in script.fact("inline_names", "group", group) or []:
-        yield f"its inline policy {policy}", script.fact("inline", "group", group, policy)
+def _group_documents(overlay: AccountOverlay, group: str) -> Iterator[tuple[str, Any]]:
+    for arn in overlay.fact("attached", "group", group) or []:
+        yield arn, overlay.fact("policy_document", arn)
+    for policy in overlay.fact("inline_names", "group", group) or []:
+        yield f"its inline policy {policy}", overlay.fact("inline", "group", group, policy)
 
 
 def _group_policies(fact: Fact, parameters: Parameters) -> Any:
@@ -97,9 +97,9 @@ def _group_policies(fact: Fact, parameters: Parameters) -> Any:
     return [[*key, canonical(fact(*key) or {})] for key in sorted(documents)]
 
 
-def group_left(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
-    policies = policy_digests(script, "group", parameters["GroupName"])
-    return policies + boundary_digests(script, "user", parameters["UserName"])
+def group_left(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
+    policies = policy_digests(overlay, "group", parameters["GroupName"])
+    return policies + boundary_digests(overlay, "user", parameters["UserName"])
 
 
 GROUP_POLICIES = State(name="group_policies", read=_group_policies, differs="the policies of its group differ")

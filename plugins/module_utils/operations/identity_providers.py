@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     aws_error,
     changed_fact,
     compared,
@@ -41,39 +41,39 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_openid_connect_provider(script: Script, step: Step) -> Observation:
+def create_openid_connect_provider(overlay: AccountOverlay, step: Step) -> Observation:
     parameters = step["parameters"]
     url = parameters["Url"].partition("://")[2]
     wanted = {"url": url, "client_ids": sorted(parameters.get("ClientIDList", [])), "tags": tags_of(parameters)}
     # Without thumbprints IAM fetches the provider's own.
     if "ThumbprintList" in parameters:
         wanted["thumbprints"] = sorted(parameters["ThumbprintList"])
-    return _create(script, step, (OIDC.kind, script.arn(f"oidc-provider/{url}")), wanted)
+    return _create(overlay, step, (OIDC.kind, overlay.arn(f"oidc-provider/{url}")), wanted)
 
 
-def create_saml_provider(script: Script, step: Step) -> Observation:
+def create_saml_provider(overlay: AccountOverlay, step: Step) -> Observation:
     parameters = step["parameters"]
     wanted = {"metadata": parameters["SAMLMetadataDocument"], "tags": tags_of(parameters)}
-    return _create(script, step, (SAML.kind, script.arn(f"saml-provider/{parameters['Name']}")), wanted)
+    return _create(overlay, step, (SAML.kind, overlay.arn(f"saml-provider/{parameters['Name']}")), wanted)
 
 
-def _create(script: Script, step: Step, key: tuple[str, str], wanted: Any) -> Observation:
-    found = script.fact(*key)
+def _create(overlay: AccountOverlay, step: Step, key: tuple[str, str], wanted: Any) -> Observation:
+    found = overlay.fact(*key)
     after = {"arn": key[1], **wanted}
     if found is None:
-        script.will_be({"thumbprints": [], **wanted}, *key)
+        overlay.will_be({"thumbprints": [], **wanted}, *key)
         return compared({}, after, key)
     if {field: found[field] for field in wanted} != wanted:
         raise aws_error(step, "EntityAlreadyExists", f"{key[1]} already exists, and differs.")
     return compared(after, after, key)
 
 
-def delete_provider(script: Script, step: Step) -> Observation:
+def delete_provider(overlay: AccountOverlay, step: Step) -> Observation:
     key = _provider(step)
-    found = script.fact(*key)
+    found = overlay.fact(*key)
     if found is None:
         return compared({}, {}, key)
-    script.will_be(None, *key)
+    overlay.will_be(None, *key)
     return compared(found, {}, key)
 
 
@@ -84,35 +84,35 @@ def _provider(step: Step) -> tuple[str, str]:
     return OIDC.kind, parameters["OpenIDConnectProviderArn"]
 
 
-def add_client_id(script: Script, step: Step) -> Observation:
+def add_client_id(overlay: AccountOverlay, step: Step) -> Observation:
     key = _provider(step)
-    found = existing(script, step, *key)
+    found = existing(overlay, step, *key)
     client_ids = sorted({*found["client_ids"], step["parameters"]["ClientID"]})
-    return changed_fact(script, found, {"client_ids": client_ids}, *key)
+    return changed_fact(overlay, found, {"client_ids": client_ids}, *key)
 
 
-def remove_client_id(script: Script, step: Step) -> Observation:
+def remove_client_id(overlay: AccountOverlay, step: Step) -> Observation:
     key = _provider(step)
-    found = script.fact(*key)
+    found = overlay.fact(*key)
     if found is None:
         return compared({}, {}, key)
     client_ids = [one for one in found["client_ids"] if one != step["parameters"]["ClientID"]]
     if found["client_ids"] and not client_ids:
         # Without an audience no token is accepted: the same as deleting the provider.
-        script.guard("no_deletion", step, f"it removes the last client id of {key[1]}, which ends every sign-in by it")
-    return changed_fact(script, found, {"client_ids": client_ids}, *key)
+        overlay.guard("no_deletion", step, f"it removes the last client id of {key[1]}, which ends every sign-in by it")
+    return changed_fact(overlay, found, {"client_ids": client_ids}, *key)
 
 
-def update_thumbprints(script: Script, step: Step) -> Observation:
+def update_thumbprints(overlay: AccountOverlay, step: Step) -> Observation:
     key = _provider(step)
-    found = existing(script, step, *key)
-    return changed_fact(script, found, {"thumbprints": sorted(step["parameters"]["ThumbprintList"])}, *key)
+    found = existing(overlay, step, *key)
+    return changed_fact(overlay, found, {"thumbprints": sorted(step["parameters"]["ThumbprintList"])}, *key)
 
 
-def update_saml_metadata(script: Script, step: Step) -> Observation:
+def update_saml_metadata(overlay: AccountOverlay, step: Step) -> Observation:
     key = _provider(step)
-    found = existing(script, step, *key)
-    return changed_fact(script, found, {"metadata": step["parameters"]["SAMLMetadataDocument"]}, *key)
+    found = existing(overlay, step, *key)
+    return changed_fact(overlay, found, {"metadata": step["parameters"]["SAMLMetadataDocument"]}, *key)
 
 
 # --- undo ---
@@ -132,12 +132,12 @@ def former_provider(operations: Operations, parameters: Parameters, before: Any,
     return [(operations[0], {"Url": f"https://{before['url']}", **lists, **tags})]
 
 
-def provider_field(field: str, noun: str) -> Callable[[Script, Parameters, Any], list[Digest]]:
+def provider_field(field: str, noun: str) -> Callable[[AccountOverlay, Parameters, Any], list[Digest]]:
     """What signs for a client id, and whom a thumbprint vouches for."""
 
-    def find(script: Script, parameters: Parameters, before: Any) -> list[Digest]:
+    def find(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest]:
         arn = parameters["OpenIDConnectProviderArn"]
-        found = script.fact("openid_connect_provider", arn) or {}
+        found = overlay.fact("openid_connect_provider", arn) or {}
         return [name_digest(f"{noun} {one} of {arn}", grants=True) for one in found.get(field, [])]
 
     return find

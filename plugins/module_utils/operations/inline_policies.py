@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     aws_error,
     existing_principal,
     principal,
@@ -37,33 +37,33 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 INLINE_SIZE_QUOTA = {"user": 2048, "role": 10240, "group": 5120}
 
 
-def put_inline_policy(script: Script, step: Step) -> Observation:
-    kind, name, _found = existing_principal(script, step)
+def put_inline_policy(overlay: AccountOverlay, step: Step) -> Observation:
+    kind, name, _found = existing_principal(overlay, step)
     policy = step["parameters"]["PolicyName"]
     wanted = read_document(step["parameters"]["PolicyDocument"])
-    live = script.fact("inline", kind, name, policy)
+    live = overlay.fact("inline", kind, name, policy)
     before = {"document": pretty(live)} if live else {}
     after = {"document": pretty(wanted)}
     writes = ("inline", kind, name, policy)
     if live and meaning(live) == meaning(wanted):
         return Observation("unchanged", before, before, writes)
-    for replaced in _inline_named_so(script, kind, name, policy):
-        document = script.fact("inline", kind, name, replaced)
-        script.guard_denies(step, document, f"it replaces the inline policy {replaced}", wanted)
-    _inline_quota(script, step, kind, name)
-    script.will_be(wanted, "inline", kind, name, policy)
-    script.will_be(sorted({*script.fact("inline_names", kind, name), policy}), "inline_names", kind, name)
+    for replaced in _inline_named_so(overlay, kind, name, policy):
+        document = overlay.fact("inline", kind, name, replaced)
+        overlay.guard_denies(step, document, f"it replaces the inline policy {replaced}", wanted)
+    _inline_quota(overlay, step, kind, name)
+    overlay.will_be(wanted, "inline", kind, name, policy)
+    overlay.will_be(sorted({*overlay.fact("inline_names", kind, name), policy}), "inline_names", kind, name)
     return Observation("needed", before, after, writes)
 
 
-def _inline_named_so(script: Script, kind: str, name: str, policy: str) -> list[str]:
-    """The principal's inline policies of a name, letter case aside: IAM's names are not told apart by it."""
-    return [one for one in script.fact("inline_names", kind, name) if one.lower() == policy.lower()]
+def _inline_named_so(overlay: AccountOverlay, kind: str, name: str, policy: str) -> list[str]:
+    """The principal's inline policies of a name, in any letter case: IAM does not distinguish names by it."""
+    return [one for one in overlay.fact("inline_names", kind, name) if one.lower() == policy.lower()]
 
 
-def _inline_quota(script: Script, step: Step, kind: str, name: str) -> None:
-    others = set(script.fact("inline_names", kind, name)) - {step["parameters"]["PolicyName"]}
-    documents = [_text(script.fact("inline", kind, name, other)) for other in sorted(others)]
+def _inline_quota(overlay: AccountOverlay, step: Step, kind: str, name: str) -> None:
+    others = set(overlay.fact("inline_names", kind, name)) - {step["parameters"]["PolicyName"]}
+    documents = [_text(overlay.fact("inline", kind, name, other)) for other in sorted(others)]
     quota = INLINE_SIZE_QUOTA[kind]
     if size(step["parameters"]["PolicyDocument"]) + sum(size(document) for document in documents) > quota:
         message = f"Maximum policy size of {quota} bytes exceeded for {kind} {name}"
@@ -74,17 +74,17 @@ def _text(document: Any) -> str:
     return str(document.text if isinstance(document, Unreadable) else pretty(document))
 
 
-def delete_inline_policy(script: Script, step: Step) -> Observation:
+def delete_inline_policy(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name = principal(step)
     policy = step["parameters"]["PolicyName"]
-    live = script.fact("inline", kind, name, policy)
+    live = overlay.fact("inline", kind, name, policy)
     writes = ("inline", kind, name, policy)
     if live is None:
         return Observation("unchanged", {}, {}, writes)
-    script.guard_denies(step, live, f"it deletes the inline policy {policy}")
-    script.will_be(None, "inline", kind, name, policy)
-    script.will_be(
-        [one for one in script.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name
+    overlay.guard_denies(step, live, f"it deletes the inline policy {policy}")
+    overlay.will_be(None, "inline", kind, name, policy)
+    overlay.will_be(
+        [one for one in overlay.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name
     )
     return Observation("needed", {"document": pretty(live)}, {}, writes)
 
@@ -103,8 +103,8 @@ def _inline(fact: Fact, parameters: Parameters) -> Any:
     return {policy: canonical(fact("inline", kind, name, policy) or {}) for policy in same}
 
 
-def whose_inline(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
-    return reached(script, *principal({"parameters": parameters})) if "document" in before else None
+def whose_inline(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
+    return reached(overlay, *principal({"parameters": parameters})) if "document" in before else None
 
 
 INLINE = State(name="inline", read=_inline, differs="its inline policy differs")

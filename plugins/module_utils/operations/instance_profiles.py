@@ -9,8 +9,8 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     already_exists,
     aws_error,
     changed_fact,
@@ -41,52 +41,52 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_profile(script: Script, step: Step) -> Observation:
+def create_profile(overlay: AccountOverlay, step: Step) -> Observation:
     parameters = step["parameters"]
     name = parameters["InstanceProfileName"]
     wanted = {"path": parameters.get("Path", "/"), "tags": tags_of(parameters)}
-    found = script.fact("instance_profile", name)
+    found = overlay.fact("instance_profile", name)
     if found is not None:
         if {field: found[field] for field in wanted} != wanted:
             raise already_exists(step, "instance profile", name)
         return Observation("unchanged", wanted, wanted, ("instance_profile", name))
-    script.will_be({**wanted, "role": None}, "instance_profile", name)
+    overlay.will_be({**wanted, "role": None}, "instance_profile", name)
     return Observation("needed", {}, wanted, ("instance_profile", name))
 
 
-def add_role_to_profile(script: Script, step: Step) -> Observation:
+def add_role_to_profile(overlay: AccountOverlay, step: Step) -> Observation:
     name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
-    found = existing(script, step, "instance_profile", name)
-    existing(script, step, "role", role)
+    found = existing(overlay, step, "instance_profile", name)
+    existing(overlay, step, "role", role)
     if found["role"] not in (None, role):
         raise aws_error(step, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
-    return changed_fact(script, found, {"role": role}, "instance_profile", name)
+    return changed_fact(overlay, found, {"role": role}, "instance_profile", name)
 
 
-def remove_role_from_profile(script: Script, step: Step) -> Observation:
+def remove_role_from_profile(overlay: AccountOverlay, step: Step) -> Observation:
     name, role = step["parameters"]["InstanceProfileName"], step["parameters"]["RoleName"]
-    found = script.fact("instance_profile", name)
+    found = overlay.fact("instance_profile", name)
     if found is None:
         return compared({"role": None}, {"role": None}, ("instance_profile", name))
     kept = None if found["role"] == role else found["role"]
-    return changed_fact(script, found, {"role": kept}, "instance_profile", name)
+    return changed_fact(overlay, found, {"role": kept}, "instance_profile", name)
 
 
-def delete_profile(script: Script, step: Step) -> Observation:
+def delete_profile(overlay: AccountOverlay, step: Step) -> Observation:
     name = step["parameters"]["InstanceProfileName"]
-    found = script.fact("instance_profile", name)
+    found = overlay.fact("instance_profile", name)
     if found is not None and found["role"] is not None:
         raise delete_conflict(step, "Cannot delete entity, must remove roles from instance profile first.")
-    return removed_fact(script, "instance_profile", name)
+    return removed_fact(overlay, "instance_profile", name)
 
 
 def former_profile(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     return [(operations[0], {**parameters, "Path": before["path"], **given(Tags=tag_list(before["tags"]))})]
 
 
-def role_of_profile(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
+def role_of_profile(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
     role = parameters["RoleName"]
-    return [*policy_digests(script, "role", role), *reached(script, "role", role)]
+    return [*policy_digests(overlay, "role", role), *reached(overlay, "role", role)]
 
 
 MODULE = "amazon.aws.iam_instance_profile"

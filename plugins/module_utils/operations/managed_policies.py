@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     AttachmentQuota,
     Conflict,
     Observation,
-    Script,
     aws_error,
     compared,
     delete_conflict,
@@ -24,7 +24,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests i
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import entity_row, module_row
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
     DESTRUCTIVE,
-    NOBODY,
+    NONE,
     RESTRICT,
     Fact,
     Operation,
@@ -61,35 +61,35 @@ POLICY_SIZE_QUOTA = 6144
 Versions = dict[str, bool]
 
 
-def create_policy(script: Script, step: Step) -> Observation:
+def create_policy(overlay: AccountOverlay, step: Step) -> Observation:
     wanted = step["parameters"]
     name, path = wanted["PolicyName"], wanted.get("Path", "/")
-    arn = script.policy_arn(path, name)
+    arn = overlay.policy_arn(path, name)
     document = read_document(wanted["PolicyDocument"])
     after = {"arn": arn, "document": pretty(document)}
-    known = _named_so(script, name)
+    known = _named_so(overlay, name)
     if known:
-        _equal_policy(script, step, arn, known, document)
+        _equal_policy(overlay, step, arn, known, document)
         return Observation("unchanged", after, after, ("policy", arn))
-    _policy_quotas(script, step)
-    script.will_be({**script.fact("policy_names"), name.lower(): [arn]}, "policy_names")
-    script.will_be({"description": wanted.get("Description", ""), "tags": tags_of(wanted)}, "policy", arn)
-    script.will_be([], "policy_entities", arn)
-    will_have_versions(script, arn, {"v1": True}, v1=document)
+    _policy_quotas(overlay, step)
+    overlay.will_be({**overlay.fact("policy_names"), name.lower(): [arn]}, "policy_names")
+    overlay.will_be({"description": wanted.get("Description", ""), "tags": tags_of(wanted)}, "policy", arn)
+    overlay.will_be([], "policy_entities", arn)
+    will_have_versions(overlay, arn, {"v1": True}, v1=document)
     return Observation("needed", {}, after, ("policy", arn))
 
 
-def _named_so(script: Script, name: str) -> list[str]:
+def _named_so(overlay: AccountOverlay, name: str) -> list[str]:
     """The ARNs of the policies of a name, but for those that the script has deleted."""
-    deleted = {arn for (arn,) in script.overlaid("policy") if script.fact("policy", arn) is None}
-    return [arn for arn in script.fact("policy_names").get(name.lower(), []) if arn not in deleted]
+    deleted = {arn for (arn,) in overlay.overlaid("policy") if overlay.fact("policy", arn) is None}
+    return [arn for arn in overlay.fact("policy_names").get(name.lower(), []) if arn not in deleted]
 
 
-def _policy_quotas(script: Script, step: Step) -> None:
+def _policy_quotas(overlay: AccountOverlay, step: Step) -> None:
     document_size(step)
-    count = sum(script.is_local(arn) for arns in script.fact("policy_names").values() for arn in arns)
+    count = sum(overlay.is_local(arn) for arns in overlay.fact("policy_names").values() for arn in arns)
     if count >= POLICIES_QUOTA:
-        quota = script.fact("summary").get("PoliciesQuota", POLICIES_QUOTA)
+        quota = overlay.fact("summary").get("PoliciesQuota", POLICIES_QUOTA)
         if count >= quota:
             raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PoliciesPerAccount: {quota}")
 
@@ -99,38 +99,38 @@ def document_size(step: Step) -> None:
         raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PolicySize: {POLICY_SIZE_QUOTA}")
 
 
-def will_have_versions(script: Script, arn: str, versions: Versions, **documents: Any) -> None:
+def will_have_versions(overlay: AccountOverlay, arn: str, versions: Versions, **documents: Any) -> None:
     """Overlay a policy's versions (id -> is it the default) and the documents of new ones."""
-    script.will_be(versions, "policy_versions", arn)
+    overlay.will_be(versions, "policy_versions", arn)
     for version, document in documents.items():
-        script.will_be(document, "version_document", arn, version)
+        overlay.will_be(document, "version_document", arn, version)
     default = next(version for version, is_default in versions.items() if is_default)
-    script.will_be(script.fact("version_document", arn, default), "policy_document", arn)
+    overlay.will_be(overlay.fact("version_document", arn, default), "policy_document", arn)
 
 
-def _equal_policy(script: Script, step: Step, arn: str, known: list[str], document: Any) -> None:
+def _equal_policy(overlay: AccountOverlay, step: Step, arn: str, known: list[str], document: Any) -> None:
     name = step["parameters"]["PolicyName"]
     if known != [arn]:
         raise Conflict(
             f"the name {name} is taken by {' and '.join(known)}; policy names are unique in an account whatever their "
             f"path or letter case, and {step['module']} finds policies by name"
         )
-    if meaning(script.fact("policy_document", arn) or {}) != meaning(document):
+    if meaning(overlay.fact("policy_document", arn) or {}) != meaning(document):
         raise aws_error(
             step,
             "EntityAlreadyExists",
             f"A policy called {name} already exists. Its document is another one, and it is never overwritten.",
         )
-    _equal_description(script, step, arn)
+    _equal_description(overlay, step, arn)
 
 
-def _equal_description(script: Script, step: Step, arn: str) -> None:
+def _equal_description(overlay: AccountOverlay, step: Step, arn: str) -> None:
     wanted = step["parameters"]
     for parameter, fact, value in (
         ("Description", "description", wanted.get("Description")),
         ("Tags", "tags", tags_of(wanted)),
     ):
-        if wanted.get(parameter) and script.fact("policy", arn)[fact] != value:
+        if wanted.get(parameter) and overlay.fact("policy", arn)[fact] != value:
             message = f"A policy called {wanted['PolicyName']} already exists, with other {fact}."
             raise aws_error(step, "EntityAlreadyExists", message)
 
@@ -139,15 +139,15 @@ def delete_created_policy(operations: Operations, parameters: Parameters, before
     return [(operations[0], {"PolicyArn": after["arn"]})]
 
 
-def delete_policy(script: Script, step: Step) -> Observation:
+def delete_policy(overlay: AccountOverlay, step: Step) -> Observation:
     arn = step["parameters"]["PolicyArn"]
-    versions = script.fact("policy_versions", arn)
+    versions = overlay.fact("policy_versions", arn)
     if versions is None:
         return Observation("unchanged", {}, {}, ("policy", arn))
-    own_policy(script, step, arn)
-    document = script.fact("policy_document", arn)
-    script.guard_denies(step, document, f"it deletes {arn}")
-    if script.attached_to(arn):
+    own_policy(overlay, step, arn)
+    document = overlay.fact("policy_document", arn)
+    overlay.guard_denies(step, document, f"it deletes {arn}")
+    if overlay.attached_to(arn):
         raise delete_conflict(step, "Cannot delete a policy attached to entities.")
     if len(versions) > 1:
         raise delete_conflict(
@@ -155,14 +155,14 @@ def delete_policy(script: Script, step: Step) -> Observation:
             "This policy has more than one version. Before you delete a policy, you must delete the policy's "
             "versions. The default version is deleted with the policy.",
         )
-    described = {field: script.fact("policy", arn)[field] for field in ("description", "tags")}
+    described = {field: overlay.fact("policy", arn)[field] for field in ("description", "tags")}
     for family in ("policy", "policy_document", "policy_versions"):
-        script.will_be(None, family, arn)
+        overlay.will_be(None, family, arn)
     return Observation("needed", {"document": pretty(document), **described}, {}, ("policy", arn))
 
 
-def own_policy(script: Script, step: Step, arn: str) -> None:
-    if not script.is_local(arn):
+def own_policy(overlay: AccountOverlay, step: Step, arn: str) -> None:
+    if not overlay.is_local(arn):
         raise aws_error(step, "AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
 
 
@@ -175,15 +175,15 @@ def former_policy(operations: Operations, parameters: Parameters, before: Any, a
 # --- attachments ---
 
 
-def attach_policy(script: Script, step: Step) -> Observation:
-    kind, name, _found = existing_principal(script, step)
+def attach_policy(overlay: AccountOverlay, step: Step) -> Observation:
+    kind, name, _found = existing_principal(overlay, step)
     arn = step["parameters"]["PolicyArn"]
-    attached = script.fact("attached", kind, name)
+    attached = overlay.fact("attached", kind, name)
     before, after = _attachment(attached, sorted({*attached, arn}))
     if arn not in attached:
-        _guard_attached(script, step, arn)
-        _attachment_quota(script, step, kind, name, attached)
-        script.will_be([*attached, arn], "attached", kind, name)
+        _guard_attached(overlay, step, arn)
+        _attachment_quota(overlay, step, kind, name, attached)
+        overlay.will_be([*attached, arn], "attached", kind, name)
     return compared(before, after, ("attached", kind, name, arn))
 
 
@@ -191,41 +191,41 @@ def _attachment(attached: Iterable[str], wanted: Any) -> tuple[dict[str, Any], d
     return {"attached_policies": sorted(attached)}, {"attached_policies": sorted(wanted)}
 
 
-def _guard_attached(script: Script, step: Step, arn: str) -> None:
-    document = script.fact("policy_document", arn)
+def _guard_attached(overlay: AccountOverlay, step: Step, arn: str) -> None:
+    document = overlay.fact("policy_document", arn)
     if document is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
     if not is_deny_only(document):
-        script.guard("attach_deny_only", step, f"it attaches {arn}, which allows something")
+        overlay.guard("attach_deny_only", step, f"it attaches {arn}, which allows something")
 
 
-def _attachment_quota(script: Script, step: Step, kind: str, name: str, attached: Iterable[str]) -> None:
+def _attachment_quota(overlay: AccountOverlay, step: Step, kind: str, name: str, attached: Iterable[str]) -> None:
     """The policies that the script itself has attached are among both: a set counts them once."""
     key, arn = (kind, name), step["parameters"]["PolicyArn"].lower()
-    taken = {*map(str.lower, attached), *script.pending.get(key, ())}
+    taken = {*map(str.lower, attached), *overlay.pending.get(key, ())}
     count = len(taken - {arn})
     if count >= ATTACHED_QUOTA:
-        quota = script.fact("summary").get(f"AttachedPoliciesPer{kind.capitalize()}Quota", ATTACHED_QUOTA)
+        quota = overlay.fact("summary").get(f"AttachedPoliciesPer{kind.capitalize()}Quota", ATTACHED_QUOTA)
         if count >= quota:
             quoted = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}"
             message = f"{quoted}. Detach one that {name} needs no more."
             raise aws_error(step, "LimitExceeded", message, AttachmentQuota)
-    script.pending[key] = frozenset({*script.pending.get(key, ()), arn})
+    overlay.pending[key] = frozenset({*overlay.pending.get(key, ()), arn})
 
 
-def detach_policy(script: Script, step: Step) -> Observation:
+def detach_policy(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name = principal(step)
     arn = step["parameters"]["PolicyArn"]
-    attached = script.fact("attached", kind, name) or []
+    attached = overlay.fact("attached", kind, name) or []
     if arn in attached:
-        script.guard_denies(step, script.fact("policy_document", arn), f"it detaches {arn}")
-        script.will_be([one for one in attached if one != arn], "attached", kind, name)
+        overlay.guard_denies(step, overlay.fact("policy_document", arn), f"it detaches {arn}")
+        overlay.will_be([one for one in attached if one != arn], "attached", kind, name)
     before, after = _attachment(attached, set(attached) - {arn})
     return compared(before, after, ("attached", kind, name, arn))
 
 
-def detached(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
-    return [policy_digest(script, parameters["PolicyArn"]), *reached(script, *principal({"parameters": parameters}))]
+def detached(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
+    return [policy_digest(overlay, parameters["PolicyArn"]), *reached(overlay, *principal({"parameters": parameters}))]
 
 
 def _policy_document(fact: Fact, parameters: Parameters) -> Any:
@@ -268,8 +268,8 @@ ROWS = (
         guards=("deny_only",),
         target=Target(parameter="PolicyName", resource="policy/{policy}"),
         reads=("ListPolicies", *DOCUMENT_READS, "GetAccountSummary"),
-        # A policy changes nobody's access until it is attached.
-        reach=NOBODY,
+        # A policy does not change access until it is attached.
+        reach=NONE,
         defaults={"Description": "", "Path": "/", "Tags": []},
         phrase="create policy {PolicyName}",
     ),

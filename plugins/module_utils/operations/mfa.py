@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import ROOT
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     compared,
     delete_conflict,
 )
@@ -19,16 +19,16 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def delete_virtual_mfa_device(script: Script, step: Step) -> Observation:
+def delete_virtual_mfa_device(overlay: AccountOverlay, step: Step) -> Observation:
     serial = step["parameters"]["SerialNumber"]
-    devices = script.fact("virtual_mfa_devices")
+    devices = overlay.fact("virtual_mfa_devices")
     key = ("virtual_mfa_devices", serial)
     if serial not in devices:
         return compared({}, {}, key)
     user = devices[serial]
-    if user == ROOT or (user and serial in (script.fact("mfa_devices", user) or {})):
+    if user == ROOT or (user and serial in (overlay.fact("mfa_devices", user) or {})):
         raise delete_conflict(step, "MFA VirtualDevice in use. Must deactivate first.")
-    script.will_be({other: holder for other, holder in devices.items() if other != serial}, "virtual_mfa_devices")
+    overlay.will_be({other: holder for other, holder in devices.items() if other != serial}, "virtual_mfa_devices")
     return compared({serial: "unassigned"}, {}, key)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     aws_error,
     changed_fact,
     compared,
@@ -35,16 +35,16 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def put_boundary(script: Script, step: Step) -> Observation:
-    kind, name, found = existing_principal(script, step)
+def put_boundary(overlay: AccountOverlay, step: Step) -> Observation:
+    kind, name, found = existing_principal(overlay, step)
     arn = step["parameters"]["PermissionsBoundary"]
     if found["boundary"] not in (None, arn):
-        script.guard("keep_boundary", step, f"it replaces the permissions boundary {found['boundary']}")
-    if found["boundary"] != arn and script.fact("policy_document", arn) is None:
+        overlay.guard("keep_boundary", step, f"it replaces the permissions boundary {found['boundary']}")
+    if found["boundary"] != arn and overlay.fact("policy_document", arn) is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist.")
     if found["boundary"] is None:
-        script.note(_note_boundary(f"{kind} {name}", arn, script.fact("policy_document", arn)))
-    return changed_fact(script, found, {"boundary": arn}, kind, name)
+        overlay.note(_note_boundary(f"{kind} {name}", arn, overlay.fact("policy_document", arn)))
+    return changed_fact(overlay, found, {"boundary": arn}, kind, name)
 
 
 def _note_boundary(whose: str, arn: str, document: Any) -> str:
@@ -56,12 +56,12 @@ def _note_boundary(whose: str, arn: str, document: Any) -> str:
     return f"The boundary {arn} limits {whose}, even as an administrator, to what it allows. It grants nothing."
 
 
-def delete_boundary(script: Script, step: Step) -> Observation:
+def delete_boundary(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name = principal(step)
-    found = script.fact(kind, name)
+    found = overlay.fact(kind, name)
     if found is None:
         return compared({"boundary": None}, {"boundary": None}, (kind, name))
-    return changed_fact(script, found, {"boundary": None}, kind, name)
+    return changed_fact(overlay, found, {"boundary": None}, kind, name)
 
 
 def former_boundary(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
@@ -79,8 +79,8 @@ def _boundary_document(fact: Fact, parameters: Parameters) -> Any:
     return POLICY_DOCUMENT.read(fact, {"PolicyArn": parameters["PermissionsBoundary"]})
 
 
-def boundary_taken(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
-    return [policy_digest(script, before["boundary"])] if before["boundary"] else None
+def boundary_taken(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
+    return [policy_digest(overlay, before["boundary"])] if before["boundary"] else None
 
 
 BOUNDARY = State(name="boundary", read=_boundary, differs="its permissions boundary differs")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     aws_error,
     delete_conflict,
 )
@@ -55,38 +55,38 @@ VERSIONS_QUOTA = 5
 NO_VERSION = "v0"
 
 
-def create_policy_version(script: Script, step: Step) -> Observation:
+def create_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     """An equal version is what was wanted; the oldest is never deleted to make room."""
     wanted = step["parameters"]
     arn, default = wanted["PolicyArn"], bool(wanted.get("SetAsDefault"))
-    versions = _versions(script, step, arn)
+    versions = _versions(overlay, step, arn)
     document = read_document(wanted["PolicyDocument"])
     after = {"document": pretty(document)}
     writes = ("policy_versions", arn)
-    equal = [one for one in versions if meaning(script.fact("version_document", arn, one)) == meaning(document)]
+    equal = [one for one in versions if meaning(overlay.fact("version_document", arn, one)) == meaning(document)]
     if any(versions[one] or not default for one in equal):
         return Observation("unchanged", after, after, writes)
     _version_quotas(step, versions)
     before = {"versions": sorted(versions)}
     if default:
-        before.update(_default(script, arn, versions))
-        _guard_default(script, step, arn, document)
+        before.update(_default(overlay, arn, versions))
+        _guard_default(overlay, step, arn, document)
         versions = dict.fromkeys(versions, False)
     # IAM counts on from the newest version that ever was; the newest that is there is the best guess.
     new = f"v{max(int(version[1:]) for version in versions) + 1}"
-    will_have_versions(script, arn, {**versions, new: default}, **{new: document})
+    will_have_versions(overlay, arn, {**versions, new: default}, **{new: document})
     return Observation("needed", before, after, writes)
 
 
-def _default(script: Script, arn: str, versions: Versions) -> dict[str, Any]:
+def _default(overlay: AccountOverlay, arn: str, versions: Versions) -> dict[str, Any]:
     """What is in force of a policy, and which of its versions that is."""
     version = next(version for version, is_default in versions.items() if is_default)
-    return {"document": pretty(script.fact("policy_document", arn)), "default_version": version}
+    return {"document": pretty(overlay.fact("policy_document", arn)), "default_version": version}
 
 
-def _versions(script: Script, step: Step, arn: str) -> Versions:
-    own_policy(script, step, arn)
-    versions: Versions | None = script.fact("policy_versions", arn)
+def _versions(overlay: AccountOverlay, step: Step, arn: str) -> Versions:
+    own_policy(overlay, step, arn)
+    versions: Versions | None = overlay.fact("policy_versions", arn)
     if versions is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} was not found.")
     return versions
@@ -103,41 +103,41 @@ def _version_quotas(step: Step, versions: Versions) -> None:
         )
 
 
-def _guard_default(script: Script, step: Step, arn: str, document: Any) -> None:
+def _guard_default(overlay: AccountOverlay, step: Step, arn: str, document: Any) -> None:
     """What becomes default must keep every Deny that is in force."""
-    live = script.fact("policy_document", arn)
-    script.guard_denies(step, live, f"it replaces the default version of {arn}", document)
+    live = overlay.fact("policy_document", arn)
+    overlay.guard_denies(step, live, f"it replaces the default version of {arn}", document)
 
 
-def set_default_policy_version(script: Script, step: Step) -> Observation:
+def set_default_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
-    versions = _versions(script, step, arn)
+    versions = _versions(overlay, step, arn)
     if version not in versions:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} version {version} does not exist or is not attachable.")
-    document = script.fact("version_document", arn, version)
-    before, after = _default(script, arn, versions), {"document": pretty(document), "default_version": version}
+    document = overlay.fact("version_document", arn, version)
+    before, after = _default(overlay, arn, versions), {"document": pretty(document), "default_version": version}
     writes = ("policy_versions", arn)
     if versions[version]:
         return Observation("unchanged", after, after, writes)
     if not is_deny_only(document):
-        script.guard("default_deny_only", step, f"it makes {version} the default of {arn}, which allows something")
-    _guard_default(script, step, arn, document)
-    will_have_versions(script, arn, {**dict.fromkeys(versions, False), version: True})
+        overlay.guard("default_deny_only", step, f"it makes {version} the default of {arn}, which allows something")
+    _guard_default(overlay, step, arn, document)
+    will_have_versions(overlay, arn, {**dict.fromkeys(versions, False), version: True})
     return Observation("needed", before, after, writes)
 
 
-def delete_policy_version(script: Script, step: Step) -> Observation:
+def delete_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
-    versions = script.fact("policy_versions", arn) or {}
+    versions = overlay.fact("policy_versions", arn) or {}
     writes = ("policy_version", arn, version)
     if versions:
-        own_policy(script, step, arn)
+        own_policy(overlay, step, arn)
     if version not in versions:
         return Observation("unchanged", {}, {}, writes)
     if versions[version]:
         raise delete_conflict(step, "Cannot delete the default version of a policy.")
-    document = script.fact("version_document", arn, version)
-    will_have_versions(script, arn, {one: is_default for one, is_default in versions.items() if one != version})
+    document = overlay.fact("version_document", arn, version)
+    will_have_versions(overlay, arn, {one: is_default for one, is_default in versions.items() if one != version})
     return Observation("needed", {"document": pretty(document)}, {}, writes)
 
 
@@ -151,14 +151,14 @@ def unmake_version(operations: Operations, parameters: Parameters, before: Any, 
     return [*back, (operations[1], arn)]
 
 
-def made_version(script: Script, applied: Any) -> dict[str, Any]:
+def made_version(overlay: AccountOverlay, applied: Any) -> dict[str, Any]:
     """The version that a step has made: the newest with its document that was not there before."""
     arn = applied["parameters"]["PolicyArn"]
     wanted = canonical(read_document(applied["parameters"]["PolicyDocument"]))
     made = [
         version
-        for version in set(script.fact("policy_versions", arn) or {}) - set(applied["before"]["versions"])
-        if canonical(script.fact("version_document", arn, version)) == wanted
+        for version in set(overlay.fact("policy_versions", arn) or {}) - set(applied["before"]["versions"])
+        if canonical(overlay.fact("version_document", arn, version)) == wanted
     ]
     return {"VersionId": max(made, key=lambda version: int(version[1:]), default=NO_VERSION)}
 
@@ -167,22 +167,22 @@ def former_default(operations: Operations, parameters: Parameters, before: Any, 
     return [(operations[0], {**parameters, "VersionId": before["default_version"]})]
 
 
-def former_version(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
+def former_version(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
     """A policy that was made anew has a version of the same name; who has got the policy since would get it, too."""
     if "default_version" not in before:
         return None
     arn, version = parameters["PolicyArn"], before["default_version"]
-    holders = script.attached_to(arn)
+    holders = overlay.attached_to(arn)
     return [
-        document_digest(f"version {version} of policy {arn}", stored(script, "version_document", arn, version)),
-        *(_holder(script, arn, *holder) for holder in holders),
-        *(part for kind, name in holders if kind == "group" for part in reached(script, kind, name)),
+        document_digest(f"version {version} of policy {arn}", stored(overlay, "version_document", arn, version)),
+        *(_holder(overlay, arn, *holder) for holder in holders),
+        *(part for kind, name in holders if kind == "group" for part in reached(overlay, kind, name)),
     ]
 
 
-def _holder(script: Script, arn: str, kind: str, name: str) -> Digest:
+def _holder(overlay: AccountOverlay, arn: str, kind: str, name: str) -> Digest:
     """Who has a policy, with what decides how far it reaches there."""
-    found = script.fact(kind, name) or {}
+    found = overlay.fact(kind, name) or {}
     trust = document_digest("trust", found["trust"])[1]["sha256"] if "trust" in found else ""
     digest = None if trust is None else sha256(canonical_text([found.get("boundary"), trust]))
     return f"{kind} {name}, which has the policy {arn},", {"sha256": digest, "grants": True, "restricts": False}

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     already_exists,
     aws_error,
     compared,
@@ -90,19 +90,19 @@ def renaming(target: Target) -> Operation:
     )
 
 
-def create_principal(script: Script, step: Step, kind: str, wanted: Any) -> Observation:
+def create_principal(overlay: AccountOverlay, step: Step, kind: str, wanted: Any) -> Observation:
     parameters = step["parameters"]
     name = parameters[f"{kind.capitalize()}Name"]
     wanted = {"path": parameters.get("Path", "/"), **wanted}
     if kind != "group":
         wanted["tags"] = tags_of(parameters)
-    found = script.fact(kind, name)
+    found = overlay.fact(kind, name)
     shown = {"name": name, **{field: value for field, value in wanted.items() if field != "trust"}}
     if found is not None:
         if any(not _same_field(found, wanted, field) for field in wanted):
             raise already_exists(step, kind, name)
         return Observation("unchanged", shown, shown, (kind, name))
-    _create_facts(script, kind, name, wanted)
+    _create_facts(overlay, kind, name, wanted)
     return Observation("needed", {}, shown, (kind, name))
 
 
@@ -112,14 +112,14 @@ def _same_field(found: Any, wanted: Any, field: str) -> bool:
     return bool(found[field] == wanted[field])
 
 
-def _create_facts(script: Script, kind: str, name: str, wanted: Any) -> None:
-    script.will_be({"arn": None, **wanted}, kind, name)
-    script.will_be([], "attached", kind, name)
-    script.will_be([], "inline_names", kind, name)
+def _create_facts(overlay: AccountOverlay, kind: str, name: str, wanted: Any) -> None:
+    overlay.will_be({"arn": None, **wanted}, kind, name)
+    overlay.will_be([], "attached", kind, name)
+    overlay.will_be([], "inline_names", kind, name)
     if kind == "user":
-        script.will_be([], "groups_of", name)
-        script.will_be({}, "access_keys", name)
-        script.will_be(None, "login_profile", name)
+        overlay.will_be([], "groups_of", name)
+        overlay.will_be({}, "access_keys", name)
+        overlay.will_be(None, "login_profile", name)
 
 
 # --- deleting, renaming and moving ---
@@ -145,53 +145,53 @@ LEFTOVERS = {
 SERVICE_LINKED = "/aws-service-role/"
 
 
-def delete_principal(script: Script, step: Step) -> Observation:
+def delete_principal(overlay: AccountOverlay, step: Step) -> Observation:
     """Nothing is cascaded: what is left of the principal is AWS's DeleteConflict."""
     kind, name = principal(step)
-    found = script.fact(kind, name)
+    found = overlay.fact(kind, name)
     if found is None:
         return compared({}, {}, (kind, name))
     if found["path"].startswith(SERVICE_LINKED):
         message = f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
         raise aws_error(step, "UnmodifiableEntity", message)
-    left = next((words for fact, words in _leftovers(script, kind, name) if fact), None)
+    left = next((words for fact, words in _leftovers(overlay, kind, name) if fact), None)
     if left:
         raise delete_conflict(step, f"Cannot delete entity, {left}.")
-    script.will_be(None, kind, name)
+    overlay.will_be(None, kind, name)
     return compared({"name": name, "path": found["path"]}, {}, (kind, name))
 
 
-def _leftovers(script: Script, kind: str, name: str) -> Iterator[tuple[Any, str]]:
+def _leftovers(overlay: AccountOverlay, kind: str, name: str) -> Iterator[tuple[Any, str]]:
     for family, words in LEFTOVERS[kind].items():
-        yield script.fact(family, name), words
+        yield overlay.fact(family, name), words
     if kind == "group":
-        yield script.members_of(name), "must remove users from group first"
+        yield overlay.members_of(name), "must remove users from group first"
     if kind == "role":
-        yield _profiles_of(script, name), "must remove roles from instance profile first"
-    yield script.fact("attached", kind, name), "must detach all policies first"
-    yield script.fact("inline_names", kind, name), "must delete policies first"
+        yield _profiles_of(overlay, name), "must remove roles from instance profile first"
+    yield overlay.fact("attached", kind, name), "must detach all policies first"
+    yield overlay.fact("inline_names", kind, name), "must delete policies first"
 
 
-def _profiles_of(script: Script, role: str) -> set[str]:
-    changed = {profile for (profile,) in script.overlaid("instance_profile")}
-    now = {name for name in changed if (script.fact("instance_profile", name) or {}).get("role") == role}
-    return set(script.fact("profiles_of", role) or []) - changed | now
+def _profiles_of(overlay: AccountOverlay, role: str) -> set[str]:
+    changed = {profile for (profile,) in overlay.overlaid("instance_profile")}
+    now = {name for name in changed if (overlay.fact("instance_profile", name) or {}).get("role") == role}
+    return set(overlay.fact("profiles_of", role) or []) - changed | now
 
 
-def rename(script: Script, step: Step) -> Observation:
+def rename(overlay: AccountOverlay, step: Step) -> Observation:
     """Rename or move a user, a group or a server certificate."""
     parameters = step["parameters"]
     kind, name = principal(step) or ("server_certificate", parameters["ServerCertificateName"])
     new_name = next((parameters[key] for key in RENAMES if key in parameters), name)
-    found = script.fact(kind, name)
-    if found is None and _is_renamed(script, kind, new_name, parameters):
+    found = overlay.fact(kind, name)
+    if found is None and _is_renamed(overlay, kind, new_name, parameters):
         return compared({"name": new_name}, {"name": new_name}, (kind, name))
-    found = existing(script, step, kind, name)
-    if new_name.lower() != name.lower() and script.fact(kind, script.stored_name(kind, new_name)) is not None:
+    found = existing(overlay, step, kind, name)
+    if new_name.lower() != name.lower() and overlay.fact(kind, overlay.stored_name(kind, new_name)) is not None:
         raise aws_error(step, "EntityAlreadyExists", f"{NOUNS[kind]} with name {new_name} already exists.")
     path = parameters.get("NewPath", found["path"])
     if (name, found["path"]) != (new_name, path):
-        _will_be_renamed(script, kind, (name, new_name), {**found, "path": path})
+        _will_be_renamed(overlay, kind, (name, new_name), {**found, "path": path})
     return compared({"name": name, "path": found["path"]}, {"name": new_name, "path": path}, (kind, name))
 
 
@@ -201,18 +201,18 @@ RENAMES = ("NewUserName", "NewGroupName", "NewServerCertificateName")
 NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certificate"}
 
 
-def _is_renamed(script: Script, kind: str, new_name: str, parameters: Parameters) -> bool:
-    renamed = script.fact(kind, script.stored_name(kind, new_name))
+def _is_renamed(overlay: AccountOverlay, kind: str, new_name: str, parameters: Parameters) -> bool:
+    renamed = overlay.fact(kind, overlay.stored_name(kind, new_name))
     return renamed is not None and parameters.get("NewPath", renamed["path"]) == renamed["path"]
 
 
-def _will_be_renamed(script: Script, kind: str, names: tuple[str, str], found: Any) -> None:
+def _will_be_renamed(overlay: AccountOverlay, kind: str, names: tuple[str, str], found: Any) -> None:
     name, new_name = names
     if name != new_name:
-        script.will_be_named(kind, new_name, name)
-        script.will_be(None, kind, name)
+        overlay.will_be_named(kind, new_name, name)
+        overlay.will_be(None, kind, name)
     resource = f"{kind.replace('_', '-')}{found['path']}{new_name}"
-    script.will_be({**found, "arn": script.arn(resource)}, kind, new_name)
+    overlay.will_be({**found, "arn": overlay.arn(resource)}, kind, new_name)
 
 
 def former_name(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:

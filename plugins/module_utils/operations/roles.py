@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     already_exists,
     aws_error,
     changed_fact,
@@ -63,40 +63,40 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 NO_ROLE = "-"
 
 
-def create_role(script: Script, step: Step) -> Observation:
+def create_role(overlay: AccountOverlay, step: Step) -> Observation:
     parameters = step["parameters"]
     trust = read_document(parameters["AssumeRolePolicyDocument"])
-    seen = create_principal(script, step, "role", {"boundary": parameters.get("PermissionsBoundary"), "trust": trust})
+    seen = create_principal(overlay, step, "role", {"boundary": parameters.get("PermissionsBoundary"), "trust": trust})
     name = parameters["RoleName"]
     settings = {
         "description": parameters.get("Description", ""),
         "max_session_duration": parameters.get("MaxSessionDuration", 3600),
     }
-    if seen.status == "unchanged" and script.fact("role_settings", name) != settings:
+    if seen.status == "unchanged" and overlay.fact("role_settings", name) != settings:
         raise already_exists(step, "role", name)
-    script.will_be(settings, "role_settings", name)
+    overlay.will_be(settings, "role_settings", name)
     return Observation(seen.status, seen.before, {**seen.after, "trust": pretty(trust)}, seen.writes)
 
 
-def update_trust(script: Script, step: Step) -> Observation:
-    kind, name, found = existing_principal(script, step)
+def update_trust(overlay: AccountOverlay, step: Step) -> Observation:
+    kind, name, found = existing_principal(overlay, step)
     wanted = read_document(step["parameters"]["PolicyDocument"])
-    script.will_be({**found, "trust": wanted}, kind, name)
+    overlay.will_be({**found, "trust": wanted}, kind, name)
     before, after = {"trust": pretty(found["trust"])}, {"trust": pretty(wanted)}
     same = meaning(found["trust"]) == meaning(wanted)
     return Observation("unchanged" if same else "needed", before, before if same else after, (kind, name, "trust"))
 
 
-def update_role(script: Script, step: Step) -> Observation:
-    _kind, name, _found = existing_principal(script, step)
+def update_role(overlay: AccountOverlay, step: Step) -> Observation:
+    _kind, name, _found = existing_principal(overlay, step)
     wanted = step["parameters"]
-    settings = script.fact("role_settings", name)
+    settings = overlay.fact("role_settings", name)
     fields = {"Description": "description", "MaxSessionDuration": "max_session_duration"}
     changes = {field: wanted[parameter] for parameter, field in fields.items() if parameter in wanted}
     if changes.get("max_session_duration", 0) > settings["max_session_duration"]:
         detail = f"it lets sessions of {name} last {changes['max_session_duration']} s"
-        script.guard("session_duration", step, f"{detail} instead of {settings['max_session_duration']} s")
-    return changed_fact(script, settings, changes, "role_settings", name)
+        overlay.guard("session_duration", step, f"{detail} instead of {settings['max_session_duration']} s")
+    return changed_fact(overlay, settings, changes, "role_settings", name)
 
 
 def _trust(fact: Fact, parameters: Parameters) -> Any:
@@ -113,23 +113,23 @@ def former_role_settings(operations: Operations, parameters: Parameters, before:
     return [(operations[0], {**parameters, **{fields[field]: value for field, value in before.items()}})]
 
 
-def trusting_role(script: Script, parameters: Parameters, before: Any) -> list[Digest] | None:
+def trusting_role(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
     role = parameters["RoleName"]
-    return policy_digests(script, "role", role) + boundary_digests(script, "role", role)
+    return policy_digests(overlay, "role", role) + boundary_digests(overlay, "role", role)
 
 
 # --- roles of AWS services ---
 
 
-def create_service_linked_role(script: Script, step: Step) -> Observation:
+def create_service_linked_role(overlay: AccountOverlay, step: Step) -> Observation:
     """The service names the role; one with the same suffix is the one that was wanted."""
     parameters = step["parameters"]
     service, suffix = parameters["AWSServiceName"], parameters.get("CustomSuffix")
-    roles = script.fact("service_roles", service) or {}
+    roles = overlay.fact("service_roles", service) or {}
     wanted = {"service": service, "suffix": suffix, "description": parameters.get("Description", "")}
     same = [name for name in roles if name.partition("_")[2] == suffix] if suffix else list(roles)
     if not same:
-        script.will_be({**roles, f"_{suffix or ''}": wanted["description"]}, "service_roles", service)
+        overlay.will_be({**roles, f"_{suffix or ''}": wanted["description"]}, "service_roles", service)
         return compared({}, wanted, ("service_roles", service, suffix))
     if "Description" in parameters and parameters["Description"] not in [roles[name] for name in same]:
         message = f"Service role name {same[0]} has been taken in this account, please try a different suffix."
@@ -137,22 +137,22 @@ def create_service_linked_role(script: Script, step: Step) -> Observation:
     return compared(wanted, wanted, ("service_roles", service, suffix))
 
 
-def made_linked_role(script: Script, applied: Any) -> dict[str, Any]:
+def made_linked_role(overlay: AccountOverlay, applied: Any) -> dict[str, Any]:
     service, suffix = applied["parameters"]["AWSServiceName"], applied["parameters"].get("CustomSuffix", "")
-    roles = script.fact("service_roles", service) or {}
+    roles = overlay.fact("service_roles", service) or {}
     made = [name for name in roles if name.partition("_")[2] == suffix]
     return {"RoleName": made[0] if made else NO_ROLE}
 
 
-def delete_service_linked_role(script: Script, step: Step) -> Observation:
+def delete_service_linked_role(overlay: AccountOverlay, step: Step) -> Observation:
     name = step["parameters"]["RoleName"]
-    found = script.fact("role", name)
+    found = overlay.fact("role", name)
     if found is not None and not found["path"].startswith(SERVICE_LINKED):
-        raise aws_error(step, "InvalidInput", f"{name} is no service-linked role.")
+        raise aws_error(step, "InvalidInput", f"{name} is not a service-linked role.")
     if found is None:
         return compared({}, {}, ("role", name))
-    before = {"name": name, "path": found["path"], "description": script.fact("role_settings", name)["description"]}
-    script.will_be(None, "role", name)
+    before = {"name": name, "path": found["path"], "description": overlay.fact("role_settings", name)["description"]}
+    overlay.will_be(None, "role", name)
     return compared(before, {}, ("role", name))
 
 

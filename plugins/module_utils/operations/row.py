@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, Parameters, Undo
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
@@ -22,8 +22,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 RESTRICT, WIDEN, DESTRUCTIVE, SECRET, NEUTRAL = "restrict", "widen", "destructive", "secret", "neutral"
 EFFECTS = (RESTRICT, WIDEN, DESTRUCTIVE, SECRET, NEUTRAL)
 # Whose access an operation changes: the principals that it names (of a membership the user alone), all that have the
-# policy, everybody in the account, or nobody's.
-NAMED, MEMBER, HOLDERS, ACCOUNT, NOBODY = "named", "member", "holders", "account", "nobody"
+# policy, all in the account, or none.
+NAMED, MEMBER, HOLDERS, ACCOUNT, NONE = "named", "member", "holders", "account", "none"
 # The list that is searched for a name if IAM has it in another letter case, see observation/stored_names.py.
 SEARCHED = {
     "GetGroup": "ListGroups",
@@ -97,7 +97,7 @@ class Operation:
     :ivar module: the module that makes the change; "" for an operation that never runs.
     :ivar args: the module's options: "$UserName" is the value of that parameter, "$live.trust" the trust policy that
         observe reads, a `Choice` a mapped value. Options of absent parameters are left out.
-    :ivar observe: function of (script, step) that decides: needed, already true or conflict.
+    :ivar observe: function of (overlay, step) that decides: needed, already true or conflict.
     :ivar already_true: when the step changes nothing, as a clause.
     :ivar undo: how it is undone, or why it cannot be.
     :ivar guards: the ids of the static guardrails that check it (guardrails/rules.py).
@@ -111,7 +111,7 @@ class Operation:
     :ivar calls: function of the observed step that returns the module's calls as (operation, parameters); by default
         the call of the script.
     :ivar read_again: the states that are compared right before the change.
-    :ivar takes: function of (script, parameters, before) that returns digests of the access that the step removes by
+    :ivar takes: function of (overlay, parameters, before) that returns digests of the access that the step removes by
         reference; by default none.
     :ivar reach: whose access it changes.
     :ivar defaults: the API's values of absent parameters. Source: the IAM API Reference.
@@ -125,7 +125,7 @@ class Operation:
     effect: str = ""
     module: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
-    observe: Callable[[Script, Step], Observation] | None = None
+    observe: Callable[[AccountOverlay, Step], Observation] | None = None
     already_true: str = ""
     undo: Undo | Irreversible | None = None
     guards: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class Operation:
     observed: tuple[str, ...] = ()
     calls: Callable[[Step], list[tuple[str, dict[str, Any]]]] | None = None
     read_again: tuple[State, ...] = ()
-    takes: Callable[[Script, Parameters, Mapping[str, Any]], list[Any] | None] | None = None
+    takes: Callable[[AccountOverlay, Parameters, Mapping[str, Any]], list[Any] | None] | None = None
     reach: str = NAMED
     defaults: Mapping[str, Any] = field(default_factory=dict)
     undeclared: str = "it is not as it was"

@@ -9,8 +9,8 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of, without_tags
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+    AccountOverlay,
     Observation,
-    Script,
     changed_fact,
     compared,
     existing,
@@ -35,18 +35,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def tag(script: Script, step: Step) -> Observation:
+def tag(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name = _carrier(step)
-    found = existing(script, step, kind, name)
-    return changed_fact(script, found, {"tags": {**found["tags"], **tags_of(step["parameters"])}}, kind, name)
+    found = existing(overlay, step, kind, name)
+    return changed_fact(overlay, found, {"tags": {**found["tags"], **tags_of(step["parameters"])}}, kind, name)
 
 
-def untag(script: Script, step: Step) -> Observation:
+def untag(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name = _carrier(step)
-    found = script.fact(kind, name)
+    found = overlay.fact(kind, name)
     if found is None:
         return compared({"tags": {}}, {"tags": {}}, (kind, name))
-    return changed_fact(script, found, {"tags": without_tags(found["tags"], step["parameters"]["TagKeys"])}, kind, name)
+    return changed_fact(
+        overlay, found, {"tags": without_tags(found["tags"], step["parameters"]["TagKeys"])}, kind, name
+    )
 
 
 def _carrier(step: Step) -> tuple[str, str]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Observation, Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
     GONE_ID,
     create_principal,
@@ -20,9 +20,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
 
 
-def create_user(script: Script, step: Step) -> Observation:
+def create_user(overlay: AccountOverlay, step: Step) -> Observation:
     wanted = {"boundary": step["parameters"].get("PermissionsBoundary")}
-    return create_principal(script, step, "user", wanted)
+    return create_principal(overlay, step, "user", wanted)
 
 
 ROWS = (

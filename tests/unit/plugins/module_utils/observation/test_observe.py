@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict, Script
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Conflict
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import fingerprint
@@ -83,7 +83,7 @@ def arn(stack, name):
 
 
 def a_script(stack, iam, allow=(), pending=None):
-    return Script(IamAccount(iam), stack.account_id(ACCOUNT), "aws", allow, {} if pending is None else pending)
+    return AccountOverlay(IamAccount(iam), stack.account_id(ACCOUNT), "aws", allow, {} if pending is None else pending)
 
 
 def a_step(stack, operation, parameters):
@@ -273,7 +273,7 @@ CONFLICT = [
         "Certificate with name none",
     ),
     ("CreateServiceLinkedRole", {**SERVICE, "Description": "another"}, "has been taken"),
-    ("DeleteServiceLinkedRole", CI, "no service-linked role"),
+    ("DeleteServiceLinkedRole", CI, "not a service-linked role"),
     ("TagPolicy", {**MISSING, **RED}, "NoSuchEntity"),
     ("TagMFADevice", {"SerialNumber": "arn:aws:iam::{id}:mfa/none", **RED}, "NoSuchEntity"),
     ("CreateOpenIDConnectProvider", {"Url": "https://token.example.com"}, "EntityAlreadyExists"),
@@ -481,8 +481,8 @@ def test_a_restriction_of_everybody_spares_protected_principals(stack, iam, oper
     step = a_step(stack, operation, parameters)
     place = IamAccount(iam), stack.account_id(ACCOUNT), "aws"
     with pytest.raises(Refusal, match="guardrail account_lockout: it reaches protected principals too"):
-        observe(Script(*place, [], {}, protects=True), step)
-    assert observe(Script(*place, ["account_lockout"], {}, protects=True), step).status == "needed"
+        observe(AccountOverlay(*place, [], {}, protects=True), step)
+    assert observe(AccountOverlay(*place, ["account_lockout"], {}, protects=True), step).status == "needed"
     script = a_script(stack, iam)
     assert observe(script, step).status == "needed"
     assert script.notes[0].startswith("Changes the whole account: ")
@@ -655,7 +655,7 @@ class BrokenIam:
 def test_a_stored_document_that_cannot_be_read_stops_only_what_needs_it(stack, iam, document):
     account = IamAccount(BrokenIam(iam, document))
     account.preload()
-    script = Script(account, stack.account_id(ACCOUNT), "aws", ["keep_deny"], {})
+    script = AccountOverlay(account, stack.account_id(ACCOUNT), "aws", ["keep_deny"], {})
     for operation, parameters in (
         ("AttachUserPolicy", {**BOB, **DENIES}),
         ("DetachUserPolicy", {**BOB, **ALLOWS}),
