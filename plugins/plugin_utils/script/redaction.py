@@ -66,6 +66,8 @@ HARMLESS = frozenset(
         "RemovePrivateKey",
     )
 )
+# In errors, a colon follows the name of an operation.
+OPERATIONS = ("create-access-key", "delete-access-key", "update-access-key")
 # The AWS CLI accepts unique abbreviations of option names: these could be meant.
 ABBREVIATED = (
     "--password",
@@ -194,7 +196,7 @@ def redact_all(value: Any) -> Any:
 def is_secret_name(name: str) -> bool:
     """Whether an option, member or variable of this name has a secret value; an option's name begins with `--`."""
     plain = re.sub(r"[-_]", "", name).lower()
-    if name in HARMLESS or name in _WORKING_FOLDERS or _NO_TOKEN.search(plain):
+    if name in HARMLESS or name in OPERATIONS or name in _WORKING_FOLDERS or _NO_TOKEN.search(plain):
         return False
     if plain.endswith(SECRET_ENDS) or _LAST_PART.search(name) or _HEADER.fullmatch(name):
         return True

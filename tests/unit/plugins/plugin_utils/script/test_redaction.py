@@ -66,6 +66,8 @@ MASKED = [
 ]
 
 SHOWN = [
+    "create-access-key: it makes a secret",
+    "Step 1 of 2, update-access-key: The user with name x cannot be found.",
     "aws iam update-account-password-policy --minimum-password-length 14 --max-password-age 90",
     "aws iam update-account-password-policy --allow-users-to-change-password --password-reuse-prevention 24",
     "aws iam create-login-profile --no-password-reset-required --user-name bob",
