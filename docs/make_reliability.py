@@ -57,8 +57,10 @@ terminal that a run writes to counts even if the run ignores SIGHUP, as it does 
 
 The exit status is 99 after Ctrl-C, as always with Ansible, and 143 after SIGTERM. The callback
 `leastpriv.iam.interruption` does it, which this project's `ansible.cfg` enables. Where an `ansible.cfg` of your own is
-used, add `callbacks_enabled = leastpriv.iam.interruption`; without it an interrupted run is like a killed one. A run
-that breaks off by itself, because a worker was killed for want of memory for example, is ended in the same way.
+used, add `callbacks_enabled = leastpriv.iam.preload, leastpriv.iam.interruption`, or set `ANSIBLE_CALLBACKS_ENABLED` to
+these two. Without the callback an interrupted run, and one that breaks off, is like a killed one, and each run warns of
+that before it receives. A run that breaks off by itself, because a worker was killed for want of memory for example, is
+ended in the same way.
 
 ## A run that is killed
 
