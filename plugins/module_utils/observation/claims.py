@@ -12,20 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict, named_principals
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import ACCOUNT_WIDE
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ..account.overlay import Conflict, named_principals
+from ..operations import OPERATIONS
+from .reviewed import ACCOUNT_WIDE
 
 PRINCIPALS = ("user", "role", "group")
 # The families of facts whose key is a name that IAM gives only once in an account.
-NAMED = (
-    *PRINCIPALS,
-    "instance_profile",
-    "openid_connect_provider",
-    "policy",
-    "saml_provider",
-    "server_certificate",
-)
+NAMED = (*PRINCIPALS, "instance_profile", "openid_connect_provider", "policy", "saml_provider", "server_certificate")
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
 NOUNS = {
     "attached": "policies attached to",

@@ -14,12 +14,7 @@ import hashlib
 import json
 import re
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    canonical,
-    pretty,
-    read_document,
-    statements,
-)
+from ..policies.document import canonical, pretty, read_document, statements
 
 POLICY_NAME = "leastpriv-restrictions"
 VERSION = "2012-10-17"

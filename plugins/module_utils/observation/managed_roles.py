@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
+from ..guardrails.rules import Refusal
 
 RULE = "managed_role"
 RESERVED, SERVICE_LINKED = "/aws-reserved/", "/aws-service-role/"

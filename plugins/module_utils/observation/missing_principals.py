@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
+from ..account.overlay import named_principals
 
 # What a script does beside restricting a principal, and what is of no use without one.
 BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")

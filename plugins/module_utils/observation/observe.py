@@ -10,10 +10,10 @@ sees it. Nothing here writes to AWS.
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import principal_of_arn
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, MEMBER, NONE
+from ..account.overlay import named_principals
+from ..guardrails.protection import principal_of_arn
+from ..operations import OPERATIONS
+from ..operations.row import HOLDERS, MEMBER, NONE
 
 MAX_NAMED = 5
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import Unreadable, canonical_text
+from ..guardrails.rules import cli_name
+from ..policies.document import Unreadable, canonical_text
 
 # Facts about the whole account. A step needs one entry, which is in its before or decides its status.
 ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")

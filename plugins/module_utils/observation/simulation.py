@@ -10,8 +10,8 @@ from contextlib import suppress
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.simulator import Simulator, by_whom, principal_arn
+from ..account.overlay import Conflict
+from ..account.simulator import Simulator, by_whom, principal_arn
 
 # The parameter that names what an operation changes, the most telling first -> the resource in its ARN.
 NAMES = {

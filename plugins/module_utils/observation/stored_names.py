@@ -9,8 +9,8 @@ read at once, holds them in one letter case only. So a step is observed and appl
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import principal
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ..account.overlay import principal
+from ..operations import OPERATIONS
 
 # The parameter that holds a name -> the family of facts that it names.
 NAMES = {

@@ -9,7 +9,7 @@ changed in between. Steps that are put back by value (a document, a tag) need on
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ..operations import OPERATIONS
 
 
 def taken_by(overlay, step):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import Conflict
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES, cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import more_than, taken_by
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Undo
+from ..account.overlay import Conflict
+from ..errors import LeastprivError
+from ..guardrails.rules import NEVER_OPEN, RULES, cli_name
+from ..operations import OPERATIONS
+from ..operations.undo import Undo
+from .observe import observe
+from .taken import more_than, taken_by
 
 # What undoes a restriction widens access by nature, and a person asked for it: the guardrails of scripts do not apply.
 ALLOWED_TO_UNDO = sorted(set(RULES) - set(NEVER_OPEN))

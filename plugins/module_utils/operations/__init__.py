@@ -9,7 +9,7 @@ operation, print its row with `make operation NAME=...`: see CONTRIBUTING.md. Im
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import (
+from . import (
     account,
     credentials,
     groups,
@@ -25,7 +25,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import (
     tags,
     users,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
+from .row import Operation
 
 _FILES = (
     account,

@@ -8,27 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation, compared
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    ACCOUNT,
-    NEUTRAL,
-    RESTRICT,
-    WIDEN,
-    Fact,
-    Operation,
-    State,
-    Target,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    former_field,
-    no_parameters,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation, compared
+from ..guardrails.rules import cli_name
+from ..shapes import Step
+from .row import ACCOUNT, NEUTRAL, RESTRICT, WIDEN, Fact, Operation, State, Target
+from .undo import Calls, Operations, Parameters, former_field, no_parameters, undone_by
 
 # What AWS enforces while an account has no password policy of its own.
 NO_PASSWORD_POLICY = {"MinimumPasswordLength": 8}

@@ -7,34 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    aws_error,
-    compared,
-    existing,
-    removed_fact,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
-    entity_row,
-    module_row,
-    renaming,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    RESTRICT,
-    Choice,
-    Operation,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import SERVER_CERTIFICATE, USER
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Irreversible,
-    Operations,
-    Parameters,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation, aws_error, compared, existing, removed_fact
+from ..shapes import Step
+from .principals import entity_row, module_row, renaming
+from .row import DESTRUCTIVE, RESTRICT, Choice, Operation
+from .targets import SERVER_CERTIFICATE, USER
+from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 SECRET_GONE = Irreversible("its secret is gone: a new one has to be made and handed out")
 KEY_GONE = Irreversible("its key material has to be uploaded again by who has it")

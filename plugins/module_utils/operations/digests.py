@@ -11,13 +11,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    PolicyDocumentError,
-    canonical,
-    denies,
-    is_deny_only,
-)
+from ..account.overlay import AccountOverlay
+from ..policies.document import PolicyDocumentError, canonical, denies, is_deny_only
 
 # (what, in words; its `sha256`, None if it cannot be read; whether it `grants` and `restricts`)
 Digest = tuple[str, dict[str, Any]]

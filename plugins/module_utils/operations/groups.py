@@ -8,44 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    compared,
-    existing,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
-    Digest,
-    boundary_digests,
-    policy_digests,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
-    create_principal,
-    delete_principal,
-    entity_row,
-    module_row,
-    renaming,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    MEMBER,
-    RESTRICT,
-    WIDEN,
-    Fact,
-    Operation,
-    State,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import GROUP, USER
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    name_only,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation, compared, existing
+from ..policies.document import canonical
+from ..shapes import Step
+from .digests import Digest, boundary_digests, policy_digests
+from .managed_policies import DOCUMENT_READS
+from .principals import create_principal, delete_principal, entity_row, module_row, renaming
+from .row import DESTRUCTIVE, MEMBER, RESTRICT, WIDEN, Fact, Operation, State
+from .targets import GROUP, USER
+from .undo import Calls, Operations, Parameters, name_only, undone_by
 
 
 def create_group(overlay: AccountOverlay, step: Step) -> Observation:

@@ -8,37 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    aws_error,
-    changed_fact,
-    compared,
-    existing,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, name_digest
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    RESTRICT,
-    WIDEN,
-    Fact,
-    Operation,
-    State,
-    Target,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import OIDC, SAML
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    former_field,
-    given,
-    tag_list,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.iam_account import tags_of
+from ..account.overlay import AccountOverlay, Observation, aws_error, changed_fact, compared, existing
+from ..policies.arns import resource_of
+from ..shapes import Step
+from .digests import Digest, name_digest
+from .row import DESTRUCTIVE, RESTRICT, WIDEN, Fact, Operation, State, Target
+from .targets import OIDC, SAML
+from .undo import Calls, Operations, Parameters, former_field, given, tag_list, undone_by
 
 
 def create_openid_connect_provider(overlay: AccountOverlay, step: Step) -> Observation:

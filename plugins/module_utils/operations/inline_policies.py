@@ -7,32 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    aws_error,
-    existing_principal,
-    principal,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, reached
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, Fact, Operation, State
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import PRINCIPALS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    undone_by,
-    without,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    Unreadable,
-    canonical,
-    meaning,
-    pretty,
-    read_document,
-    size,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation, aws_error, existing_principal, principal
+from ..policies.document import Unreadable, canonical, meaning, pretty, read_document, size
+from ..shapes import Step
+from .digests import Digest, reached
+from .row import RESTRICT, Fact, Operation, State
+from .targets import PRINCIPALS
+from .undo import Calls, Operations, Parameters, undone_by, without
 
 INLINE_SIZE_QUOTA = {"user": 2048, "role": 10240, "group": 5120}
 

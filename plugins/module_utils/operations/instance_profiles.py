@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+from ..account.iam_account import tags_of
+from ..account.overlay import (
     AccountOverlay,
     Observation,
     already_exists,
@@ -19,26 +19,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing,
     removed_fact,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digests, reached
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import entity_row
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import ROLE_POLICY_READS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    RESTRICT,
-    WIDEN,
-    Operation,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import INSTANCE_PROFILE, ROLE
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    given,
-    name_only,
-    tag_list,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..shapes import Step
+from .digests import Digest, policy_digests, reached
+from .principals import entity_row
+from .roles import ROLE_POLICY_READS
+from .row import DESTRUCTIVE, RESTRICT, WIDEN, Operation
+from .targets import INSTANCE_PROFILE, ROLE
+from .undo import Calls, Operations, Parameters, given, name_only, tag_list, undone_by
 
 
 def create_profile(overlay: AccountOverlay, step: Step) -> Observation:

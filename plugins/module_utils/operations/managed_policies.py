@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+from ..account.iam_account import tags_of
+from ..account.overlay import (
     AccountOverlay,
     AttachmentQuota,
     Conflict,
@@ -20,36 +20,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digest, reached
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import entity_row, module_row
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    NONE,
-    RESTRICT,
-    Fact,
-    Operation,
-    State,
-    Target,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import POLICY, PRINCIPALS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    given,
-    tag_list,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    canonical,
-    is_deny_only,
-    meaning,
-    pretty,
-    read_document,
-    size,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..policies.arns import resource_of
+from ..policies.document import canonical, is_deny_only, meaning, pretty, read_document, size
+from ..shapes import Step
+from .digests import Digest, policy_digest, reached
+from .principals import entity_row, module_row
+from .row import DESTRUCTIVE, NONE, RESTRICT, Fact, Operation, State, Target
+from .targets import POLICY, PRINCIPALS
+from .undo import Calls, Operations, Parameters, given, tag_list, undone_by
 
 # IAM's default quotas; GetAccountSummary tells the account's own where they matter.
 ATTACHED_QUOTA = 10

@@ -5,18 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import ROOT
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    compared,
-    delete_conflict,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.credentials import delete_credential
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, WIDEN, Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import MFA_DEVICE, USER
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.iam_account import ROOT
+from ..account.overlay import AccountOverlay, Observation, compared, delete_conflict
+from ..shapes import Step
+from .credentials import delete_credential
+from .row import DESTRUCTIVE, WIDEN, Operation
+from .targets import MFA_DEVICE, USER
+from .undo import Irreversible
 
 
 def delete_virtual_mfa_device(overlay: AccountOverlay, step: Step) -> Observation:

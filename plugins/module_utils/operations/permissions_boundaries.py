@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+from ..account.overlay import (
     AccountOverlay,
     Observation,
     aws_error,
@@ -16,23 +16,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing_principal,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import Digest, policy_digest
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import (
-    DOCUMENT_READS,
-    POLICY_DOCUMENT,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT, WIDEN, Fact, State
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import ROLE, USER
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    named,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import allows_everything, is_deny_only
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..policies.document import allows_everything, is_deny_only
+from ..shapes import Step
+from .digests import Digest, policy_digest
+from .managed_policies import DOCUMENT_READS, POLICY_DOCUMENT
+from .principals import module_row
+from .row import RESTRICT, WIDEN, Fact, State
+from .targets import ROLE, USER
+from .undo import Calls, Operations, Parameters, named, undone_by
 
 
 def put_boundary(overlay: AccountOverlay, step: Step) -> Observation:

@@ -7,20 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    aws_error,
-    delete_conflict,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
-    Digest,
-    document_digest,
-    reached,
-    sha256,
-    stored,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import (
+from ..account.overlay import AccountOverlay, Observation, aws_error, delete_conflict
+from ..policies.document import canonical, canonical_text, is_deny_only, meaning, pretty, read_document
+from ..shapes import Step
+from .digests import Digest, document_digest, reached, sha256, stored
+from .managed_policies import (
     POLICY_DOCUMENT,
     REACHED_READS,
     VERSION_READS,
@@ -29,24 +20,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_p
     own_policy,
     will_have_versions,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import HOLDERS, RESTRICT, Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import POLICY
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Irreversible,
-    Operations,
-    Parameters,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    canonical,
-    canonical_text,
-    is_deny_only,
-    meaning,
-    pretty,
-    read_document,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from .row import HOLDERS, RESTRICT, Operation
+from .targets import POLICY
+from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 VERSIONS_QUOTA = 5
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+from ..account.iam_account import tags_of
+from ..account.overlay import (
     AccountOverlay,
     Observation,
     already_exists,
@@ -19,16 +19,10 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     existing,
     principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import NEUTRAL, Operation, Target
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Irreversible,
-    Operations,
-    Parameters,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import meaning
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..policies.document import meaning
+from ..shapes import Step
+from .row import NEUTRAL, Operation, Target
+from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 GONE_ID = Irreversible("a new one of the same name has another unique id, which policies and trusts may name")
 

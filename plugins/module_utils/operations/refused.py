@@ -5,13 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    NEUTRAL,
-    SECRET,
-    WIDEN,
-    Operation,
-)
+from .row import DESTRUCTIVE, NEUTRAL, SECRET, WIDEN, Operation
 
 MINTS = "it mints or needs a secret, which no alert may do"
 DELEGATES = "it delegates access, which no alert may do"

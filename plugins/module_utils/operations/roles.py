@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
+from ..account.overlay import (
     AccountOverlay,
     Observation,
     already_exists,
@@ -16,48 +16,14 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     compared,
     existing_principal,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import (
-    Digest,
-    boundary_digests,
-    policy_digests,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.managed_policies import DOCUMENT_READS
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
-    GONE_ID,
-    SERVICE_LINKED,
-    create_principal,
-    delete_principal,
-    entity_row,
-    module_row,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import (
-    DESTRUCTIVE,
-    NEUTRAL,
-    RESTRICT,
-    WIDEN,
-    Fact,
-    Operation,
-    State,
-    Target,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import ROLE
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    former_field,
-    given,
-    name_only,
-    no_parameters,
-    undone_by,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    canonical,
-    meaning,
-    pretty,
-    read_document,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..policies.document import canonical, meaning, pretty, read_document
+from ..shapes import Step
+from .digests import Digest, boundary_digests, policy_digests
+from .managed_policies import DOCUMENT_READS
+from .principals import GONE_ID, SERVICE_LINKED, create_principal, delete_principal, entity_row, module_row
+from .row import DESTRUCTIVE, NEUTRAL, RESTRICT, WIDEN, Fact, Operation, State, Target
+from .targets import ROLE
+from .undo import Calls, Operations, Parameters, former_field, given, name_only, no_parameters, undone_by
 
 # No role has this name: nothing is left to delete.
 NO_ROLE = "-"

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, Parameters, Undo
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import canonical_text
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation
+from ..policies.document import canonical_text
+from ..shapes import Step
+from .undo import Irreversible, Parameters, Undo
 
 # The effect of an operation on access within its guardrails; with these opened it may be more.
 RESTRICT, WIDEN, DESTRUCTIVE, SECRET, NEUTRAL = "restrict", "widen", "destructive", "secret", "neutral"

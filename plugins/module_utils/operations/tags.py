@@ -7,32 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import tags_of, without_tags
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
-    AccountOverlay,
-    Observation,
-    changed_fact,
-    compared,
-    existing,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import module_row
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.roles import TRUST
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import WIDEN, Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import (
-    INSTANCE_PROFILE,
-    ROLE,
-    TAGGED,
-    USER,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import (
-    Calls,
-    Operations,
-    Parameters,
-    tag_list,
-    undone_by,
-    without,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.iam_account import tags_of, without_tags
+from ..account.overlay import AccountOverlay, Observation, changed_fact, compared, existing
+from ..shapes import Step
+from .principals import module_row
+from .roles import TRUST
+from .row import WIDEN, Operation
+from .targets import INSTANCE_PROFILE, ROLE, TAGGED, USER
+from .undo import Calls, Operations, Parameters, tag_list, undone_by, without
 
 
 def tag(overlay: AccountOverlay, step: Step) -> Observation:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Target
+from .row import Target
 
 USER = Target(noun="User", parameter="UserName", kind="user", resource="user{path}*", read="GetUser")
 GROUP = Target(noun="Group", parameter="GroupName", kind="group", resource="group{path}*", read="GetGroup")

@@ -5,19 +5,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Observation
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.principals import (
-    GONE_ID,
-    create_principal,
-    delete_principal,
-    entity_row,
-    module_row,
-    renaming,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import DESTRUCTIVE, WIDEN
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.targets import USER
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import name_only, undone_by
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import Step
+from ..account.overlay import AccountOverlay, Observation
+from ..shapes import Step
+from .principals import GONE_ID, create_principal, delete_principal, entity_row, module_row, renaming
+from .row import DESTRUCTIVE, WIDEN
+from .targets import USER
+from .undo import name_only, undone_by
 
 
 def create_user(overlay: AccountOverlay, step: Step) -> Observation:

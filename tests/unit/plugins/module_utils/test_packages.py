@@ -45,7 +45,7 @@ def test_no_package_imports_one_above_it(package):
 
 def _imported(path: Path) -> list[str]:
     nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    modules = [node.module or "" for node in nodes]
+    modules = [f"{PREFIX if node.level == 2 else ''}{node.module}" for node in nodes if node.level != 1]
     return [module.removeprefix(PREFIX).partition(".")[0] for module in modules if module.startswith(PREFIX)]
 
 
