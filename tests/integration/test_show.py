@@ -39,7 +39,8 @@ def test_an_alert_is_shown_from_the_newest_run_that_knows_it_and_from_the_run_th
     earlier = show(stack, review.artifacts, "-e", f"run_id={review.report['run_id']}", ALERT="I-1")
     assert "I-1: planned" in earlier.stdout
     refused = show(stack, review.artifacts, ALERT="I-2")
-    assert refused.stdout.count(REFUSED) == 2, "the vendor's script, and the command that is left to a person"
+    assert refused.stdout.count(REFUSED) == 1, "the vendor's script; no command is left that widens access"
+    assert "Commands to run manually" not in refused.stdout
     assert "guardrail deny_only" in refused.stdout
     hostile = show(stack, review.artifacts, ALERT="I-3")
     assert "aws iam x \\x1b[2J\\x1b]0;evil\\x07" in hostile.stdout
