@@ -26,8 +26,12 @@ REFUSED = (
     "attach-user-policy (line 1, column 1): guardrail attach_deny_only: it attaches "
     "arn:aws:iam::aws:policy/AdministratorAccess, which allows something; only a policy that holds nothing but Deny "
     "statements may be attached. If it is meant: remediate_allow: [attach_deny_only], or [attach-user-policy] for this "
-    "operation alone.\nby hand: aws iam attach-user-policy --user-name alice "
-    "--policy-arn arn:aws:iam::aws:policy/AdministratorAccess"
+    "operation alone."
+)
+DELETION = (
+    "delete-user (line 1, column 1): guardrail no_deletion: it deletes user bob. If it is meant: remediate_allow: "
+    "[no_deletion], or [delete-user] for this operation alone.\n"
+    "by hand: aws iam delete-user --user-name bob-of-the-team-for-quarterly-reports"
 )
 PIPE = (
     "line 1, column 44: the pipe `|` passes output on to another program\n"
@@ -90,6 +94,7 @@ def mixed(is_review: bool) -> dict[str, Any]:
         alert("T-0", None, "acknowledged", "integration test: the integration works", account_id=None),
         alert("I-3002", None, "unmapped_account", UNMAPPED),
         alert("I-3003", "payments", "refused", REFUSED),
+        alert("I-3005", "sandbox", "refused", DELETION),
         alert("I-3004", "payments", "unsupported", PIPE, notes=["`aws iam list-access-keys` only reads: left out"]),
         check_mode=is_review,
     )
