@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, how_to_open
 
 RULE = "blast_radius"
@@ -16,11 +18,11 @@ class BlastRadius:
     :param most: how many changes a run may make, None for any number.
     """
 
-    def __init__(self, most):
+    def __init__(self, most: int | None) -> None:
         self._most = most
-        self._taken = set()
+        self._taken: set[Any] = set()
 
-    def take(self, changes):
+    def take(self, changes: set[Any]) -> None:
         """Add what an alert changes.
 
         :param changes: keys; what another alert changes too counts once.
@@ -35,13 +37,13 @@ class BlastRadius:
 class BlastRadiusRefusal(Refusal):
     """An alert would change more than the run may; the text says what to do."""
 
-    def __init__(self, count, taken, most):
+    def __init__(self, count: int, taken: int, most: int) -> None:
         before = f", and the alerts before it change {taken}" if taken else ""
         what = "principal or setting" if count == 1 else "principals or settings"
         detail = f"it changes {count} {what} of the account{before}; {most} may change in one run"
         super().__init__(RULE, detail)
         fits = count <= most
-        self.advice = how_to_open(RULE, None) if fits else "Raise remediate_max_changes: no run may change so much."
+        self.advice = how_to_open(RULE) if fits else "Raise remediate_max_changes: no run may change so much."
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{super().__str__()}. {self.advice}"

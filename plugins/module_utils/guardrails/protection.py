@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
@@ -43,20 +46,21 @@ class Protection:
     :raises ProtectionError:
     """
 
-    def __init__(self, entries, caller_arn, now, runners=()):
+    def __init__(self, entries: Iterable[Any], caller_arn: str, now: datetime, runners: Iterable[str] = ()) -> None:
         self._entries = in_force(entries, now)
         self._caller_arn = caller_arn
         own = [(arn, found) for arn in runners if (found := _identity(arn)) and found[0] == caller_arn.split(":")[4]]
         self._runners = {found: f"{arn}, on which this run depends (base identity or queue)" for arn, found in own}
-        self._runners[_identity(caller_arn)] = f"{caller_arn}, which runs this playbook"
+        if caller := _identity(caller_arn):
+            self._runners[caller] = f"{caller_arn}, which runs this playbook"
 
     @property
-    def protects_any(self):
+    def protects_any(self) -> bool:
         """Whether an entry that is in force can match a principal of the caller's account."""
         account_id = self._caller_arn.split(":")[4]
         return any(_may_be_in(account_id, entry["arn"]) for entry in self._entries)
 
-    def check(self, kind, name, arn):
+    def check(self, kind: str, name: str, arn: str | None) -> None:
         """Refuse to touch a principal that is protected.
 
         :param arn: its live ARN; None for one that the same script creates.
@@ -71,7 +75,7 @@ class Protection:
                 raise Refusal("protected_principal", who)
 
 
-def may_protect(entries, account_id, kind, name):
+def may_protect(entries: Iterable[Any], account_id: str, kind: str, name: str) -> bool:
     """Whether an entry may protect a principal whose path is not known.
 
     In doubt it may. Expired entries count, too.
@@ -79,7 +83,7 @@ def may_protect(entries, account_id, kind, name):
     return any(_may_match(entry, account_id, kind, name) for entry in entries)
 
 
-def _may_match(entry, account_id, kind, name):
+def _may_match(entry: Any, account_id: str, kind: str, name: str) -> bool:
     head, slash, last = str(entry.get("arn") if isinstance(entry, dict) else entry).rpartition("/")
     if not slash or not _matches(name, last):
         return not slash
@@ -89,7 +93,7 @@ def _may_match(entry, account_id, kind, name):
     return _matches(account_id, parts[4]) and _matches(kind, parts[5].split("/")[0])
 
 
-def in_force(entries, now):
+def in_force(entries: Iterable[Any], now: datetime) -> list[dict[str, Any]]:
     """The entries of `remediate_protected_principals` that have not expired.
 
     :raises ProtectionError: naming the first entry that cannot be read.
@@ -97,7 +101,7 @@ def in_force(entries, now):
     return [entry for number, entry in enumerate(entries, 1) if _is_in_force(number, entry, now)]
 
 
-def example_entries(account_ids, partition="aws"):
+def example_entries(account_ids: Sequence[str], partition: str = "aws") -> str:
     """`remediate_protected_principals` to paste, as YAML, for accounts without protected principals.
 
     :param account_ids: 12 digits each; several accounts become `*`.
@@ -115,18 +119,18 @@ def example_entries(account_ids, partition="aws"):
     return "\n".join(["remediate_protected_principals:", *lines])
 
 
-def _matches(arn, pattern):
+def _matches(arn: str, pattern: str) -> bool:
     """`*` is any text and `?` any character; all other characters, brackets too, are literal."""
     meant = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(meant, arn, re.IGNORECASE | re.DOTALL) is not None
 
 
-def _may_be_in(account_id, pattern):
+def _may_be_in(account_id: str, pattern: str) -> bool:
     parts = pattern.split(":", 5)
     return len(parts) < 6 or parts[4] == account_id or not re.fullmatch("[0-9]{12}", parts[4])
 
 
-def _is_in_force(number, entry, now):
+def _is_in_force(number: int, entry: Any, now: datetime) -> bool:
     missing = [key for key in ("arn", "owner", "reason") if not isinstance(entry, dict) or not entry.get(key)]
     if missing:
         raise ProtectionError(f"entry {number} of remediate_protected_principals has no {missing[0]}")
@@ -141,7 +145,7 @@ def _is_in_force(number, entry, now):
     return not entry.get("expires") or now < _expiry(number, str(entry["expires"]))
 
 
-def _expiry(number, text):
+def _expiry(number: int, text: str) -> datetime:
     try:
         return read_time(text)
     except ValueError as error:
@@ -150,7 +154,7 @@ def _expiry(number, text):
         ) from error
 
 
-def _identity(arn):
+def _identity(arn: str) -> tuple[str, str, str] | None:
     """`arn:aws:sts::123456789012:assumed-role/Runner/i-0` -> `("123456789012", "role", "runner")`, else None."""
     match = CALLER.fullmatch(arn)
     if not match:
@@ -160,7 +164,7 @@ def _identity(arn):
     return match["account"], kind, name.casefold()
 
 
-def principal_of_arn(arn):
+def principal_of_arn(arn: str) -> tuple[str, str]:
     """`arn:aws:iam::123456789012:user/path/bob` -> `("user", "bob")`."""
     kind, _path, name = resource_of(arn)
     return kind, name

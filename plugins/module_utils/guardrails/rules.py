@@ -10,6 +10,7 @@ while the account is observed (module_utils/observation/observe.py). All fail cl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 
@@ -64,13 +65,13 @@ class Refusal(LeastprivError):
     :ivar detail: what the step would have done, as a clause.
     """
 
-    def __init__(self, rule, detail):
+    def __init__(self, rule: str, detail: str) -> None:
         super().__init__(f"guardrail {rule}: {detail}; {RULES[rule]}")
         self.rule = rule
         self.detail = detail
 
 
-def is_open(rule, operation, allow):
+def is_open(rule: str, operation: str, allow: Iterable[str]) -> bool:
     """True when the user's `remediate_allow` opens a rule for an operation.
 
     :param operation: the API name, e.g. `AttachUserPolicy`.
@@ -79,8 +80,8 @@ def is_open(rule, operation, allow):
     return rule not in NEVER_OPEN and bool({rule, operation, cli_name(operation)} & set(allow))
 
 
-def how_to_open(rule, operation):
-    """The sentence that tells how to allow what a rule refused."""
+def how_to_open(rule: str, operation: str = "") -> str:
+    """The sentence on how to allow what a rule refused."""
     if rule == "blast_radius":
         return "Run again, or raise remediate_max_changes."
     if rule in NEVER_OPEN:
@@ -88,12 +89,12 @@ def how_to_open(rule, operation):
     return f"If it is meant: remediate_allow: [{rule}], or [{cli_name(operation)}] for this operation alone."
 
 
-def cli_name(operation):
+def cli_name(operation: str) -> str:
     """The AWS CLI's spelling of an operation: `AttachUserPolicy` -> `attach-user-policy`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", operation).lower()
 
 
-def left_by_hand(commands, withheld, lasting=()):
+def left_by_hand(commands: Sequence[str], withheld: Sequence[str], lasting: Sequence[str] = ()) -> list[str]:
     """The lines that say what is left to a person: what to know first, then a line for each command.
 
     :param commands: the commands that can be run as they are shown, in order.
@@ -108,7 +109,7 @@ def left_by_hand(commands, withheld, lasting=()):
     return [*([missing] if withheld else []), *([forever] if lasting else []), *map(by_hand, commands)]
 
 
-def by_hand(command):
+def by_hand(command: str) -> str:
     """The line that tells what to run by hand, if a person decides so.
 
     :param command: one command as the vendor wrote it, secrets masked; it may go over several lines.

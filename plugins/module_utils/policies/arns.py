@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
@@ -24,17 +26,17 @@ DOCUMENTS = {"AssumeRolePolicyDocument", "PolicyDocument"}
 WHAT_IT_DENIES = {"Condition", "NotResource", "Resource"}
 
 
-def arns_in(value):
+def arns_in(value: Any) -> Iterator[re.Match[str]]:
     """The beginnings of the ARNs in a parameter's value, as matches with `partition` and `account`."""
     return ARN.finditer(_searchable(value))
 
 
-def own_arns_in(name, value):
+def own_arns_in(name: str, value: Any) -> Iterator[re.Match[str]]:
     """The same of what a call itself names: not of what a Deny in a policy document is about, which only restricts."""
     return arns_in(_without_denied(value) if name in DOCUMENTS else value)
 
 
-def denied_elsewhere(parameters, account_id, partition=None):
+def denied_elsewhere(parameters: Mapping[str, Any], account_id: str, partition: str | None = None) -> list[str]:
     """The places outside an account that the Deny statements of policy documents are about.
 
     :param partition: the account's, None where it is not known.
@@ -52,18 +54,18 @@ def denied_elsewhere(parameters, account_id, partition=None):
     return sorted([f"account {one}" for one in accounts] + [f"partition {one}" for one in named if partition])
 
 
-def names_account(account):
+def names_account(account: str) -> bool:
     """Whether the account of an ARN is one at all; empty in services without, a wildcard or a variable names none."""
     return bool(account) and not re.search(r"[*?]|^\$\{", account)
 
 
-def partitions(parameters):
+def partitions(parameters: Mapping[str, Any]) -> set[str]:
     """The partitions that the ARNs which a call itself names are in; wildcards name none."""
     named = {match["partition"] for name, value in parameters.items() for match in own_arns_in(name, value)}
     return {partition for partition in named if PARTITION.fullmatch(partition)}
 
 
-def _without_denied(text):
+def _without_denied(text: str) -> str:
     """A policy document without what its Deny statements are about; what cannot be read stays whole."""
     try:
         document = read_document(text)
@@ -76,25 +78,25 @@ def _without_denied(text):
     return json.dumps({**document, "Statement": kept}, ensure_ascii=False)
 
 
-def _deny_statements(text):
+def _deny_statements(text: str) -> list[dict[str, Any]]:
     try:
         return [one for one in statements(read_document(text)) if _is_deny(one)]
     except PolicyDocumentError:
         return []
 
 
-def _is_deny(statement):
+def _is_deny(statement: Any) -> bool:
     return isinstance(statement, dict) and statement.get("Effect") == "Deny"
 
 
-def resource_of(arn):
+def resource_of(arn: str) -> tuple[str, str, str]:
     """`arn:aws:iam::123456789012:user/path/bob` -> `("user", "/path/", "bob")`."""
     kind, _slash, rest = arn.split(":", 5)[5].partition("/")
     path, _last_slash, name = rest.rpartition("/")
     return kind, f"/{path}/" if path else "/", name
 
 
-def _searchable(value):
+def _searchable(value: Any) -> str:
     """A value as text, a document both as it is written and without its JSON escapes."""
     if not isinstance(value, str):
         return json.dumps(value)

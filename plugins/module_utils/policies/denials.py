@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
     as_iam_reads,
@@ -13,25 +16,24 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import read_statements, uncovered
 
 
-def lost_denials(before, after):
+def lost_denials(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The Deny statements of a document that another one in its place does not keep in force for certain.
 
     :param before: a policy document; its Effect counts as a Deny in doubt.
     :param after: the one that takes its place, or None where there is none.
     :returns: list of statements.
     """
-    kept = [
-        one for statement in _denials(after or {}) if statement["Effect"] == "Deny" for one in _read(after, statement)
-    ]
+    after = after or {}
+    kept = [one for statement in _denials(after) if statement["Effect"] == "Deny" for one in _read(after, statement)]
     return [lost for lost in _denials(before) if not _is_kept(_read(before, lost), kept)]
 
 
-def _denials(document):
+def _denials(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = [as_iam_reads(one) for one in statements(document) if isinstance(one, dict)]
     return [one for one in found if str(one.get("Effect")).lower() != "allow"]
 
 
-def _read(document, statement):
+def _read(document: Mapping[str, Any], statement: dict[str, Any]) -> list[Any]:
     """A statement as a list of one, or `[]` where it cannot be compared."""
     try:
         return read_statements({**document, "Statement": [{**statement, "Effect": "Deny"}]})
@@ -39,5 +41,5 @@ def _read(document, statement):
         return []
 
 
-def _is_kept(lost, kept):
+def _is_kept(lost: list[Any], kept: list[Any]) -> bool:
     return bool(lost) and not any(True for _part in uncovered(lost[0], kept))

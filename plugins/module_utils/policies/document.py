@@ -12,6 +12,8 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
@@ -33,35 +35,35 @@ class PolicyDocumentError(LeastprivError):
     """A text is not an IAM policy document; the message names the error."""
 
 
-class Unreadable(dict):
+class Unreadable(dict[str, Any]):
     """Takes the place of a stored document that cannot be read: only a step that looks into it fails.
 
     :ivar text: the document as it is stored.
     :ivar why: which document it is, and why it cannot be read.
     """
 
-    def __init__(self, text, why):
+    def __init__(self, text: str, why: str) -> None:
         super().__init__()
         self.text = text
         self.why = why
 
-    def _refuse(self, *ignored):
+    def _refuse(self, *ignored: Any) -> NoReturn:
         raise PolicyDocumentError(self.why)
 
     get = items = keys = values = __getitem__ = __iter__ = __contains__ = __len__ = _refuse
     __hash__ = None
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return True
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Unreadable) and self.text == other.text
 
-    def __ne__(self, other):
+    def __ne__(self, other: object) -> bool:
         return not self == other
 
 
-def stored_document(text, name):
+def stored_document(text: str | Mapping[str, Any], name: str) -> dict[str, Any]:
     """Read a document that is stored in IAM.
 
     :param text: as `read_document` takes it.
@@ -74,14 +76,14 @@ def stored_document(text, name):
         return Unreadable(_as_stored(text), f"{name} cannot be read: {error}")
 
 
-def _as_stored(text):
+def _as_stored(text: Any) -> str:
     try:
         return text if isinstance(text, str) else repr(text)
     except (RecursionError, ValueError):
         return ""
 
 
-def read_document(text):
+def read_document(text: str | Mapping[str, Any]) -> dict[str, Any]:
     """Read a policy document.
 
     :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
@@ -114,7 +116,7 @@ def read_document(text):
     return document
 
 
-def _odd_character(text, error):
+def _odd_character(text: str, error: json.JSONDecodeError) -> str:
     """The character behind a text that is not JSON, where a word processor has put it there."""
     at_place = text[error.pos : error.pos + 1]
     odd = first_odd(at_place) or first_odd(text)
@@ -125,7 +127,7 @@ def _odd_character(text, error):
     return f"; {name_character(odd)} is at line {line}, column {column}"
 
 
-def _as_text(document):
+def _as_text(document: Any) -> str:
     """What boto3 has made of a document's JSON, as JSON again."""
     try:
         return json.dumps(document)
@@ -133,7 +135,7 @@ def _as_text(document):
         raise PolicyDocumentError("it is nested too deeply, or not JSON") from error
 
 
-def _check_depth(document):
+def _check_depth(document: dict[str, Any]) -> None:
     level = [document]
     for _depth in range(MAX_DEPTH):
         level = [inner for value in level for inner in _inside(value)]
@@ -141,7 +143,7 @@ def _check_depth(document):
         raise PolicyDocumentError(f"it is nested too deeply (more than {MAX_DEPTH} levels)")
 
 
-def _inside(value):
+def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
@@ -151,7 +153,7 @@ class Exact(str):
     """A JSON number as text: no two different numbers are equal, whatever a comparison casts them to."""
 
 
-def _exact_float(text):
+def _exact_float(text: str) -> Exact:
     # boto3 returns documents as parsed JSON, which does not distinguish 1.50 and 1.5.
     value = float(text)
     if not math.isfinite(value):
@@ -159,13 +161,13 @@ def _exact_float(text):
     return Exact(repr(value))
 
 
-def _exact_integer(text):
+def _exact_integer(text: str) -> Exact:
     if len(text) > MAX_DIGITS:
         raise PolicyDocumentError(f"it holds a number of {len(text)} digits")
     return Exact(text)
 
 
-def _unique_keys(pairs):
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) < len(pairs):
         twice = _first_twice([key for key, _value in pairs])
@@ -173,27 +175,27 @@ def _unique_keys(pairs):
     return unique
 
 
-def _first_twice(values):
+def _first_twice(values: Iterable[str]) -> str:
     return min(value for value, count in Counter(values).items() if count > 1)
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     """A value of a document for a sentence, shortened."""
     text = value if isinstance(value, Exact) else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def _refuse_constant(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise PolicyDocumentError(f"{name} is not JSON")
 
 
-def statements(document):
+def statements(document: Mapping[str, Any]) -> list[Any]:
     """The statements of a document as a list; IAM takes a single object for a list of one."""
     found = document.get("Statement")
     return found if isinstance(found, list) else [found]
 
 
-def check_grammar(document):
+def check_grammar(document: Mapping[str, Any]) -> None:
     """Check an identity-based policy document against IAM's grammar.
 
     :raises PolicyDocumentError: naming the first thing that IAM would call a MalformedPolicyDocument.
@@ -216,7 +218,7 @@ def check_grammar(document):
         raise PolicyDocumentError(f"the Sid {_shown(_first_twice(sids))} is used twice")
 
 
-def _statement_problem(statement):
+def _statement_problem(statement: Any) -> str | None:
     if not isinstance(statement, dict):
         return "it is not an object"
     unknown = sorted(set(statement) - STATEMENT_KEYS)
@@ -233,7 +235,7 @@ def _statement_problem(statement):
     )
 
 
-def _one_of_problem(statement, one, other):
+def _one_of_problem(statement: Any, one: str, other: str) -> str | None:
     if (one in statement) == (other in statement):
         return f"it needs exactly one of {one} and {other}"
     key = one if one in statement else other
@@ -243,23 +245,23 @@ def _one_of_problem(statement, one, other):
     return None
 
 
-def _action_problem(statement):
+def _action_problem(statement: Any) -> str | None:
     actions = _as_list(statement.get("Action", statement.get("NotAction")))
     wrong = [action for action in actions if not ACTION.fullmatch(action)]
     return f"{_shown(wrong[0])} is not an action (service:Name)" if wrong else None
 
 
-def _is_text(value):
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not isinstance(value, Exact)
 
 
-def _sid_problem(sid):
+def _sid_problem(sid: Any) -> str | None:
     if _is_text(sid) and SID.fullmatch(sid):
         return None
     return "Sid must be a text of letters and digits"
 
 
-def _condition_problem(condition):
+def _condition_problem(condition: Any) -> str | None:
     if not isinstance(condition, dict) or not all(isinstance(block, dict) for block in condition.values()):
         return "Condition must map operators to keys and values"
     values = [value for block in condition.values() for values in block.values() for value in _as_list(values)]
@@ -269,17 +271,17 @@ def _condition_problem(condition):
     return None
 
 
-def _as_list(value):
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def is_deny_only(document):
+def is_deny_only(document: Mapping[str, Any]) -> bool:
     """True when every statement denies, and there is one: the document takes access away and never gives any."""
     found = statements(document)
     return bool(found) and all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in found)
 
 
-def allows_everything(document):
+def allows_everything(document: Mapping[str, Any]) -> bool:
     """True when a statement allows every action on every resource without a condition, and no statement denies."""
     found = [one for one in statements(document) if isinstance(one, dict)]
     allowing = [one for one in found if one.get("Effect") == "Allow" and not one.get("Condition")]
@@ -287,7 +289,7 @@ def allows_everything(document):
     return bool(unlimited) and not denies(document)
 
 
-def denies(document):
+def denies(document: Mapping[str, Any]) -> set[str]:
     """The canonical texts of the statements that deny (letter case aside: a doubtful one counts).
 
     The version of the language is part of each: in 2008-10-17, the default, `${aws:username}` is not a variable, so
@@ -301,23 +303,26 @@ def denies(document):
     }
 
 
-def _actions(statement, key):
+def _actions(statement: Any, key: str) -> list[Any]:
     """The actions as IAM reads them: whatever their letter case, and `*:*` is `*`."""
     found = [one.lower() if _is_text(one) else one for one in _as_list(statement.get(key))]
     return ["*" if one == "*:*" else one for one in found]
 
 
-def as_iam_reads(statement):
-    """A statement with actions and condition keys in lower case: IAM does not tell them apart by it."""
+def as_iam_reads(statement: Any) -> Any:
+    """A statement with actions and condition keys in lower case, which IAM does not distinguish."""
     if not isinstance(statement, dict):
         return statement
-    read = {key: _actions(statement, key) if key in ("Action", "NotAction") else statement[key] for key in statement}
-    if isinstance(read.get("Condition"), dict):
-        read["Condition"] = {name: _lower_keys(block) for name, block in read["Condition"].items()}
+    read: dict[str, Any] = {
+        key: _actions(statement, key) if key in ("Action", "NotAction") else statement[key] for key in statement
+    }
+    condition = statement.get("Condition")
+    if isinstance(condition, dict):
+        read["Condition"] = {name: _lower_keys(block) for name, block in condition.items()}
     return read
 
 
-def _lower_keys(block):
+def _lower_keys(block: Any) -> Any:
     if not isinstance(block, dict):
         return block
     lower = {key.lower(): value for key, value in block.items()}
@@ -325,12 +330,12 @@ def _lower_keys(block):
     return lower if len(lower) == len(block) else block
 
 
-def meaning(document):
+def meaning(document: Mapping[str, Any]) -> str:
     """One text for all documents that mean the same to IAM, though it stores them as they are written."""
     return canonical({**document, "Statement": [as_iam_reads(one) for one in statements(document)]})
 
 
-def canonical(document):
+def canonical(document: Mapping[str, Any]) -> str:
     """One text for all documents that IAM stores and means alike.
 
     "x" equals ["x"], the order of keys, of statements and of values in a set is free; numbers, null,
@@ -341,35 +346,35 @@ def canonical(document):
     return canonical_text(body)
 
 
-def _canonical_statement(statement):
+def _canonical_statement(statement: Any) -> Any:
     if not isinstance(statement, dict):
         return statement
     return {key: _CANONICAL.get(key, _unchanged)(value) for key, value in statement.items()}
 
 
-def _unchanged(value):
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _as_set(value):
+def _as_set(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _as_set(inner) for key, inner in value.items()}
     return sorted(canonical_text(one) for one in _as_list(value))
 
 
-def _canonical_condition(condition):
+def _canonical_condition(condition: Any) -> Any:
     return _as_set(condition) if isinstance(condition, dict) else condition
 
 
 _CANONICAL = {**{key: _as_set for key in SETS}, "Condition": _canonical_condition}
 
 
-def canonical_text(value):
+def canonical_text(value: Any) -> str:
     """One JSON text for equal values, whatever the order of their keys; numbers of documents stay apart from texts."""
     return json.dumps(_tagged(value), sort_keys=True, separators=(",", ":"))
 
 
-def _tagged(value):
+def _tagged(value: Any) -> Any:
     if isinstance(value, Unreadable):
         return {"unreadable": value.text}
     if isinstance(value, Exact):
@@ -379,22 +384,22 @@ def _tagged(value):
     return [_tagged(inner) for inner in value] if isinstance(value, list) else value
 
 
-def same_document(one, other):
+def same_document(one: Any, other: Any) -> bool:
     """True when two documents (texts or dicts) are one and the same to IAM."""
     return meaning(read_document(one)) == meaning(read_document(other))
 
 
-def size(text):
+def size(text: str) -> int:
     """The number of characters that IAM counts against its quotas: white space is free."""
     return len(re.sub(r"\s", "", text))
 
 
-def pretty(document):
+def pretty(document: Any) -> str:
     """The document as indented JSON, for people and diffs; numbers stay as they were written."""
     return json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, Exact):
         return json.loads(value)
     if isinstance(value, dict):

@@ -13,11 +13,11 @@ DASHES = r"\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 INVISIBLE = r"\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 
 
-def name_character(char):
+def name_character(char: str) -> str:
     """A character for people: `U+201C (left double quotation mark)`."""
     return f"U+{ord(char):04X} ({unicodedata.name(char, 'without a name').lower()})"
 
 
-def first_odd(text):
+def first_odd(text: str) -> str | None:
     """The first character of a text that is outside of ASCII and no letter or digit; None where there is none."""
     return next((char for char in text if ord(char) > 127 and not char.isalnum()), None)

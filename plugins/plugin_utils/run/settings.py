@@ -146,7 +146,7 @@ def check_allow(allow: Any) -> list[str]:
 
 def _word_problem(word: Any) -> str | None:
     if word in NEVER_OPEN:
-        return f"{word} cannot be opened. {how_to_open(word, None)}".rstrip(".")
+        return f"{word} cannot be opened. {how_to_open(word)}".rstrip(".")
     if word in RULES:
         return None
     if word not in OPERATION_NAMES:
