@@ -198,9 +198,10 @@ def _notices(report):
 
 
 def _interrupted(report):
-    text = "The run ended early. Its remaining messages were returned to the queue."
-    again = again_command(report)
-    return Notice(PERSON, report["interrupted"], text, command=again) if report["interrupted"] else None
+    if not report["interrupted"]:
+        return None
+    released = "" if report["unsettled"] else " Its remaining messages were returned to the queue."
+    return Notice(PERSON, report["interrupted"], f"The run ended early.{released}", command=again_command(report))
 
 
 def _unsettled(report):

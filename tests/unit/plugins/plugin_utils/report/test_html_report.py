@@ -64,6 +64,8 @@ def test_a_review_a_tolerated_disposition_and_messages_left_in_flight_are_report
 def test_what_ended_a_run_before_its_end_is_reported():
     assert page(interrupted="Interrupted by SIGTERM").count("Interrupted by SIGTERM") == 3, "title, first line, warning"
     assert ">1 of 1 alert needs attention</h1>" in page(alert("failed"), interrupted="Interrupted by SIGTERM")
+    assert "were returned to the queue" in page(interrupted="Interrupted by SIGTERM")
+    assert "were returned to the queue" not in page(interrupted="Interrupted by SIGTERM", unsettled=["no answer"])
 
 
 PLAN = {"run_id": "run-0", "created": "x", "expires": "y", "alerts": [{"alert_id": "I-1"}, {"alert_id": "I-7"}]}
