@@ -28,21 +28,9 @@ from . import (
 from .row import Operation
 
 _FILES = (
-    account,
-    credentials,
-    groups,
-    identity_providers,
-    inline_policies,
-    instance_profiles,
-    managed_policies,
-    mfa,
-    permissions_boundaries,
-    policy_versions,
-    refused,
-    roles,
-    tags,
-    users,
-)
+    account, credentials, groups, identity_providers, inline_policies, instance_profiles, managed_policies, mfa,
+    permissions_boundaries, policy_versions, refused, roles, tags, users,
+)  # fmt: skip
 _ROWS: list[Operation] = sorted((row for file in _FILES for row in file.ROWS), key=lambda row: row.name)
 
 OPERATIONS = {row.name: row for row in _ROWS}

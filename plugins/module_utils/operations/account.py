@@ -16,8 +16,6 @@ from .undo import Calls, Operations, Parameters, former_field, no_parameters, un
 
 # What AWS enforces while an account has no password policy of its own.
 NO_PASSWORD_POLICY = {"MinimumPasswordLength": 8}
-
-
 PASSWORD_DEFAULTS = {
     "MinimumPasswordLength": 6,
     "RequireSymbols": False,
@@ -29,18 +27,10 @@ PASSWORD_DEFAULTS = {
     "PasswordReusePrevention": 0,
     "HardExpiry": False,
 }
-
-
 # AWS's own policy also requires three of four kinds of characters. So many of a single kind are worth more than its 8.
 KINDS = ("RequireSymbols", "RequireNumbers", "RequireUppercaseCharacters", "RequireLowercaseCharacters")
-
-
 KINDS_BY_DEFAULT = 3
-
-
 LONG_ENOUGH = 12
-
-
 # With fewer, passwords expire before users who sign in once a month see a warning.
 LEAST_PASSWORD_DAYS = 30
 
@@ -225,7 +215,6 @@ FEDERATION: dict[str, Any] = {
     "reads": ("GetOutboundWebIdentityFederationInfo",),
     "reach": ACCOUNT,
 }
-
 
 ROWS = (
     Operation(

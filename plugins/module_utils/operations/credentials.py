@@ -16,8 +16,6 @@ from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 SECRET_GONE = Irreversible("its secret is gone: a new one has to be made and handed out")
 KEY_GONE = Irreversible("its key material has to be uploaded again by who has it")
-
-
 # The parameter that names a credential -> the facts that hold it (id -> status), IAM's words for a missing one.
 CREDENTIALS = {
     "AccessKeyId": ("access_keys", "The Access Key with id {} cannot be found."),
@@ -85,7 +83,6 @@ KINDS = (
     ),
     ("SigningCertificate", "signing_certificate", "CertificateId", "ListSigningCertificates"),
 )
-
 
 ROWS = (
     Operation(

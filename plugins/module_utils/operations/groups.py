@@ -76,7 +76,6 @@ def group_left(overlay: AccountOverlay, parameters: Parameters, before: Any) -> 
 GROUP_POLICIES = State(name="group_policies", read=_group_policies, differs="the policies of its group differ")
 MEMBER_READS = ("GetUser", "ListGroupsForUser", "ListGroupPolicies", "GetGroupPolicy", *DOCUMENT_READS)
 
-
 ROWS = (
     module_row(
         GROUP,

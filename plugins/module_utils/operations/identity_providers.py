@@ -142,7 +142,6 @@ MODULE = "leastpriv.iam.identity_provider"
 OF_OIDC: dict[str, Any] = {"kind": OIDC.kind, "arn": "$OpenIDConnectProviderArn"}
 OF_SAML: dict[str, Any] = {"kind": SAML.kind, "arn": "$SAMLProviderArn"}
 
-
 ROWS = (
     Operation(
         name="AddClientIDToOpenIDConnectProvider",

@@ -90,7 +90,6 @@ def whose_inline(overlay: AccountOverlay, parameters: Parameters, before: Any) -
 
 INLINE = State(name="inline", read=_inline, differs="its inline policy differs")
 
-
 ROWS = (
     # PutGroupPolicy, PutRolePolicy, PutUserPolicy
     *(

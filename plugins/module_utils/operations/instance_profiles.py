@@ -79,7 +79,6 @@ def role_of_profile(overlay: AccountOverlay, parameters: Parameters, before: Any
 MODULE = "amazon.aws.iam_instance_profile"
 FIXED = {"name": "$InstanceProfileName", "state": "present", "purge_tags": False}
 
-
 ROWS = (
     Operation(
         name="AddRoleToInstanceProfile",

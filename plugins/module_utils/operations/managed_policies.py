@@ -31,8 +31,6 @@ from .undo import Calls, Operations, Parameters, given, tag_list, undone_by
 
 # IAM's default quotas; GetAccountSummary tells the account's own where they matter.
 ATTACHED_QUOTA = 10
-
-
 POLICIES_QUOTA = 1500
 POLICY_SIZE_QUOTA = 6144
 # Version id -> whether it is the default.
@@ -224,7 +222,6 @@ REACHED_READS = (
     "ListAttachedRolePolicies",
     "ListAttachedUserPolicies",
 )
-
 
 ROWS = (
     Operation(

@@ -79,7 +79,6 @@ BOUNDARY_DOCUMENT = State(
     name="boundary_document", read=_boundary_document, differs="the document of its new permissions boundary differs"
 )
 
-
 ROWS = (
     # DeleteRolePermissionsBoundary, DeleteUserPermissionsBoundary
     *(

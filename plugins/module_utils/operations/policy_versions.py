@@ -25,8 +25,6 @@ from .targets import POLICY
 from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 VERSIONS_QUOTA = 5
-
-
 # No version of a policy has this id: nothing is left to delete.
 NO_VERSION = "v0"
 
@@ -165,7 +163,6 @@ def _holder(overlay: AccountOverlay, arn: str, kind: str, name: str) -> Digest:
 
 
 FIXED = {"policy_arn": "$PolicyArn", "state": "present"}
-
 
 ROWS = (
     Operation(

@@ -25,8 +25,6 @@ from .row import NEUTRAL, Operation, Target
 from .undo import Calls, Irreversible, Operations, Parameters, undone_by
 
 GONE_ID = Irreversible("a new one of the same name has another unique id, which policies and trusts may name")
-
-
 # The module options that keep the modules of amazon.aws from changing more than the step.
 FIXED: dict[str, dict[str, Any]] = {
     "User": {"purge_policies": False, "purge_tags": False},
@@ -134,9 +132,9 @@ LEFTOVERS = {
     "role": {},
     "group": {},
 }
-
-
 SERVICE_LINKED = "/aws-service-role/"
+RENAMES = ("NewUserName", "NewGroupName", "NewServerCertificateName")
+NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certificate"}
 
 
 def delete_principal(overlay: AccountOverlay, step: Step) -> Observation:
@@ -187,12 +185,6 @@ def rename(overlay: AccountOverlay, step: Step) -> Observation:
     if (name, found["path"]) != (new_name, path):
         _will_be_renamed(overlay, kind, (name, new_name), {**found, "path": path})
     return compared({"name": name, "path": found["path"]}, {"name": new_name, "path": path}, (kind, name))
-
-
-RENAMES = ("NewUserName", "NewGroupName", "NewServerCertificateName")
-
-
-NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certificate"}
 
 
 def _is_renamed(overlay: AccountOverlay, kind: str, new_name: str, parameters: Parameters) -> bool:

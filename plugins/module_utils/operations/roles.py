@@ -134,7 +134,6 @@ ROLE_SETTINGS = State(name="role_settings", read=_role_settings, differs="its de
 ROLE_POLICY_READS = ("ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", *DOCUMENT_READS)
 LINKED_ROLES = "role/aws-service-role/*"
 
-
 ROWS = (
     module_row(
         ROLE,

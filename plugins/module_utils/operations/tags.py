@@ -69,7 +69,6 @@ TAG: dict[str, Any] = {
     "undeclared": "its tags differ",
 }
 
-
 ROWS = (
     # TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagSAMLProvider, TagServerCertificate
     *(
