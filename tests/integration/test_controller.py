@@ -203,10 +203,18 @@ def test_a_set_up_is_resumed_after_the_first_update_of_the_project_failed(contro
     assert first.returncode == 2
     assert "Correct controller_project_url" in said(first)
     assert controller.named("projects", "Leastpriv")["status"] == "failed"
-    second = run("awx_setup.yml")
+    second = run("awx_setup.yml", controller_slices=3)
     assert second.returncode == 0, second.stdout
+    assert_only_remediate_is_sliced(controller)
     assert controller.named("projects", "Leastpriv")["status"] == "successful"
     assert controller.named("inventories", "Leastpriv accounts")["total_hosts"] == 3
+
+
+def assert_only_remediate_is_sliced(controller):
+    for template in controller.objects["job_templates"].values():
+        is_sliced = template["name"] == "Leastpriv: remediate"
+        assert template["job_slice_count"] == (3 if is_sliced else 1)
+        assert json.loads(template["extra_vars"]).get("remediate_slice", False) == is_sliced
 
 
 @pytest.mark.parametrize(("playbook", "args"), [("awx_setup.yml", ["--check"]), ("awx_check.yml", [])])
