@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
@@ -29,13 +31,17 @@ class Change:
 
     act: str
     call: str
-    before: dict
-    after: dict
-    parameters: dict = field(default_factory=dict)
+    before: dict[str, Any]
+    after: dict[str, Any]
+    parameters: dict[str, Any] = field(default_factory=dict)
     removes: bool = False
 
 
-def make_change(module, change_of, follow_up=None):
+def make_change(
+    module: Any,
+    change_of: Callable[[Mapping[str, Any], IamAccount], Change],
+    follow_up: Callable[[Any, Any, Any], None] | None = None,
+) -> None:
     """Run a module: work out the change, make it unless in check mode, exit with its result.
 
     :param module: an `AnsibleAWSModule`.
@@ -54,13 +60,13 @@ def make_change(module, change_of, follow_up=None):
     )
 
 
-def _sent(answer):
+def _sent(answer: Mapping[str, Any] | None) -> dict[str, Any]:
     """What AWS and its support know the call by, as fail_json_aws tells it."""
     request_id = (answer or {}).get("ResponseMetadata", {}).get("RequestId")
     return {"response_metadata": {"request_id": request_id}} if request_id else {}
 
 
-def _worked_out(module, client, change_of):
+def _worked_out(module: Any, client: Any, change_of: Callable[[Mapping[str, Any], IamAccount], Change]) -> Any:
     try:
         return change_of(module.params, IamAccount(client))
     except (ClientError, BotoCoreError) as error:
@@ -69,7 +75,7 @@ def _worked_out(module, client, change_of):
         module.fail_json(msg=f"Failed to read what is there, so nothing was changed: {error}")
 
 
-def attempt(module, client, change):
+def attempt(module: Any, client: Any, change: Change) -> Any:
     """Make a change's one call.
 
     :returns: AWS's answer, or None where what was to be removed has gone meanwhile.
@@ -84,6 +90,6 @@ def attempt(module, client, change):
     return None
 
 
-def given(**parameters):
+def given(**parameters: Any) -> dict[str, Any]:
     """The API parameters that have a value."""
     return {name: value for name, value in parameters.items() if value is not None}

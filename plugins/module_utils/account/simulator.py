@@ -9,6 +9,8 @@ Source: API_SimulatePrincipalPolicy in the IAM API Reference.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 SESSION = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>[0-9]{12}):assumed-role/(?P<role>[^/]+)/.*")
 
@@ -16,11 +18,11 @@ SESSION = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>[0-9]{12}):assu
 class Simulator:
     """Asks about one principal; `arn` is that of the role or user itself, not of a session."""
 
-    def __init__(self, iam, arn):
+    def __init__(self, iam: Any, arn: str) -> None:
         self._pages = iam.get_paginator("simulate_principal_policy")
         self.arn = arn
 
-    def refused(self, actions, resource, context):
+    def refused(self, actions: Iterable[str], resource: str, context: Mapping[str, str]) -> list[dict[str, Any]]:
         """The results of those actions that are not allowed.
 
         :raises botocore.exceptions.ClientError: when IAM does not let it be asked.
@@ -36,7 +38,7 @@ class Simulator:
         return [result for result in results if result["EvalDecision"] != "allowed"]
 
 
-def principal_arn(iam, caller):
+def principal_arn(iam: Any, caller: str) -> str:
     """The ARN of the principal behind what STS says; a session's ARN lacks the path of its role.
 
     :raises botocore.exceptions.ClientError: when the role may not be read.
@@ -45,7 +47,7 @@ def principal_arn(iam, caller):
     return iam.get_role(RoleName=session["role"])["Role"]["Arn"] if session else caller
 
 
-def by_whom(refused):
+def by_whom(refused: Iterable[Mapping[str, Any]]) -> str:
     """What refuses besides the identity's own policies, as the end of a sentence; empty if nothing else does."""
     limits = {
         "OrganizationsDecisionDetail": ("AllowedByOrganizations", "a service control policy of the organization"),

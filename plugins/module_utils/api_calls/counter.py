@@ -13,6 +13,8 @@ import os
 from collections import Counter
 from contextlib import suppress
 from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import deadline
 
@@ -35,7 +37,7 @@ THROTTLED = (
 TOO_MANY_REQUESTS = 429
 
 
-def note_call(file, service, operation, is_throttled):
+def note_call(file: Path, service: str, operation: str, is_throttled: bool) -> None:
     """Append one call. A call that cannot be recorded is ignored."""
     with suppress(OSError):
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -47,7 +49,7 @@ def note_call(file, service, operation, is_throttled):
 
 # Once for a file: who registers twice counts twice.
 @cache
-def note_aws_calls(file):
+def note_aws_calls(file: Path) -> None:
     """Let all boto3 sessions made from now on, here and in processes forked from this one, note their calls.
 
     Each request has a deadline from then on, too.
@@ -59,7 +61,7 @@ def note_aws_calls(file):
     botocore.handlers.BUILTIN_HANDLERS += [("needs-retry", partial(_note_try, file)), *deadline.handlers()]
 
 
-def _note_try(file, operation, response=None, **_more):
+def _note_try(file: Path, operation: Any, response: Any = None, **_more: Any) -> None:
     """Gives nothing: what a handler of this event gives decides whether botocore tries again."""
     answer = response[1] if response else {}
     code = answer.get("Error", {}).get("Code")
@@ -68,12 +70,13 @@ def _note_try(file, operation, response=None, **_more):
     note_call(file, operation.service_model.service_name, operation.name, is_throttled)
 
 
-def count_calls(file):
+def count_calls(file: Path) -> list[dict[str, Any]]:
     """The calls noted so far.
 
     :returns: one dict of `service`, `operation`, `calls` and `throttled` for each operation, sorted.
     """
-    calls, throttled = Counter(), Counter()
+    calls: Counter[tuple[str, str]] = Counter()
+    throttled: Counter[tuple[str, str]] = Counter()
     with suppress(FileNotFoundError), open(file, encoding="utf-8") as lines:
         for line in lines:
             service, operation, is_throttled = line.split()

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 
 AWS = "aws"
 # The environment variables that name a region, the stronger one first. botocore reads only the second.
 VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
-def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
+def choose_region(
+    given: str | None = None,
+    of_profile: str | None = None,
+    partition: str = AWS,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """The region to use.
 
     :param given: what the inventory or an option names (`aws_region`); it comes first.
@@ -29,7 +35,7 @@ def choose_region(given=None, of_profile=None, partition=AWS, environment=None):
     return next((region for region in named if region), None) or partition_region(partition)
 
 
-def region_of_profile(profile=None):
+def region_of_profile(profile: str | None = None) -> str:
     """The region for calls with a profile, by the same rule; the profile's role names the partition.
 
     :param profile: its name; None for that of the environment.
@@ -48,14 +54,14 @@ def region_of_profile(profile=None):
     return choose_region(of_profile=settings.get("region"), partition=partition[0])
 
 
-def partition_region(partition):
+def partition_region(partition: str) -> str:
     """The region in which a partition's global services are, such as IAM; an unknown partition has that of `aws`."""
     regions = _partition_regions()
     return regions.get(partition) or regions[AWS]
 
 
 @functools.cache
-def _partition_regions():
+def _partition_regions() -> dict[str, str]:
     # Only now: most often a region is named.
     from botocore.loaders import create_loader
 
