@@ -133,7 +133,6 @@ ROWS = (
         already_true="there is no such certificate",
         effect=DESTRUCTIVE,
         undo=KEY_GONE,
-        reads=("GetServerCertificate",),
     ),
     Operation(
         name="UpdateAccessKey",

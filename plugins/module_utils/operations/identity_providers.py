@@ -153,7 +153,6 @@ ROWS = (
         undo=undone_by("RemoveClientIDFromOpenIDConnectProvider"),
         guards=("no_trust",),
         target=OIDC,
-        reads=("GetOpenIDConnectProvider",),
     ),
     Operation(
         name="CreateOpenIDConnectProvider",
@@ -204,7 +203,6 @@ ROWS = (
         undo=undone_by("CreateOpenIDConnectProvider", calls=former_provider),
         guards=("no_deletion",),
         target=OIDC,
-        reads=("GetOpenIDConnectProvider",),
     ),
     Operation(
         name="DeleteSAMLProvider",
@@ -216,7 +214,6 @@ ROWS = (
         undo=undone_by("CreateSAMLProvider", calls=former_provider),
         guards=("no_deletion",),
         target=SAML,
-        reads=("GetSAMLProvider",),
     ),
     Operation(
         name="RemoveClientIDFromOpenIDConnectProvider",
@@ -227,7 +224,6 @@ ROWS = (
         effect=RESTRICT,
         undo=undone_by("AddClientIDToOpenIDConnectProvider"),
         target=OIDC,
-        reads=("GetOpenIDConnectProvider",),
         takes=provider_field("thumbprints", "thumbprint"),
     ),
     Operation(
@@ -240,7 +236,6 @@ ROWS = (
         undo=undone_by("UpdateOpenIDConnectProviderThumbprint", calls=former_field("ThumbprintList", "thumbprints")),
         guards=("no_trust",),
         target=OIDC,
-        reads=("GetOpenIDConnectProvider",),
         read_again=(THUMBPRINTS,),
         takes=provider_field("client_ids", "client id"),
     ),
@@ -254,7 +249,6 @@ ROWS = (
         undo=undone_by("UpdateSAMLProvider", calls=former_field("SAMLMetadataDocument", "metadata")),
         guards=("no_trust",),
         target=SAML,
-        reads=("GetSAMLProvider",),
         read_again=(SAML_METADATA,),
     ),
 )

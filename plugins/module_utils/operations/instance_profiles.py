@@ -105,7 +105,6 @@ ROWS = (
         undo=undone_by("DeleteInstanceProfile", calls=name_only),
         guards=("no_creation",),
         target=INSTANCE_PROFILE,
-        reads=("GetInstanceProfile",),
         defaults={"Path": "/", "Tags": []},
     ),
     entity_row(
@@ -117,7 +116,6 @@ ROWS = (
         effect=DESTRUCTIVE,
         undo=undone_by("CreateInstanceProfile", calls=former_profile),
         guards=("no_deletion",),
-        reads=("GetInstanceProfile",),
     ),
     Operation(
         name="RemoveRoleFromInstanceProfile",

@@ -77,7 +77,6 @@ def renaming(target: Target) -> Operation:
         effect=NEUTRAL,
         undo=undone_by(f"Update{target.noun}", calls=former_name),
         guards=("no_renaming",),
-        reads=(target.read,),
         undeclared="its path differs",
     )
 

@@ -219,7 +219,6 @@ ROWS = (
         effect=RESTRICT,
         undo=undone_by("UpdateRole", calls=former_role_settings),
         target=ROLE,
-        reads=("GetRole",),
         read_again=(ROLE_SETTINGS,),
     ),
     Operation(
@@ -231,7 +230,6 @@ ROWS = (
         effect=NEUTRAL,
         undo=undone_by("UpdateRoleDescription", calls=former_role_settings),
         target=ROLE,
-        reads=("GetRole",),
         read_again=(ROLE_SETTINGS,),
     ),
 )

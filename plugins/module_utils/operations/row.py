@@ -103,7 +103,7 @@ class Operation:
     :ivar guards: the ids of the static guardrails that check it (guardrails/rules.py).
     :ivar target: the kind of the resource that it changes, by the parameter that people know it by.
     :ivar resource: the resource that IAM checks, if it is not that of the target.
-    :ivar reads: the read actions of observe and of the module.
+    :ivar reads: the read actions of observe and of the module; by default that of the target.
     :ivar also: further actions that IAM checks.
     :ivar statement: the Sid of its statement in the account role's policy; all but `Change` can have a condition.
     :ivar requires: parameters that are optional in the CLI and not here: without them the caller itself is changed.
@@ -131,7 +131,7 @@ class Operation:
     guards: tuple[str, ...] = ()
     target: Target = ACCOUNT_ITSELF
     resource: str = ""
-    reads: tuple[str, ...] = ()
+    reads: tuple[str, ...] | None = None
     also: tuple[str, ...] = ()
     statement: str = "Change"
     requires: tuple[str, ...] = ()
@@ -159,8 +159,9 @@ class Operation:
     @property
     def permissions(self) -> list[str]:
         """The IAM actions that a step needs: reads, the change itself and what IAM checks besides, sorted."""
-        searched = {SEARCHED[action] for action in self.reads if action in SEARCHED}
-        return sorted(f"iam:{action}" for action in {self.name, *self.reads, *searched, *self.also})
+        reads = (self.target.read,) if self.reads is None else self.reads
+        searched = {SEARCHED[action] for action in reads if action in SEARCHED}
+        return sorted(f"iam:{action}" for action in {self.name, *reads, *searched, *self.also})
 
     def module_args(self, parameters: Parameters) -> dict[str, Any]:
         """The module's options for a call; those of absent parameters are left out, those that observe reads as well.

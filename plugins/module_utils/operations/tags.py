@@ -78,7 +78,6 @@ ROWS = (
             args={"kind": target.kind, "name": f"${target.parameter}", "tags": "$Tags", "state": "present"},
             undo=undone_by(f"Tag{target.noun}", f"Untag{target.noun}", calls=former_tags),
             target=target,
-            reads=(target.read,),
             **TAG,
         )
         for target in TAGGED
@@ -90,7 +89,6 @@ ROWS = (
         args={"name": "$InstanceProfileName", "state": "present", "purge_tags": False, "tags": "$Tags"},
         undo=undone_by("TagInstanceProfile", "UntagInstanceProfile", calls=former_tags),
         target=INSTANCE_PROFILE,
-        reads=("GetInstanceProfile",),
         calls=tag_what_differs,
         **TAG,
     ),
@@ -126,7 +124,6 @@ ROWS = (
             guards=("no_tags",),
             undeclared="its tags differ",
             target=target,
-            reads=(target.read,),
         )
         for target in TAGGED
     ),

@@ -16,6 +16,8 @@ from typing import Any
 Parameters = Mapping[str, Any]
 Operations = tuple[str, ...]
 Calls = list[tuple[str, dict[str, Any]]]
+Complete = Callable[[Any, Any], dict[str, Any]]
+UndoFunction = Callable[[Operations, Parameters, Any, Any], Calls]
 
 
 class Irreversible(Exception):
@@ -33,19 +35,15 @@ class Undo:
     """
 
     operations: Operations
-    calls: Callable[[Operations, Parameters, Any, Any], Calls]
-    complete: Callable[[Any, Any], dict[str, Any]] | None = None
+    calls: UndoFunction
+    complete: Complete | None = None
 
 
 def same_parameters(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
     return [(operations[0], dict(parameters))]
 
 
-def undone_by(
-    *operations: str,
-    calls: Callable[[Operations, Parameters, Any, Any], Calls] = same_parameters,
-    complete: Callable[[Any, Any], dict[str, Any]] | None = None,
-) -> Undo:
+def undone_by(*operations: str, calls: UndoFunction = same_parameters, complete: Complete | None = None) -> Undo:
     return Undo(operations, calls, complete)
 
 
@@ -57,7 +55,7 @@ def no_parameters(operations: Operations, parameters: Parameters, before: Any, a
     return [(operations[0], {})]
 
 
-def former_field(parameter: str, fact: str) -> Callable[[Operations, Parameters, Any, Any], Calls]:
+def former_field(parameter: str, fact: str) -> UndoFunction:
     """The same call with the former value of one parameter."""
 
     def calls(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:

@@ -59,6 +59,7 @@ def missing(row, model, file):
     actions = {*model.operation_names, "PassRole"}
     undoing = row.undo.operations if isinstance(row.undo, Undo) else ()
     module = row.module.rpartition(".")[2]
+    needed = {action.removeprefix("iam:") for action in row.permissions} - {row.name}
     in_row = {
         "effect": row.effect in EFFECTS,
         "module": row.module.startswith(("amazon.aws.", "leastpriv.iam.")),
@@ -66,7 +67,8 @@ def missing(row, model, file):
         "already_true": row.already_true,
         "undo": isinstance(row.undo, Irreversible) or (undoing and set(undoing) <= set(OPERATIONS)),
         "guards (an unknown rule)": set(row.guards) <= set(RULES) & set(CHECKS),
-        "reads": row.reads and set(row.reads) <= actions,
+        "reads": {action.removeprefix("iam:") for action in row.permissions} - {row.name} <= actions
+        and row.reads != (),
         "also": set(row.also) <= actions,
         "args (a required parameter is not used)": required <= row.parameters,
         "args (a parameter that the API does not have)": row.parameters <= members,
