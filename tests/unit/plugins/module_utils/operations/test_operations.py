@@ -67,8 +67,7 @@ def missing(row, model, file):
         "already_true": row.already_true,
         "undo": isinstance(row.undo, Irreversible) or (undoing and set(undoing) <= set(OPERATIONS)),
         "guards (an unknown rule)": set(row.guards) <= set(RULES) & set(CHECKS),
-        "reads": {action.removeprefix("iam:") for action in row.permissions} - {row.name} <= actions
-        and row.reads != (),
+        "reads": row.reads != () and needed <= actions,
         "also": set(row.also) <= actions,
         "args (a required parameter is not used)": required <= row.parameters,
         "args (a parameter that the API does not have)": row.parameters <= members,
