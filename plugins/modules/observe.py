@@ -223,6 +223,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
+    is_deny_only,
     pretty,
     read_document,
 )
@@ -307,8 +308,9 @@ class Batch:
             overlay.will_be([POLICY_NAME], "inline_names", *principal(steps[0]))
         seen = {"message_id": alert["message_id"], "disposition": None, "reason": None, "steps": []}
         is_full = False
-        for step in steps:
+        for number, step in enumerate(steps, 1):
             status, reason = "not_run", None
+            overlay.following = [(one["operation"], one["parameters"]) for one in steps[number:]]
             if seen["disposition"] is None and self._attempt.managed in (None, step["index"]):
                 step, status, reason = self._observe_step(overlay, step, alert["alert_id"])
                 is_full = status == "over_quota"
@@ -321,6 +323,7 @@ class Batch:
         """The account as a script with these steps finds it; what keeps the whole of it from being applied is known."""
         overlay = AccountOverlay(self._account, *self._place, dict(self._pending), self._protection.protects_any)
         self._attempt = Attempt(overlay)
+        self._attempt.allowing = _created_allowing(steps)
         # What cannot be read is said by the step that needs it.
         with suppress(ClientError, BotoCoreError, PolicyDocumentError):
             self._attempt.managed = _managed_step(overlay, steps)
@@ -377,7 +380,7 @@ class Batch:
             self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
             self._consolidated[principal(step)] = overlay.fact("inline", *principal(step), POLICY_NAME)
-        return found, _to_read_again(as_found, step) if found.status == "needed" else {}
+        return found, _to_read_again(as_found, step, overlay.read_again) if found.status == "needed" else {}
 
     def _observe_step(self, overlay, step, alert_id):
         """The step with before, after and completed args; its status; the reason where it stops the alert."""
@@ -411,6 +414,8 @@ class Batch:
         if OPERATIONS[step["operation"]].reach == ACCOUNT and self._protection.protects_any:
             return False
         if OPERATIONS[step["operation"]].effect == WIDEN:
+            return False
+        if str(step["parameters"].get("PolicyArn")).rpartition("/")[2] in self._attempt.allowing:
             return False
         live = AccountOverlay(self._account, *self._place, {}, self._protection.protects_any)
         try:
@@ -464,6 +469,14 @@ class Attempt:
         self.managed = None
         # The principals of the script, where none of them exists.
         self.missing = []
+        # The names of the policies that the script creates and that allow something.
+        self.allowing = set()
+
+
+def _created_allowing(steps):
+    """The names of the policies that a script creates and that do not only deny."""
+    created = [step["parameters"] for step in steps if step["operation"] == "CreatePolicy"]
+    return {one["PolicyName"] for one in created if not is_deny_only(read_document(one["PolicyDocument"]))}
 
 
 def _managed_step(overlay, steps):
@@ -487,12 +500,16 @@ def _taken(overlay, step, found):
     return taken_by(overlay.fork(), {**step, "before": found.before}) if found.status == "needed" else None
 
 
-def _to_read_again(overlay, step):
-    """What the step's change replaces or takes away, as it is before the step."""
+def _to_read_again(overlay, step, further):
+    """What the step's change replaces or takes away, as it is before the step.
+
+    :param further: the states that its document was compared with, beside those of its row.
+    """
     states = OPERATIONS[step["operation"]].read_again
     made_here = (step["parameters"].get("PolicyArn"),) in overlay.overlaid("policy")
     # A policy that the script itself creates is seconds old, and reading it again costs two calls for each alert.
-    return {} if made_here else {state.name: state.digest(overlay.fact, step["parameters"]) for state in states}
+    read = [*([] if made_here else states), *further]
+    return {state.name: state.digest(overlay.fact, step["parameters"]) for state in read}
 
 
 def _takes_apart(step):

@@ -77,6 +77,8 @@ def furnish(stack: Stack, account: str) -> None:
         groups=["admins", "restricted", "quarantine", "idle", "deployers", "seniors", "bases"],
         roles=["ci", "runner", "hub"],
     )
+    kept = [{"Effect": effect, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"} for effect in ("Allow", "Deny")]
+    iam.create_role(RoleName="kept", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": kept}))
     iam.create_role(RoleName="deploys", Path="/build/", AssumeRolePolicyDocument=json.dumps(TRUST_DOCUMENT))
     policies = {"denies": DENY, "guards": GUARD, "allows": ALLOW, "mixed": MIXED, "versions": ALLOW}
     arns = {

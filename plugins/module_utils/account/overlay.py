@@ -15,6 +15,8 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.denials import lost_denials
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.lost_access import describe_lost_access
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import prove
 
 # Facts that belong to a user, role or group under another name, for following a renamed one.
 OWNERS = {
@@ -93,6 +95,12 @@ class AccountOverlay:
         self.pending = pending
         self.protects = protects
         self.notes = []
+        # The calls of the script that follow the present step, as (operation, parameters).
+        self.following = []
+        # (kind, name) -> ARN -> the document of a policy that the script has attached.
+        self.swapped_in = {}
+        # The states that are read again right before the present step's change, beside those of its row.
+        self.read_again = []
 
     def fork(self):
         """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
@@ -100,6 +108,8 @@ class AccountOverlay:
         twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
         twin._relied_on, twin.pending = {}, dict(self.pending)
         twin._premises, twin._written, twin.notes = set(), {}, []
+        twin.swapped_in = {key: dict(found) for key, found in self.swapped_in.items()}
+        twin.read_again = []
         return twin
 
     def fact(self, *key):
@@ -119,7 +129,7 @@ class AccountOverlay:
 
     def next_step(self):
         """Forget what the step before relied on, wrote and noted."""
-        self._relied_on, self._premises, self._written, self.notes = {}, set(), {}, []
+        self._relied_on, self._premises, self._written, self.notes, self.read_again = {}, set(), {}, [], []
 
     @property
     def relied_on(self):
@@ -216,15 +226,35 @@ class AccountOverlay:
         if not is_open(rule, step["operation"], self._allow):
             raise Refusal(rule, detail)
 
-    def guard_denies(self, step, document, act, replacement=None):
+    def guard_replacement(self, step, rule, replaced, document, whose, act):
+        """Refuse a document that is not proven to allow no more than those that it replaces, and to deny no less.
+
+        :param rule: the rule that forbids such a document where it replaces nothing; whoever opens it opens this too.
+        :param replaced: the documents that it takes the place of; without any, that rule decides.
+        :param whose: whose access changes, for the note on what is not allowed any more.
+        :param act: what the step does, as a clause.
+        :raises Refusal:
+        """
+        if is_open(rule, step["operation"], self._allow):
+            return
+        if not replaced:
+            self.guard(rule, step, act)
+            return
+        verdict = prove(replaced, [document], self._account_id)
+        if verdict.is_narrower:
+            self.notes += describe_lost_access(whose, replaced, [document])
+        else:
+            self.guard("no_widening", step, f"{act}: {verdict.why}")
+
+    def guard_denies(self, step, document, act, *replacements):
         """Refuse to take away Deny statements; a document that cannot be read might hold one.
 
-        :param replacement: the document that takes its place; it may deny more, and must not deny less.
+        :param replacements: documents in its place; one of them has to deny at least as much.
         :raises Refusal:
         """
         if document is None:
             self.guard("keep_deny", step, f"{act}, whose document cannot be read")
-        elif lost_denials(document, replacement):
+        elif all(lost_denials(document, one) for one in replacements or [None]):
             self.guard("keep_deny", step, f"{act}, which denies something")
 
 

@@ -25,7 +25,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STATES
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, state_named
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
@@ -147,7 +147,7 @@ class Fence:
         if declared is None or not declared[3] or self.violation:
             return
         for name, then in declared[3].items():
-            state = STATES[name]
+            state = state_named(name)
             try:
                 now = state.digest(IamAccount(client).fact, declared[2])
             except (ClientError, BotoCoreError, PolicyDocumentError) as error:

@@ -31,6 +31,7 @@ RULES = {
     "no_membership": "a user may not be added to a group",
     "no_renaming": "nothing may be renamed or moved, since policies can name it",
     "no_tags": "tags may not be changed, since policies can grant by tag",
+    "no_widening": "a document may not allow more than those that it replaces, nor deny less",
     "no_trust": "no identity provider may be created, and none may be trusted with more",
     "password_policy": "no field of the account's password policy may become weaker",
     "session_duration": "a role's sessions may not become longer",
@@ -53,6 +54,7 @@ WIDENS = (
     "no_activation",
     "no_membership",
     "no_trust",
+    "no_widening",
 )
 # What a person should not do by hand either; a run that is over its limit is run again.
 NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", *WIDENS)

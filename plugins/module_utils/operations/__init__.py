@@ -25,7 +25,7 @@ from . import (
     tags,
     users,
 )
-from .row import Operation
+from .row import Operation, State
 
 _FILES = (
     account, credentials, groups, identity_providers, inline_policies, instance_profiles, managed_policies, mfa,
@@ -38,3 +38,11 @@ STEPS = tuple(row for row in _ROWS if not row.refused)
 REFUSED = tuple(row for row in _ROWS if row.refused)
 # By the names that plans, journals and declarations have for them.
 STATES = {state.name: state for row in STEPS for state in row.read_again}
+
+
+def state_named(name: str) -> State:
+    """The state that a plan, a journal or a declaration names.
+
+    :raises KeyError: no state has this name.
+    """
+    return STATES.get(name) or managed_policies.replaced_state(name)

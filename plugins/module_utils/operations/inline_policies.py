@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..account.overlay import AccountOverlay, Observation, aws_error, existing_principal, principal
-from ..policies.document import Unreadable, canonical, meaning, pretty, read_document, size
+from ..policies.document import Unreadable, canonical, is_deny_only, meaning, pretty, read_document, size
 from ..shapes import Step
 from .digests import Digest, reached
 from .row import RESTRICT, Fact, Operation, State
@@ -31,6 +31,8 @@ def put_inline_policy(overlay: AccountOverlay, step: Step) -> Observation:
     for replaced in _inline_named_so(overlay, kind, name, policy):
         document = overlay.fact("inline", kind, name, replaced)
         overlay.guard_denies(step, document, f"it replaces the inline policy {replaced}", wanted)
+    if not is_deny_only(wanted):
+        _guard_allowing(overlay, step, wanted)
     _inline_quota(overlay, step, kind, name)
     overlay.will_be(wanted, "inline", kind, name, policy)
     overlay.will_be(sorted({*overlay.fact("inline_names", kind, name), policy}), "inline_names", kind, name)
@@ -40,6 +42,14 @@ def put_inline_policy(overlay: AccountOverlay, step: Step) -> Observation:
 def _inline_named_so(overlay: AccountOverlay, kind: str, name: str, policy: str) -> list[str]:
     """The principal's inline policies of a name, in any letter case: IAM does not distinguish names by it."""
     return [one for one in overlay.fact("inline_names", kind, name) if one.lower() == policy.lower()]
+
+
+def _guard_allowing(overlay: AccountOverlay, step: Step, wanted: Any) -> None:
+    kind, name = principal(step)
+    policy = step["parameters"]["PolicyName"]
+    replaced = [overlay.fact("inline", kind, name, one) for one in _inline_named_so(overlay, kind, name, policy)]
+    act = f"it replaces the inline policy {policy}" if replaced else "its policy document allows something"
+    overlay.guard_replacement(step, "deny_only", replaced, wanted, f"{kind} {name}", act)
 
 
 def _inline_quota(overlay: AccountOverlay, step: Step, kind: str, name: str) -> None:
@@ -62,7 +72,8 @@ def delete_inline_policy(overlay: AccountOverlay, step: Step) -> Observation:
     writes = ("inline", kind, name, policy)
     if live is None:
         return Observation("unchanged", {}, {}, writes)
-    overlay.guard_denies(step, live, f"it deletes the inline policy {policy}")
+    swapped_in = overlay.swapped_in.get((kind, name), {})
+    overlay.guard_denies(step, live, f"it deletes the inline policy {policy}", *swapped_in.values())
     overlay.will_be(None, "inline", kind, name, policy)
     overlay.will_be(
         [one for one in overlay.fact("inline_names", kind, name) if one != policy], "inline_names", kind, name

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..account.iam_account import tags_of
@@ -20,8 +20,9 @@ from ..account.overlay import (
     existing_principal,
     principal,
 )
+from ..guardrails.replacement import is_swapped_in, replaced_by
 from ..policies.arns import resource_of
-from ..policies.document import canonical, is_deny_only, meaning, pretty, read_document, size
+from ..policies.document import canonical, is_deny_only, meaning, only_allows, pretty, read_document, size
 from ..shapes import Step
 from .digests import Digest, policy_digest, reached
 from .principals import entity_row, module_row
@@ -47,6 +48,8 @@ def create_policy(overlay: AccountOverlay, step: Step) -> Observation:
     if known:
         _equal_policy(overlay, step, arn, known, document)
         return Observation("unchanged", after, after, ("policy", arn))
+    if not is_deny_only(document) and not is_swapped_in(name, overlay.following):
+        overlay.guard("deny_only", step, "its policy document allows something")
     _policy_quotas(overlay, step)
     overlay.will_be({**overlay.fact("policy_names"), name.lower(): [arn]}, "policy_names")
     overlay.will_be({"description": wanted.get("Description", ""), "tags": tags_of(wanted)}, "policy", arn)
@@ -158,6 +161,7 @@ def attach_policy(overlay: AccountOverlay, step: Step) -> Observation:
     before, after = _attachment(attached, sorted({*attached, arn}))
     if arn not in attached:
         _guard_attached(overlay, step, arn)
+        overlay.swapped_in.setdefault((kind, name), {})[arn] = overlay.fact("policy_document", arn)
         _attachment_quota(overlay, step, kind, name, attached)
         overlay.will_be([*attached, arn], "attached", kind, name)
     return compared(before, after, ("attached", kind, name, arn))
@@ -171,8 +175,60 @@ def _guard_attached(overlay: AccountOverlay, step: Step, arn: str) -> None:
     document = overlay.fact("policy_document", arn)
     if document is None:
         raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
-    if not is_deny_only(document):
-        overlay.guard("attach_deny_only", step, f"it attaches {arn}, which allows something")
+    if is_deny_only(document):
+        return
+    kind, name = principal(step)
+    replaced = list(_replaced_documents(overlay, step))
+    act = f"it attaches {arn}, which allows something"
+    if replaced:
+        overlay.read_again += [state for state, _document in replaced]
+        named = [state.name.split(" ", 1)[1] for state, _document in replaced]
+        act = f"it attaches {arn} in place of {' and '.join(named)}"
+    # Whether a Deny is kept is decided where it is taken away.
+    allowing = [one for one in (only_allows(document) for _state, document in replaced) if one["Statement"]]
+    overlay.guard_replacement(step, "attach_deny_only", allowing, document, f"{kind} {name}", act)
+
+
+def _replaced_documents(overlay: AccountOverlay, step: Step) -> Iterator[tuple[State, Any]]:
+    """What the script takes away from the principal later on and is in force now, with its document."""
+    kind, name = principal(step)
+    attached = overlay.fact("attached", kind, name) or []
+    for parameters in replaced_by(step["operation"], step["parameters"], overlay.following):
+        arn, policy = parameters.get("PolicyArn"), parameters.get("PolicyName")
+        if arn in attached and overlay.fact("policy_document", arn) is not None:
+            yield replaced_policy(str(arn)), overlay.fact("policy_document", arn)
+        if policy and policy in (overlay.fact("inline_names", kind, name) or []):
+            yield replaced_inline(policy), overlay.fact("inline", kind, name, policy)
+
+
+def replaced_policy(arn: str) -> State:
+    """A managed policy in whose place another one is attached."""
+
+    def read(fact: Fact, parameters: Parameters) -> Any:
+        kind, name = principal({"parameters": parameters})
+        return [arn in (fact("attached", kind, name) or []), _policy_document(fact, {"PolicyArn": arn})]
+
+    differs = "the policy that is replaced differs, or is not attached any more"
+    return State(name=f"replaced_policy {arn}", read=read, differs=differs)
+
+
+def replaced_inline(policy: str) -> State:
+    """An inline policy in whose place a managed one is attached."""
+
+    def read(fact: Fact, parameters: Parameters) -> Any:
+        document = fact("inline", *principal({"parameters": parameters}), policy)
+        return document and canonical(document)
+
+    return State(name=f"replaced_inline {policy}", read=read, differs="the inline policy that is replaced differs")
+
+
+def replaced_state(name: str) -> State:
+    """The state of a name that no row has.
+
+    :raises KeyError: no state has it.
+    """
+    kind, _, about = name.partition(" ")
+    return {"replaced_policy": replaced_policy, "replaced_inline": replaced_inline}[kind](about)
 
 
 def _attachment_quota(overlay: AccountOverlay, step: Step, kind: str, name: str, attached: Iterable[str]) -> None:
@@ -194,7 +250,9 @@ def detach_policy(overlay: AccountOverlay, step: Step) -> Observation:
     arn = step["parameters"]["PolicyArn"]
     attached = overlay.fact("attached", kind, name) or []
     if arn in attached:
-        overlay.guard_denies(step, overlay.fact("policy_document", arn), f"it detaches {arn}")
+        swapped_in = overlay.swapped_in.get((kind, name), {})
+        swapped_in.pop(arn, None)
+        overlay.guard_denies(step, overlay.fact("policy_document", arn), f"it detaches {arn}", *swapped_in.values())
         overlay.will_be([one for one in attached if one != arn], "attached", kind, name)
     before, after = _attachment(attached, set(attached) - {arn})
     return compared(before, after, ("attached", kind, name, arn))

@@ -41,6 +41,8 @@ def create_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     if any(versions[one] or not default for one in equal):
         return Observation("unchanged", after, after, writes)
     _version_quotas(step, versions)
+    if not is_deny_only(document):
+        _guard_allowing(overlay, step, "deny_only", document, f"it creates a version of {arn}")
     before = {"versions": sorted(versions)}
     if default:
         before.update(_default(overlay, arn, versions))
@@ -83,6 +85,12 @@ def _guard_default(overlay: AccountOverlay, step: Step, arn: str, document: Any)
     overlay.guard_denies(step, live, f"it replaces the default version of {arn}", document)
 
 
+def _guard_allowing(overlay: AccountOverlay, step: Step, rule: str, document: Any, act: str) -> None:
+    """A version that allows something takes the place of the default one, now or when it becomes the default."""
+    arn = step["parameters"]["PolicyArn"]
+    overlay.guard_replacement(step, rule, [overlay.fact("policy_document", arn)], document, f"policy {arn}", act)
+
+
 def set_default_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
     versions = _versions(overlay, step, arn)
@@ -94,7 +102,8 @@ def set_default_policy_version(overlay: AccountOverlay, step: Step) -> Observati
     if versions[version]:
         return Observation("unchanged", after, after, writes)
     if not is_deny_only(document):
-        overlay.guard("default_deny_only", step, f"it makes {version} the default of {arn}, which allows something")
+        act = f"it makes {version} the default version of {arn}"
+        _guard_allowing(overlay, step, "default_deny_only", document, act)
     _guard_default(overlay, step, arn, document)
     will_have_versions(overlay, arn, {**dict.fromkeys(versions, False), version: True})
     return Observation("needed", before, after, writes)

@@ -47,9 +47,12 @@ def create_role(overlay: AccountOverlay, step: Step) -> Observation:
 def update_trust(overlay: AccountOverlay, step: Step) -> Observation:
     kind, name, found = existing_principal(overlay, step)
     wanted = read_document(step["parameters"]["PolicyDocument"])
+    same = meaning(found["trust"]) == meaning(wanted)
+    if not same:
+        act = f"it replaces the trust policy of {name}"
+        overlay.guard_replacement(step, "keep_trust", [found["trust"]], wanted, f"role {name}", act)
     overlay.will_be({**found, "trust": wanted}, kind, name)
     before, after = {"trust": pretty(found["trust"])}, {"trust": pretty(wanted)}
-    same = meaning(found["trust"]) == meaning(wanted)
     return Observation("unchanged" if same else "needed", before, before if same else after, (kind, name, "trust"))
 
 

@@ -281,6 +281,12 @@ def is_deny_only(document: Mapping[str, Any]) -> bool:
     return bool(found) and all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in found)
 
 
+def only_allows(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without the statements that deny."""
+    found = [one for one in statements(document) if not (isinstance(one, dict) and one.get("Effect") == "Deny")]
+    return {**document, "Statement": found}
+
+
 def allows_everything(document: Mapping[str, Any]) -> bool:
     """True when a statement allows every action on every resource without a condition, and no statement denies."""
     found = [one for one in statements(document) if isinstance(one, dict)]

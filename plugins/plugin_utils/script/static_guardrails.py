@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.replacement import PROVABLE, may_be_proven
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import (
@@ -33,18 +34,26 @@ Found = tuple[Refusal, str | None]
 Check = Callable[[str, Call], list[Found]]
 
 
-def refusals(call: Call, row: Operation, account_id: str, allow: Collection[str]) -> list[Found]:
+def refusals(
+    call: Call, row: Operation, account_id: str, allow: Collection[str], following: Sequence[Call] | None = None
+) -> list[Found]:
     """Check one call against the static guardrails.
 
     :param row: the call's row of the operations table.
     :param account_id: the alert's account, 12 digits.
     :param allow: the user's `remediate_allow`.
+    :param following: the calls of the script behind this one; with them, what the account may prove is left to it.
     """
     # Operations that create something can set tags.
     rules = dict.fromkeys([*row.guards, *(["no_tags"] if "Tags" in call.parameters else [])])
-    checks = [(rule, CHECKS[rule]) for rule in rules if not is_open(rule, call.operation, allow)]
+    left = PROVABLE if following is not None and _may_be_proven(call, following) else ()
+    checks = [(rule, CHECKS[rule]) for rule in rules if rule not in left and not is_open(rule, call.operation, allow)]
     found = [refusal for rule, check in checks for refusal in check(rule, call)]
     return found + _right_account(call, account_id)
+
+
+def _may_be_proven(call: Call, following: Sequence[Call]) -> bool:
+    return may_be_proven(call.operation, call.parameters, [(one.operation, one.parameters) for one in following])
 
 
 def unreadable_documents(call: Call, row: Operation, allow: Collection[str]) -> list[tuple[str, str]]:

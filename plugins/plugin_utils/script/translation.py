@@ -91,7 +91,8 @@ def translate(
     calls = [resolve(command) for command in parsed.commands]
     changing = [call for call in calls if not call.read_only]
     problems = [*parsed.problems, *(problem for call in calls for problem in call.problems)]
-    problems += [problem for call in changing for problem in _call_problems(call, account_id, allow)]
+    for number, call in enumerate(changing, 1):
+        problems += _call_problems(call, account_id, allow, changing[number:])
     problems += _script_problems(text, changing, problems)
     notes = [note for call in calls for note in [*call.notes, *_foreign_notes(call, account_id)]]
     notes = [*parsed.notes, *notes]
@@ -218,7 +219,7 @@ def _in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.offset)
 
 
-def _call_problems(call: Call, account_id: str, allow: Collection[str]) -> list[Problem]:
+def _call_problems(call: Call, account_id: str, allow: Collection[str], following: list[Call]) -> list[Problem]:
     """The problems of a call by the operations table and the static guardrails."""
     row = OPERATIONS.get(call.operation, UNKNOWN)
     if row.refused or row.unsupported:
@@ -231,7 +232,7 @@ def _call_problems(call: Call, account_id: str, allow: Collection[str]) -> list[
     return [
         *(_unreadable(call, *one) for one in unreadable_documents(call, row, allow)),
         *(_inexpressible(call, row, name) for name in inexpressible(row, call.parameters)),
-        *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow)),
+        *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow, following)),
     ]
 
 

@@ -64,10 +64,16 @@ def test_an_attempt_ends_before_anything_is_changed(account, name, at_most):
         assert disposition == "refused", reason
         assert f"guardrail {one['rule']}" in reason
         if one["rule"] in NOT_BY_HAND:
-            assert one["script"].rpartition("aws iam ")[2] not in reason.partition("by hand: ")[2]
+            assert _worst_command(one["script"]) not in reason.partition("by hand: ")[2]
     else:
         assert disposition in ("refused", "unsupported"), reason
     assert account.calls(service="iam", mutating=True) == []
+
+
+def _worst_command(script):
+    """The last command; of a swap the one before, since what only takes away may be run by hand."""
+    commands = [one.strip(" &;\n") for one in script.split("aws iam ")[1:]]
+    return next((one for one in reversed(commands) if not one.startswith("detach-")), commands[-1])
 
 
 def test_what_follows_a_refused_command_is_not_reported_either_if_it_widens_access(account):

@@ -23,6 +23,19 @@ DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Ac
 DENY_MORE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}]})
 ALLOW_LESS = DENY_MORE.replace("Deny", "Allow")
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+TRUST_WITH_ID = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ec2.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+            }
+        ],
+    }
+)
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -123,7 +136,7 @@ NEEDED = [
     ("PutUserPermissionsBoundary", {**BOB, "PermissionsBoundary": "{arn}/denies"}),
     ("DeleteRolePermissionsBoundary", CI),
     ("TagUser", {**BOB, "Tags": [{"Key": "team", "Value": "blue"}]}),
-    ("UpdateAssumeRolePolicy", {**CI, "PolicyDocument": DENY}),
+    ("UpdateAssumeRolePolicy", {**CI, "PolicyDocument": TRUST_WITH_ID}),
     ("UpdateRole", {**CI, "MaxSessionDuration": 3600}),
     ("UpdateRoleDescription", {**CI, "Description": "builds and tests"}),
     ("CreateUser", {"UserName": "new"}),
@@ -385,7 +398,7 @@ def test_outbound_federation_is_disabled_once(stack, iam):
 def test_a_default_version_that_allows_is_refused_unless_opened(stack, iam):
     # A version that allows takes away the Deny in force as well: both rules have to be opened.
     step = a_step(stack, "SetDefaultPolicyVersion", {**DENIES, "VersionId": "v2"})
-    for allow, rule in (([], "default_deny_only"), (["default_deny_only"], "keep_deny")):
+    for allow, rule in (([], "no_widening"), (["default_deny_only"], "keep_deny"), (["no_widening"], "keep_deny")):
         with pytest.raises(Refusal) as refusal:
             observe(a_script(stack, iam, allow=allow), step)
         assert refusal.value.rule == rule

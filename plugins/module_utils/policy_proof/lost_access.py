@@ -1,0 +1,83 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is not allowed any more where documents take the place of others: for people, not for a decision. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import contains, is_disjoint
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import Document
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
+    OWNERS,
+    Statement,
+    Values,
+    read_statements,
+    uncovered,
+)
+
+MAX_SHOWN = 20
+
+
+def describe_lost_access(whose: str, replaced: Sequence[Document], new: Sequence[Document]) -> list[str]:
+    """Say what documents do not allow any more that those before them did.
+
+    :param whose: whose access it is: `user bob`.
+    :param replaced: readable documents, as is `new`.
+    :returns: a list of one sentence; actions are grouped by service, those that stay allowed in part by how. Or none.
+    """
+    before, after = ([one for document in of for one in _allowing(document)] for of in (replaced, new))
+    lost = dict.fromkeys(text for one in before for text in _lost(one, after))
+    if not lost:
+        return []
+    services: dict[str, list[str]] = {}
+    for text in lost:
+        service, colon, action = text.partition(":")
+        services.setdefault(service if colon else "", []).append(action if colon else text)
+    shown = "; ".join(": ".join(filter(None, (service, _listed(found)))) for service, found in services.items())
+    return [f"{whose[0].upper()}{whose[1:]} loses access to {shown}."]
+
+
+def _allowing(document: Document) -> list[Statement]:
+    return [one for one in read_statements(document) if one.effect == "Allow"]
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - MAX_SHOWN} more" if len(texts) > MAX_SHOWN else ""
+    return ", ".join(texts[:MAX_SHOWN]) + more
+
+
+def _lost(statement: Statement, after: list[Statement]) -> Iterator[str]:
+    if statement.principals != OWNERS:
+        for piece in statement.principals.pieces():
+            part = replace(statement, principals=piece)
+            if any(True for _part in uncovered(part, after)):
+                yield from (
+                    f"{action} for {'all but ' * piece.is_excluded}{who}"
+                    for action in statement.actions.texts
+                    for who in piece.texts
+                )
+        return
+    for piece in statement.actions.pieces():
+        part = replace(statement, actions=piece)
+        if any(True for _part in uncovered(part, after)):
+            yield _in_words(piece, after)
+
+
+def _in_words(actions: Values, after: list[Statement]) -> str:
+    if actions.is_excluded:
+        return f"everything but {', '.join(actions.texts)}, in part"
+    (text,), (pattern,) = actions.texts, actions.patterns
+    kept = [
+        (other, found)
+        for one in after
+        for other, found in zip(one.actions.texts, one.actions.patterns, strict=True)
+        if one.actions.is_excluded or not is_disjoint(pattern, found)
+    ]
+    if not kept:
+        return text
+    if any(contains(found, pattern) for _other, found in kept):
+        return f"{text} (on fewer resources or under more conditions)"
+    return f"{text} (but {', '.join(dict.fromkeys(other for other, _found in kept))})"
