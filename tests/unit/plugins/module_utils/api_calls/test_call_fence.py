@@ -243,7 +243,7 @@ def state(document):
         ("inline_names", "user", "ann"): ["p"] if document else [],
         ("inline", "user", "ann", "p"): document and json.loads(document),
     }
-    return call_fence.STATES["inline"].digest(lambda *key: facts[key], PUT[1])
+    return call_fence.state_named("inline").digest(lambda *key: facts[key], PUT[1])
 
 
 def test_what_iam_overwrites_without_a_condition_is_read_again_right_before(fenced):
