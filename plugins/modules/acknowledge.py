@@ -32,9 +32,17 @@ options:
         others belong in O(quarantine_queue), it is moved there; otherwise it is released.
       - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with
         O(quarantine_queue) also C(body_file) and C(group_id). It is required.
+      - The list can also be given as JSON text.
     type: list
     elements: dict
     required: true
+  sharing:
+    description:
+      - Other alerts of the run that may have messages in common with O(alerts). Such a message is left alone if one of
+        them has no disposition. Otherwise they decide together with O(alerts). Their other messages are left alone.
+    type: list
+    elements: dict
+    default: []
   hold_seconds:
     description:
       - Hide all messages from other runs for this number of seconds from now, instead of deleting or releasing them.
@@ -165,6 +173,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 
 ARGUMENTS = {
     "alerts": {"type": "list", "elements": "dict", "required": True},
+    "sharing": {"type": "list", "elements": "dict", "default": []},
     "hold_seconds": {"type": "int"},
     "quarantine_queue": {"type": "str"},
     **QUEUE_ARGUMENTS,
@@ -177,22 +186,28 @@ class AlertError(LeastprivError):
     """An alert has no valid disposition, or no receipts."""
 
 
-def sort_receipts(alerts, check_mode, is_hold=False, has_quarantine=False):
+def sort_receipts(alerts, check_mode, is_hold=False, has_quarantine=False, sharing=()):
     """Alerts -> {DELETE, QUARANTINE, RELEASE or HOLD: {receipt handle: (alert, receipt)}}. Raises AlertError.
 
     If a message has several alerts, the most careful of their decisions applies.
     """
-    receipts, sharing, own = {}, {}, []
-    for alert in alerts:
+    receipts, alerts_of, own = {}, {}, []
+    handles = _handles(alerts) - _handles(alert for alert in sharing if alert.get("disposition") is None)
+    for alert in [*alerts, *(alert for alert in sharing if alert.get("disposition"))]:
         mine = {receipt["receipt_handle"]: receipt for receipt in _receipts(alert)}
+        mine = {handle: receipt for handle, receipt in mine.items() if handle in handles}
         own.append((RELEASE if is_hold else _fate(alert, check_mode, has_quarantine), mine))
         receipts.update(mine)
         for handle in mine:
-            sharing.setdefault(handle, []).append(alert)
+            alerts_of.setdefault(handle, []).append(alert)
     wanted = {act: {} for act in (DELETE, QUARANTINE, RELEASE, HOLD)}
     for handle, act in most_careful(own).items():
-        wanted[HOLD if is_hold else act][handle] = (_joined(sharing[handle]), receipts[handle])
+        wanted[HOLD if is_hold else act][handle] = (_joined(alerts_of[handle]), receipts[handle])
     return wanted
+
+
+def _handles(alerts):
+    return {receipt["receipt_handle"] for alert in alerts for receipt in _receipts(alert)}
 
 
 def _joined(alerts):
@@ -307,7 +322,9 @@ def main():
     try:
         hold_seconds, named = module.params["hold_seconds"], module.params["quarantine_queue"]
         is_hold = hold_seconds is not None
-        wanted = sort_receipts(module.params["alerts"], module.check_mode, is_hold, has_quarantine=bool(named))
+        wanted = sort_receipts(
+            module.params["alerts"], module.check_mode, is_hold, bool(named), sharing=module.params["sharing"]
+        )
         options = [module.params[option] for option in CONNECTION_OPTIONS]
         queue = open_queue(module.client, module.params["queue_name"], options) if any(wanted.values()) else None
         open_quarantine = partial(resolve_other, named, queue, module.client, options)

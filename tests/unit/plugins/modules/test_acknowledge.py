@@ -228,6 +228,19 @@ def test_a_message_with_several_alerts_is_deleted_only_when_all_are_done(
     assert (done["failed_receipts"], stack.depth()[0], len(done["quarantined"])) == ([], left, moved)
 
 
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [(None, {}), ("failed", {"release": 1}), ("acknowledged", {"delete": 1})],
+    ids=["unfinished", "released", "finished"],
+)
+def test_other_alerts_of_a_message_hold_it_back_or_decide_with_it(stack, queue, tmp_path, word, left):
+    first, second = sharing(stack, queue, tmp_path, "remediated", word)
+    elsewhere = {"receipt_handle": "elsewhere", "message_id": "elsewhere"}
+    second = {**second, "receipts": [*second["receipts"], elsewhere]}
+    wanted = sort_receipts([first], check_mode=False, sharing=[second])
+    assert {act: len(receipts) for act, receipts in wanted.items() if receipts} == left
+
+
 def test_what_is_recorded_of_a_message_names_all_its_alerts(stack, queue, quarantine, tmp_path):
     alerts = sharing(stack, queue, tmp_path, "refused", "unsupported")
     acknowledge(queue, sort_receipts(alerts, False, has_quarantine=True), open_quarantine=lambda: quarantine)
