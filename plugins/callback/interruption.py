@@ -60,14 +60,15 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal import Renewal
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import (
+    run_files,
+    write_report,
+    write_run_files,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
     end_with_parent,
     end_workers_with_controller,
@@ -240,14 +241,12 @@ class CallbackModule(CallbackBase):
         finished = utc_text(datetime.now(timezone.utc))
         report = run.report(finished, self._what_happened, unsettled)
         folder = Path(run.run["artifacts_dir"]) / report["run_id"]
-        problems = write_artifacts(folder, {"report.json": to_page(sign_report(report, read_key()))})
+        problems = write_report(folder, report)
         with suppress(OSError):
             show(self._display, summary_of(report, columns()))
         calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
         files = run_files(report, calls, api_endpoint=run.api_endpoint())
-        problems += write_artifacts(folder, files)
-        if shown := run.run["metrics_file"]:
-            problems += write_artifacts(Path(shown).parent, {Path(shown).name: files["metrics.prom"]}, PUBLIC)
+        problems += write_run_files(folder, files, run.run["metrics_file"])
         for problem in problems:
             self._say(self._display.error, f"Of the interrupted run something is missing. {problem}")
         if not problems:

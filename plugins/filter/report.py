@@ -125,8 +125,8 @@ _value:
 """
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report as reports
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_page
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import report_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
 def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
@@ -139,7 +139,7 @@ def report(alerts, run_id, started, finished, check_mode, decided=(), **more):
         "verdict": reports.verdict(made),
         "accounts": accounts,
         "alerts": len(made["alerts"]),
-        "text": to_page(sign_report(made, read_key())),
+        "text": report_text(made),
     }
 
 

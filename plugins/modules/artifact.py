@@ -24,7 +24,7 @@ options:
     required: true
   files:
     description:
-      - The texts by the name of their file, or what P(leastpriv.iam.run_files#filter) returns.
+      - The texts by the name of their file.
     type: dict
     required: true
   public:

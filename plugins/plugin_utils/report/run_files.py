@@ -1,19 +1,50 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run leaves beside report.json: the page, the metrics, the plan. Each is made apart from the others."""
+"""The files that a run leaves: its report, then the page, the metrics, the plan. Each is made apart from the others.
+
+For the role and for the callback that ends an interrupted run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import File
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, File, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
+
+
+def write_report(folder: Path, report: Mapping[str, Any]) -> list[str]:
+    """Write report.json, signed where there is a key. First, so it exists even if something derived from it fails.
+
+    :returns: why it could not be written.
+    """
+    return write_artifacts(folder, {"report.json": report_text(report)})
+
+
+def report_text(report: Mapping[str, Any]) -> str:
+    """The content of report.json."""
+    return to_page(sign_report(report, read_key()))
+
+
+def write_run_files(folder: Path, files: Mapping[str, File], metrics_file: str = "") -> list[str]:
+    """Write what `run_files` has made.
+
+    :param metrics_file: where to write the metrics a second time, readable by everybody; or empty.
+    :returns: what could not be made or written, a sentence each.
+    """
+    problems = write_artifacts(folder, files)
+    if metrics_file:
+        path = Path(metrics_file)
+        problems += write_artifacts(path.parent, {path.name: files["metrics.prom"]}, PUBLIC)
+    return problems
 
 
 def run_files(
@@ -25,7 +56,7 @@ def run_files(
     """Make the files of a run.
 
     :param report: what `report` of plugin_utils/report/report.py returned.
-    :param calls: what the lookup `leastpriv.iam.api_calls` returned.
+    :param calls: what `count_calls` of module_utils/api_calls/counter.py returned.
     :param planning: `alerts`, `lifetime`, `who` and `key` of `make_plan`; None where there is no plan to make.
     :param api_endpoint: address of the vendor's API, from which the page derives links to the console; or empty.
     """
