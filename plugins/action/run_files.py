@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the files, see M(leastpriv.iam.run_files); a result that has failed says which of them are missing."""
+        """Write the files, see `leastpriv.iam.run_files`; a result that has failed says which of them are missing."""
         end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(
