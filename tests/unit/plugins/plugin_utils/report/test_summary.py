@@ -13,7 +13,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, plain, printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary, summary_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name": "bob"}, "status": "changed"}
@@ -53,6 +53,8 @@ ALERTS = st.lists(
 )
 
 
+# Its first example loads what the others share.
+@settings(deadline=None)
 @given(ALERTS, st.booleans(), st.sampled_from([60, 80, 150]), st.sets(st.sampled_from(WORDS), max_size=3))
 def test_the_summary_says_what_report_json_says(alerts, is_review, columns, tolerate):
     entries = [alert(f"I-{number}", word, reason, account) for number, (word, reason, account) in enumerate(alerts)]
@@ -73,6 +75,8 @@ def test_the_summary_says_what_report_json_says(alerts, is_review, columns, tole
         assert not others or max(problems) < others[0]
 
 
+# Its first example loads what the others share.
+@settings(deadline=None)
 @given(ALERTS, st.sampled_from([60, 80, 150]))
 def test_no_line_is_wider_than_the_terminal(alerts, columns):
     entries = [alert(f"I-{number}", word, reason, account) for number, (word, reason, account) in enumerate(alerts)]
