@@ -198,7 +198,7 @@ def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path
 
 @pytest.mark.parametrize(
     "broken",
-    ["__remediate_translated", "__remediate_outcomes", "__remediate_settled"],
+    ["__remediate_translated", "__remediate_outcomes", "__remediate_finished"],
     ids=["translate", "decide", "acknowledge"],
 )
 def test_a_run_whose_template_fails_at_any_stage_gives_its_messages_back(stack, alerts, broken):
