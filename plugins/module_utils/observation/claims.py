@@ -10,10 +10,13 @@ lower case. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from ..account.overlay import Conflict, named_principals
+from ..account.overlay import AccountOverlay, Conflict, Observation, named_principals
 from ..operations import OPERATIONS
+from ..shapes import Step
 from .reviewed import ACCOUNT_WIDE
 
 PRINCIPALS = ("user", "role", "group")
@@ -45,21 +48,21 @@ class Claim:
     """
 
     alert_id: str
-    keys: frozenset
+    keys: frozenset[Any]
     wants: object
-    premises: frozenset
-    alterations: frozenset
+    premises: frozenset[Any]
+    alterations: frozenset[Any]
 
 
 class Claims:
     """The claims of the alerts that a run is going to apply in one account."""
 
-    def __init__(self):
-        self._wanted = {}
-        self._relied_on = {}
-        self._altered = {}
+    def __init__(self) -> None:
+        self._wanted: dict[Any, tuple[str, Any]] = {}
+        self._relied_on: dict[Any, set[str]] = {}
+        self._altered: dict[Any, set[str]] = {}
 
-    def check(self, claim):
+    def check(self, claim: Claim) -> None:
         """Make sure that a claim goes together with those of other alerts.
 
         :raises Conflict: naming the other alert.
@@ -75,7 +78,7 @@ class Claims:
                     detail = "changes" if table is self._altered else "relies on"
                     raise Conflict(f"alert {others[0]} of this run {detail} {_name(aspect)}; {AGAIN}")
 
-    def take(self, claims):
+    def take(self, claims: Iterable[Claim]) -> None:
         """Keep the claims of an alert that is going to be applied."""
         for claim in claims:
             self._wanted.update(dict.fromkeys(claim.keys, (claim.alert_id, claim.wants)))
@@ -84,7 +87,7 @@ class Claims:
                     table.setdefault(aspect, set()).add(claim.alert_id)
 
 
-def claim_of(overlay, step, found, alert_id, shared_wants=None):
+def claim_of(overlay: AccountOverlay, step: Step, found: Observation, alert_id: str, shared_wants: Any = None) -> Claim:
     """The claim of a step that was observed just now.
 
     :param overlay: the `AccountOverlay` that it was observed with.
@@ -102,14 +105,14 @@ def claim_of(overlay, step, found, alert_id, shared_wants=None):
     )
 
 
-def normalised(key):
+def normalised(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """A key in lower case; of a managed policy its name alone, which is unique whatever the path."""
     if key[0] == "policy":
         key = ("policy", key[1].rsplit("/", 1)[-1])
     return tuple(part.lower() if isinstance(part, str) else part for part in key)
 
 
-def _premises(overlay, step):
+def _premises(overlay: AccountOverlay, step: Step) -> Iterator[tuple[Any, ...]]:
     for key in overlay.premises:
         if key[0] not in ACCOUNT_WIDE:
             yield (*normalised(key), "exists") if _is_principal(key) else normalised(key)
@@ -119,7 +122,7 @@ def _premises(overlay, step):
             yield kind, name.lower(), "trust"
 
 
-def _alterations(key, was, will_be):
+def _alterations(key: tuple[Any, ...], was: Any, will_be: Any) -> list[tuple[Any, ...]]:
     if not _is_principal(key):
         return [normalised(key)] if key[0] not in ACCOUNT_WIDE else []
     if was is None or will_be is None:
@@ -127,26 +130,26 @@ def _alterations(key, was, will_be):
     return [(*normalised(key), field) for field in will_be if will_be[field] != was.get(field)]
 
 
-def _is_principal(key):
+def _is_principal(key: tuple[Any, ...]) -> bool:
     return key[0] in PRINCIPALS
 
 
-def _sorted(keys):
+def _sorted(keys: Iterable[Any]) -> list[Any]:
     return sorted(keys, key=repr)
 
 
-def _says_taken(key, writer):
+def _says_taken(key: tuple[Any, ...], writer: str) -> str:
     if key[0] in NAMED:
         unique = f"{_noun(key[0])} names are unique in an account, whatever their path and letter case"
         return f"alert {writer} of this run changes {_name(key)} in another way, and {unique}; {AGAIN}"
     return f"alert {writer} of this run changes the same thing in another way (letter case aside); {AGAIN}"
 
 
-def _noun(family):
+def _noun(family: str) -> str:
     return NOUNS.get(family, family.replace("_", " "))
 
 
-def _name(aspect):
+def _name(aspect: tuple[Any, ...]) -> str:
     """An aspect in words: `("role", "ci", "trust")` -> `the trust policy of role ci`."""
     family, *names = (str(part) for part in aspect)
     if family in PRINCIPALS and len(names) > 1:

@@ -13,8 +13,11 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..policies.document import canonical, pretty, read_document, statements
+from ..shapes import Step
 
 POLICY_NAME = "leastpriv-restrictions"
 VERSION = "2012-10-17"
@@ -23,7 +26,7 @@ MAX_PREFIX, DIGEST_LENGTH = 12, 16
 ATTACHES = re.compile("Attach(User|Role|Group)Policy")
 
 
-def can_consolidate(steps):
+def can_consolidate(steps: Sequence[Step]) -> bool:
     """Whether a script does nothing but create policies and attach them, all to one principal.
 
     :param steps: the steps of one script.
@@ -36,12 +39,12 @@ def can_consolidate(steps):
     return is_that_alone and sorted(created) == sorted(attached) and len(principals) == 1
 
 
-def principal_of(steps):
+def principal_of(steps: Sequence[Step]) -> tuple[str, str]:
     """The (kind, name) of the principal of a script that `can_consolidate`."""
     return next(_principal(step) for step in steps if ATTACHES.fullmatch(step["operation"]))
 
 
-def consolidated_step(steps, alert_id, live):
+def consolidated_step(steps: Sequence[Step], alert_id: str, live: Mapping[str, Any] | None) -> Step:
     """The one step that takes the place of a script's steps.
 
     :param steps: steps that `can_consolidate`.
@@ -65,7 +68,7 @@ def consolidated_step(steps, alert_id, live):
     }
 
 
-def unconsolidated_step(step, live):
+def unconsolidated_step(step: Step, live: Mapping[str, Any] | None) -> tuple[Step, list[Any], list[Any]]:
     """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
 
     :param step: one whose `undoes` is a `consolidated_step` that was applied, with its `alert_id` and `after`.
@@ -80,7 +83,7 @@ def unconsolidated_step(step, live):
     kind, name, document = *_principal_of_put(applied), left and _text(left)
     named = {f"{kind.capitalize()}Name": name, "PolicyName": POLICY_NAME}
     args = {"iam_type": kind, "iam_name": name, "policy_name": POLICY_NAME, "skip_duplicates": False}
-    changed = {
+    changed: Step = {
         "operation": f"{'Put' if left else 'Delete'}{kind.capitalize()}Policy",
         "parameters": {**named, **({"PolicyDocument": document} if left else {})},
         "args": {**args, **({"policy_json": document, "state": "present"} if left else {"state": "absent"})},
@@ -88,23 +91,23 @@ def unconsolidated_step(step, live):
     return {**step, **changed}, _split(put, sid)[0], mine
 
 
-def _principal_of_put(step):
+def _principal_of_put(step: Mapping[str, Any]) -> tuple[str, str]:
     kind = step["operation"].removeprefix("Put").removesuffix("Policy").lower()
     return kind, step["parameters"][f"{kind.capitalize()}Name"]
 
 
-def own_sid(alert_id):
+def own_sid(alert_id: str) -> str:
     """What the Sids of an alert's statements begin with; no other alert's do, whatever characters their ids hold."""
     digest = base64.b32encode(hashlib.sha256(alert_id.encode(errors="surrogatepass")).digest()).decode()
     return f"{_earlier_sid(alert_id)[:MAX_PREFIX]}x{digest[:DIGEST_LENGTH]}"
 
 
-def _earlier_sid(alert_id):
+def _earlier_sid(alert_id: str) -> str:
     """What they began with in version 1.0: one text for I-12 and I-1-2."""
     return re.sub(r"[^A-Za-z0-9]", "", alert_id)
 
 
-def _split(document, sid):
+def _split(document: Mapping[str, Any] | None, sid: str) -> tuple[list[Any], list[Any]]:
     """The statements whose Sid is of an alert, and all others."""
     own = re.compile(re.escape(sid) + "n[0-9]+")
     found = statements(document) if document else []
@@ -112,16 +115,16 @@ def _split(document, sid):
     return mine, [one for one in found if one not in mine]
 
 
-def _creating(steps):
+def _creating(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step["operation"] == "CreatePolicy"]
 
 
-def _principal(step):
-    noun = ATTACHES.fullmatch(step["operation"])[1]
+def _principal(step: Step) -> tuple[str, str]:
+    noun = step["operation"].removeprefix("Attach").removesuffix("Policy")
     return noun.lower(), step["parameters"][f"{noun}Name"]
 
 
-def _merged(steps, alert_id, live):
+def _merged(steps: Sequence[Step], alert_id: str, live: Mapping[str, Any] | None) -> str:
     kept = [one for one in _split(live, own_sid(alert_id))[1] if one.get("Effect") == "Deny"]
     documents = [read_document(step["parameters"]["PolicyDocument"]) for step in _creating(steps)]
     added = [statement for document in documents for statement in statements(document)]
@@ -131,11 +134,11 @@ def _merged(steps, alert_id, live):
     return _text({"Version": VERSION, "Statement": kept if _say_the_same(earlier, added) else [*kept, *named]})
 
 
-def _say_the_same(some, others):
+def _say_the_same(some: list[Any], others: list[Any]) -> bool:
     """Whether two lists of statements deny the same, whatever their Sids."""
     one, other = (canonical({"Statement": [{**statement, "Sid": ""} for statement in each]}) for each in (some, others))
     return one == other
 
 
-def _text(document):
+def _text(document: Mapping[str, Any]) -> str:
     return json.dumps(json.loads(pretty(document)), separators=(",", ":"))

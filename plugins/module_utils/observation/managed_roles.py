@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 
+from ..account.overlay import AccountOverlay
 from ..guardrails.rules import Refusal
+from ..shapes import Step
 
 RULE = "managed_role"
 RESERVED, SERVICE_LINKED = "/aws-reserved/", "/aws-service-role/"
@@ -20,7 +22,7 @@ PERMISSION_SET = re.compile(r"AWSReservedSSO_(?P<name>.+)_[0-9a-f]{16}", re.IGNO
 TO_SERVICE_LINKED = ("CreateServiceLinkedRole", "DeleteServiceLinkedRole", "TagRole", "UntagRole")
 
 
-def check_manager(overlay, step):
+def check_manager(overlay: AccountOverlay, step: Step) -> None:
     """Refuse a step that changes a role whose owner alone may change it.
 
     :param overlay: the `AccountOverlay` as the steps before it leave the account.
@@ -28,12 +30,12 @@ def check_manager(overlay, step):
     """
     name = step["parameters"].get("RoleName")
     found = overlay.fact("role", overlay.stored_name("role", name)) if name else None
-    owner = _owner(name, found["path"], step) if found else None
+    owner = _owner(str(name), found["path"], step) if found else None
     if owner:
         raise Refusal(RULE, f"role {name} is managed by {owner}")
 
 
-def _owner(name, path, step):
+def _owner(name: str, path: str, step: Step) -> str | None:
     if path.startswith(IDENTITY_CENTER):
         match = PERMISSION_SET.fullmatch(name)
         return f"IAM Identity Center: change permission set {match['name'] if match else name}"
@@ -44,11 +46,11 @@ def _owner(name, path, step):
     return None
 
 
-def _may_be_changed(step):
+def _may_be_changed(step: Step) -> bool:
     """Of a service-linked role IAM lets the description and the tags be changed."""
     describes = step["operation"].startswith("UpdateRole") and "MaxSessionDuration" not in step["parameters"]
     return describes or step["operation"] in TO_SERVICE_LINKED
 
 
-def _service(path):
+def _service(path: str) -> str:
     return path.split("/")[2]

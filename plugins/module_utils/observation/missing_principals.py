@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
-from ..account.overlay import named_principals
+from collections.abc import Sequence
+
+from ..account.overlay import AccountOverlay, named_principals
+from ..shapes import Step
 
 # What a script does beside restricting a principal, and what is of no use without one.
 BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")
 RENAMES = {"NewUserName": "user", "NewGroupName": "group"}
 
+# Kind and name.
+Principal = tuple[str, str]
 
-def missing_principals(overlay, steps):
+
+def missing_principals(overlay: AccountOverlay, steps: Sequence[Step]) -> list[str]:
     """Find the principals of a script where none of those that it would restrict exists.
 
     :param overlay: the `AccountOverlay` before any of the steps.
@@ -29,34 +35,34 @@ def missing_principals(overlay, steps):
     return list(dict.fromkeys(missing))
 
 
-def say_missing(missing):
+def say_missing(missing: Sequence[str]) -> str:
     """The reason for people: `user ann does not exist any more: there is nothing to restrict`."""
     verb = "do" if missing[1:] else "does"
     return f"{' and '.join(missing)} {verb} not exist any more: there is nothing to restrict"
 
 
-def _made_by(step):
+def _made_by(step: Step) -> list[Principal]:
     if step["operation"].startswith("Create"):
         return [(kind, name.lower()) for kind, name in named_principals(step)]
     return [(kind, new_name.lower()) for kind, new_name in _new_names(step)]
 
 
-def _looked_for(step):
+def _looked_for(step: Step) -> list[Principal]:
     if step["operation"].startswith("Create"):
         return []
-    found = named_principals(step)
+    found: list[Principal] = named_principals(step)
     # Without the group that would restrict, its user still has to be restricted.
     return found[:1] if step["operation"] == "AddUserToGroup" else found
 
 
-def _is_missing(overlay, one, made):
+def _is_missing(overlay: AccountOverlay, one: Principal, made: set[Principal]) -> bool:
     kind, name = one
     return (kind, name.lower()) not in made and overlay.fact(kind, overlay.stored_name(kind, name)) is None
 
 
-def _is_renamed_already(overlay, step):
+def _is_renamed_already(overlay: AccountOverlay, step: Step) -> bool:
     return any(overlay.fact(kind, overlay.stored_name(kind, name)) is not None for kind, name in _new_names(step))
 
 
-def _new_names(step):
+def _new_names(step: Step) -> list[Principal]:
     return [(kind, step["parameters"][name]) for name, kind in RENAMES.items() if step["parameters"].get(name)]

@@ -10,15 +10,23 @@ sees it. Nothing here writes to AWS.
 
 from __future__ import annotations
 
-from ..account.overlay import named_principals
+from collections.abc import Sequence
+from typing import Any
+
+from ..account.overlay import AccountOverlay, Observation, named_principals
+from ..errors import LeastprivError
 from ..guardrails.protection import principal_of_arn
 from ..operations import OPERATIONS
 from ..operations.row import HOLDERS, MEMBER, NONE
+from ..shapes import Step
 
 MAX_NAMED = 5
 
+# Kind, name, and ARN, which is None for a principal that the script creates.
+Touched = tuple[str, str, str | None]
 
-def observe(overlay, step):
+
+def observe(overlay: AccountOverlay, step: Step) -> Observation:
     """Observe one step.
 
     :param overlay: the `AccountOverlay` that it belongs to.
@@ -27,10 +35,13 @@ def observe(overlay, step):
     :raises Conflict: AWS would refuse it, or something different is there.
     :raises Refusal: a live guardrail forbids it.
     """
-    return OPERATIONS[step["operation"]].observe(overlay, step)
+    observer = OPERATIONS[step["operation"]].observe
+    if observer is None:
+        raise LeastprivError(f"{step['operation']} is never run")
+    return observer(overlay, step)
 
 
-def touched(overlay, step):
+def touched(overlay: AccountOverlay, step: Step) -> list[Touched]:
     """The principals whose access a step changes, as they are before it.
 
     :returns: list of (kind, name, ARN or None for one that the script itself creates).
@@ -44,7 +55,7 @@ def touched(overlay, step):
     return found + [(*principal_of_arn(arn), arn) for arn in sorted(members)]
 
 
-def note_reach(step, principals):
+def note_reach(step: Step, principals: Sequence[Touched]) -> list[str]:
     """Whose access a step changes that names none of them, in a list of one note or none.
 
     :param principals: what `touched` returned for it.
@@ -56,7 +67,7 @@ def note_reach(step, principals):
     return [f"The policy is in use: this changes the access of {', '.join(named[:MAX_NAMED])}{more}."]
 
 
-def changes_of(step, principals, writes):
+def changes_of(step: Step, principals: Sequence[Touched], writes: tuple[Any, ...]) -> set[Any]:
     """What one step changes, as the limit counts it.
 
     :param principals: what `touched` returned for it.

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..guardrails.rules import cli_name
 from ..policies.document import Unreadable, canonical_text
+from ..shapes import Step
 
 # Facts about the whole account. A step needs one entry, which is in its before or decides its status.
 ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")
@@ -18,7 +21,7 @@ BESIDE_THE_POINT = ("tags",)
 WIDTH = 120
 
 
-def fingerprint(before, relied_on):
+def fingerprint(before: Any, relied_on: Mapping[tuple[Any, ...], Any]) -> str:
     """Identify the state that a step depends on.
 
     :param before: the part of the account that the step is about, as it is.
@@ -29,7 +32,7 @@ def fingerprint(before, relied_on):
     return hashlib.sha256(canonical_text({"before": before, "facts": facts}).encode()).hexdigest()
 
 
-def _fact(value):
+def _fact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return sorted(canonical_text(one) for one in value)
     if isinstance(value, dict) and not isinstance(value, Unreadable):
@@ -37,7 +40,7 @@ def _fact(value):
     return value
 
 
-def changes_since(reviewed, steps):
+def changes_since(reviewed: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> list[str]:
     """Tell what is not as it was.
 
     :param reviewed: the steps of an alert in the plan.
@@ -53,7 +56,7 @@ def changes_since(reviewed, steps):
     ]
 
 
-def _change(then, now):
+def _change(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     if any(then[field] != now[field] for field in ("operation", "module", "args")):
         return "it would be applied in another way"
     if then["fingerprint"] == now["fingerprint"] and then["status"] == now["status"]:
@@ -65,6 +68,6 @@ def _change(then, now):
     return "something else that it depends on is not what it was"
 
 
-def _shown(part):
+def _shown(part: Any) -> str:
     text = json.dumps(part, sort_keys=True) if part else "nothing"
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

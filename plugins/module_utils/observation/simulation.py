@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ..account.overlay import Conflict
+from ..account.overlay import AccountOverlay, Conflict
 from ..account.simulator import Simulator, by_whom, principal_arn
+from ..shapes import Step
 
 # The parameter that names what an operation changes, the most telling first -> the resource in its ARN.
 NAMES = {
@@ -31,14 +34,14 @@ class Simulation:
     :param caller: the ARN of the identity as STS names it.
     """
 
-    def __init__(self, iam, caller, account_id, partition):
+    def __init__(self, iam: Any, caller: str, account_id: str, partition: str) -> None:
         self._iam = iam
         self._caller = caller
         self._prefix = f"arn:{partition}:iam::{account_id}:"
-        self._simulator = None
-        self._answers = {}
+        self._simulator: Simulator | None = None
+        self._answers: dict[Any, list[dict[str, Any]]] = {}
 
-    def check(self, overlay, step):
+    def check(self, overlay: AccountOverlay, step: Step) -> list[str]:
         """Ask whether a step's call would be allowed.
 
         :param overlay: the `AccountOverlay` before the step.
@@ -58,15 +61,18 @@ class Simulation:
         unknown = sorted({key for result in refused for key in result.get("MissingContextValues", [])})
         if unknown:
             return [f"Whether {action} is allowed depends on {', '.join(unknown)}."]
-        who = f"{self._simulator.arn} is not authorized to perform {action} on {question[1]}"
+        who = f"{self._principal().arn} is not authorized to perform {action} on {question[1]}"
         raise Conflict(f"would fail: {who} ({refused[0]['EvalDecision']}{by_whom(refused)}).")
 
-    def _refused(self, action, resource, context):
+    def _refused(self, action: str, resource: str, context: tuple[tuple[str, Any], ...]) -> list[dict[str, Any]]:
+        return self._principal().refused([action], resource, dict(context))
+
+    def _principal(self) -> Simulator:
         if self._simulator is None:
             self._simulator = Simulator(self._iam, principal_arn(self._iam, self._caller))
-        return self._simulator.refused([action], resource, dict(context))
+        return self._simulator
 
-    def _resource(self, overlay, parameters):
+    def _resource(self, overlay: AccountOverlay, parameters: Mapping[str, Any]) -> str:
         parameter = next((name for name in NAMES if name in parameters), None)
         if parameter == "PolicyName" or parameter is None:
             named = next((value for name, value in parameters.items() if name.endswith("Arn")), None)
@@ -77,5 +83,5 @@ class Simulation:
         return (found or {}).get("arn") or f"{self._prefix}{kind}{parameters.get('Path', '/')}{name}"
 
 
-def _context(parameters):
+def _context(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((key, parameters[name]) for name, key in CONDITIONS.items() if name in parameters)

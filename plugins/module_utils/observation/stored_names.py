@@ -9,8 +9,12 @@ read at once, holds them in one letter case only. So a step is observed and appl
 
 from __future__ import annotations
 
-from ..account.overlay import principal
+from collections.abc import Mapping
+from typing import Any
+
+from ..account.overlay import AccountOverlay, principal
 from ..operations import OPERATIONS
+from ..shapes import Step
 
 # The parameter that holds a name -> the family of facts that it names.
 NAMES = {
@@ -24,7 +28,7 @@ POLICY_ARNS = ("PermissionsBoundary", "PolicyArn")
 PROVIDER_ARNS = {"OpenIDConnectProviderArn": "openid_connect_provider", "SAMLProviderArn": "saml_provider"}
 
 
-def as_stored(overlay, step):
+def as_stored(overlay: AccountOverlay, step: Step) -> Step:
     """The step with its names in the letter case that IAM has them in.
 
     :param overlay: the `AccountOverlay` as the steps before it leave the account.
@@ -48,7 +52,7 @@ def as_stored(overlay, step):
     return step if parameters == step["parameters"] else _renamed(step, parameters)
 
 
-def _renamed(step, parameters):
+def _renamed(step: Step, parameters: dict[str, Any]) -> Step:
     row = OPERATIONS[step["operation"]]
     before, after = row.module_args(step["parameters"]), row.module_args(parameters)
     changed = {option: value for option, value in after.items() if value != before.get(option)}
@@ -62,7 +66,7 @@ def _renamed(step, parameters):
     }
 
 
-def renamed_values(before, after):
+def renamed_values(before: Step, after: Step) -> list[tuple[Any, Any]]:
     """What was written in another letter case than IAM has it in, as (written, stored) pairs."""
     return [
         (written, after["parameters"][name])
@@ -72,9 +76,9 @@ def renamed_values(before, after):
     ]
 
 
-def _stored_arn(overlay, step, arn):
+def _stored_arn(overlay: AccountOverlay, step: Step, arn: str) -> str:
     operation, key = step["operation"], principal(step)
-    held = []
+    held: list[str] = []
     if key and step["parameters"].get("PolicyArn") == arn:
         held = overlay.fact("attached", *key) or []
     elif key:
@@ -88,13 +92,13 @@ def _stored_arn(overlay, step, arn):
     return next((one for one in named if one.lower() == arn.lower()), arn)
 
 
-def _stored_provider(overlay, kind, arn):
+def _stored_provider(overlay: AccountOverlay, kind: str, arn: str) -> Any:
     if (arn,) in overlay.overlaid(kind) or overlay.fact(kind, arn) is not None:
         return arn
     return overlay.fact("provider_arns", kind).get(arn.lower(), arn)
 
 
-def _stored_serial(overlay, operation, parameters):
+def _stored_serial(overlay: AccountOverlay, operation: str, parameters: Mapping[str, Any]) -> Any:
     serial = parameters["SerialNumber"]
     if operation == "DeleteVirtualMFADevice":
         known = overlay.fact("virtual_mfa_devices")
@@ -105,14 +109,14 @@ def _stored_serial(overlay, operation, parameters):
     return serial if serial in known else next((one for one in known if one.lower() == serial.lower()), serial)
 
 
-def _family(operation):
+def _family(operation: str) -> str:
     """The family of facts that an operation's observer reads of a policy anyway."""
     if operation in ("TagPolicy", "UntagPolicy"):
         return "policy"
     return "policy_versions" if "Version" in operation or operation == "DeletePolicy" else "policy_document"
 
 
-def _stored_inline_name(overlay, parameters):
+def _stored_inline_name(overlay: AccountOverlay, parameters: Mapping[str, Any]) -> Any:
     kind, name = principal({"parameters": parameters})
     wanted = parameters["PolicyName"]
     names = overlay.fact("inline_names", kind, name) or []

@@ -9,10 +9,14 @@ changed in between. Steps that are put back by value (a document, a tag) need on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ..account.overlay import AccountOverlay
 from ..operations import OPERATIONS
 
 
-def taken_by(overlay, step):
+def taken_by(overlay: AccountOverlay, step: Mapping[str, Any]) -> dict[str, Any] | None:
     """Digest what a step takes away and what only its undo would reach.
 
     :param overlay: the `AccountOverlay`, before or after the step.
@@ -25,7 +29,7 @@ def taken_by(overlay, step):
     return None if found is None else dict(found)
 
 
-def more_than(taken, live):
+def more_than(taken: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
     """Compare the access that an undo would restore with the access that the step removed.
 
     :returns: list of clauses for a person: what cannot be read, has changed, grants and is new, or restricted and is
@@ -36,7 +40,7 @@ def more_than(taken, live):
     return changes + [f"{name} is gone" for name in gone]
 
 
-def _difference(then, now):
+def _difference(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str | None:
     if now["sha256"] is None:
         return "cannot be read"
     if then is None:

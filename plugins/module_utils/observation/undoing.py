@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any, cast
 
-from ..account.overlay import Conflict
+from ..account.overlay import AccountOverlay, Conflict, Observation
 from ..errors import LeastprivError
 from ..guardrails.rules import NEVER_OPEN, RULES, cli_name
 from ..operations import OPERATIONS
 from ..operations.undo import Undo
+from ..shapes import Step
 from .observe import observe
 from .taken import more_than, taken_by
 
@@ -24,7 +27,7 @@ class Drift(LeastprivError):
     """Something else has changed since the run what would be put back; the text says what differs."""
 
 
-def observe_undo(overlay, step):
+def observe_undo(overlay: AccountOverlay, step: Step) -> Observation:
     """Observe a step that undoes another.
 
     :param overlay: the `AccountOverlay` as the steps before it leave the account.
@@ -37,7 +40,7 @@ def observe_undo(overlay, step):
         found = observe(overlay, step)
         if not step["compares"] or found.status == "unchanged":
             return found
-        left = observe(before_it, applied)
+        left = observe(before_it, cast(Step, applied))
     except Conflict as conflict:
         raise Drift(f"it is not as the run left it: {conflict}") from conflict
     if left.status != "unchanged":
@@ -46,7 +49,7 @@ def observe_undo(overlay, step):
     return found
 
 
-def _no_more_than_taken(overlay, step):
+def _no_more_than_taken(overlay: AccountOverlay, step: Step) -> None:
     """What is put back by its name must not have become more powerful.
 
     :raises Drift: it has, or nothing says what it was.
@@ -67,19 +70,19 @@ def _no_more_than_taken(overlay, step):
         )
 
 
-def _differing(applied, live):
+def _differing(applied: Mapping[str, Any], live: Mapping[str, Any]) -> str:
     after = applied["after"]
     fields = [field for field in sorted({*after, *live}) if after.get(field) != live.get(field)]
     changes = [f"{field} was left as {_shown(after.get(field))} and is {_shown(live.get(field))}" for field in fields]
     return f"changed since {cli_name(applied['operation'])}: {'; '.join(changes)}. Decide by hand which is right"
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     text = json.dumps(_compact(value), sort_keys=True)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def _compact(value):
+def _compact(value: Any) -> Any:
     """A document as what it says, not as its lines."""
     try:
         return json.loads(value)
@@ -87,7 +90,7 @@ def _compact(value):
         return value
 
 
-def completed(overlay, step):
+def completed(overlay: AccountOverlay, step: Step) -> Step:
     """A step, of an undo or not, with the parameters and options that name what AWS itself has named."""
     applied = step.get("undoes")
     undo = OPERATIONS[applied["operation"]].undo if applied else None
