@@ -229,7 +229,7 @@ class AccountOverlay:
     def guard_replacement(self, step, rule, replaced, document, whose, act):
         """Refuse a document that is not proven to allow no more than those that it replaces, and to deny no less.
 
-        :param rule: the rule that forbids such a document where it replaces nothing; whoever opens it opens this too.
+        :param rule: the rule that forbids such a document if it replaces nothing; opening it opens this check, too.
         :param replaced: the documents that it takes the place of; without any, that rule decides.
         :param whose: whose access changes, for the note on what is not allowed any more.
         :param act: what the step does, as a clause.
