@@ -106,12 +106,19 @@ def _attention(report_data, columns):
     for group in _by_reason(report_data["alerts"]):
         if group[0]["disposition"] in report_data["needs_person"]:
             causes.setdefault((group[0]["disposition"], _advice(report_data, group)), []).append(group)
-    lines = [line((f"{verdict(report_data)}.", "bad"))] if causes else []
+    if not causes:
+        return _all_is_well(report_data)
+    lines = [line((f"{verdict(report_data)}.", "bad"))]
     for (_word, advice), groups in causes.items():
         problems = for_each_alert("showing it", groups, lambda group: _problem(group, columns), _lost_problem)
         lines += [EMPTY, *(each for problem in problems for each in problem)]
         lines += wrapped(advice, columns, indent=2, lead=("To do:", "strong"))
     return lines
+
+
+def _all_is_well(report_data):
+    has_ended_well = not (report_data["interrupted"] or report_data["unsettled"] or "planned" in report_data["totals"])
+    return [line((f"{verdict(report_data)}.", "good"))] if report_data["alerts"] and has_ended_well else []
 
 
 def _problem(group, columns):

@@ -116,6 +116,23 @@ def test_check_mode_and_an_empty_queue_are_said():
     assert "No alert was received." in summary_text(made(interrupted="Interrupted by SIGINT"))
 
 
+@pytest.mark.parametrize(
+    ("run", "is_said"),
+    [
+        (made(alert("I-1", "remediated")), True),
+        (made(alert("I-1", "refused"), tolerate=["refused"]), True),
+        (made(alert("I-1", "already_remediated"), check_mode=True), True),
+        (made(alert("I-1", "planned"), check_mode=True), False),
+        (made(alert("I-1", "failed")), False),
+        (made(alert("I-1", "remediated"), unsettled=["The queue did not answer."]), False),
+        (made(alert("I-1", "remediated"), interrupted="Interrupted by SIGINT"), False),
+        (made(), False),
+    ],
+)
+def test_it_says_in_one_line_that_no_action_is_needed(run, is_said):
+    assert ("No action needed." in lines(run)) == is_said
+
+
 def test_equal_reasons_are_shown_once():
     many = [alert(f"I-{number:02}", "failed", reason="Interrupted by SIGINT") for number in range(60)]
     few = [alert(f"I-{number}", "unavailable", reason="no token", account=f"a{number}") for number in (70, 71)]
