@@ -13,8 +13,8 @@ from typing import Any
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from .account.iam_account import IamAccount
+from .errors import LeastprivError
 
 
 @dataclass(frozen=True)

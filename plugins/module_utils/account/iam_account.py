@@ -17,10 +17,7 @@ from typing import Any
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    PolicyDocumentError,
-    stored_document,
-)
+from ..policies.document import PolicyDocumentError, stored_document
 
 PAGE = 1000
 # Who holds the root user's MFA device: no name of a user begins so.

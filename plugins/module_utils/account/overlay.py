@@ -12,11 +12,11 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, is_open
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.denials import lost_denials
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.lost_access import describe_lost_access
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import prove
+from ..errors import LeastprivError
+from ..guardrails.rules import Refusal, is_open
+from ..policies.denials import lost_denials
+from ..policy_proof.lost_access import describe_lost_access
+from ..policy_proof.proof import prove
 
 # Facts that belong to a user, role or group under another name, for following a renamed one.
 OWNERS = {

@@ -24,15 +24,10 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, state_named
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import Operation
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    PolicyDocumentError,
-    canonical,
-    canonical_text,
-    read_document,
-)
+from ..account.iam_account import IamAccount
+from ..operations import OPERATIONS, state_named
+from ..operations.row import Operation
+from ..policies.document import PolicyDocumentError, canonical, canonical_text, read_document
 
 # The environment variable that holds a declaration.
 VARIABLE = "LEASTPRIV_CALLS"

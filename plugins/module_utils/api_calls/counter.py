@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import deadline
+from . import deadline
 
 # The file's name in the temporary folder that Ansible has for each run of its own.
 FILE_NAME = "leastpriv-api-calls"

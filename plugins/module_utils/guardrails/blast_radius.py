@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal, how_to_open
+from .rules import Refusal, how_to_open
 
 RULE = "blast_radius"
 

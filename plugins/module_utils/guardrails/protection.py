@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import resource_of
+from ..errors import LeastprivError
+from ..iso_time import read_time
+from ..policies.arns import resource_of
+from .rules import Refusal
 
 # A bare name or an ARN of STS would not protect a principal.
 PATTERN = re.compile(r"\*.*|arn:[^:]*:(iam|\*):[^:]*:[^:]*:.+|arn:[^:]*\*.*")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ..errors import LeastprivError
 
 # id -> what it forbids, in words that follow "guardrail <id>: "
 RULES = {

@@ -13,11 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    PolicyDocumentError,
-    read_document,
-    statements,
-)
+from .document import PolicyDocumentError, read_document, statements
 
 ARN = re.compile(r"arn:(?P<partition>[^:\s\"']*):[^:\s\"']*:[^:\s\"']*:(?P<account>[^:\s\"']*):")
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")

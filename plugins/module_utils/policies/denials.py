@@ -8,12 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    PolicyDocumentError,
-    as_iam_reads,
-    statements,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import read_statements, uncovered
+from ..policy_proof.statements import read_statements, uncovered
+from .document import PolicyDocumentError, as_iam_reads, statements
 
 
 def lost_denials(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -16,13 +16,8 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import (
-    contains,
-    literal,
-    read_pattern,
-    variables_in,
-)
+from ..iso_time import read_time
+from .patterns import contains, literal, read_pattern, variables_in
 
 OPERATOR = re.compile(r"(?:(ForAllValues|ForAnyValue):)?([A-Za-z]+?)(IfExists)?")
 # They hold where their counterpart does not, and where the key is missing.

@@ -10,22 +10,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import chain, islice, product
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.conditions import (
-    Test,
-    read_date,
-    read_network,
-    read_number,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import VARIABLE
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.requests import Context, Request, holds
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
-    ANY_AWS,
-    ANYONE,
-    ROOT,
-    Statement,
-    Values,
-)
+from ..iso_time import utc_text
+from .conditions import Test, read_date, read_network, read_number
+from .patterns import VARIABLE
+from .requests import Context, Request, holds
+from .statements import ANY_AWS, ANYONE, ROOT, Statement, Values
 
 MAX_REQUESTS = 60
 MAX_CONTEXTS = 30

@@ -8,15 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import contains, is_disjoint
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import Document
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
-    OWNERS,
-    Statement,
-    Values,
-    read_statements,
-    uncovered,
-)
+from .patterns import contains, is_disjoint
+from .proof import Document
+from .statements import OWNERS, Statement, Values, read_statements, uncovered
 
 MAX_SHOWN = 20
 

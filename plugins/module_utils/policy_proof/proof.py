@@ -12,20 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import PolicyDocumentError
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.counterexample import requests_for
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.requests import (
-    Request,
-    is_allowed,
-    is_denied,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
-    OWNERS,
-    Statement,
-    Values,
-    read_statements,
-    uncovered,
-)
+from ..policies.document import PolicyDocumentError
+from .counterexample import requests_for
+from .requests import Request, is_allowed, is_denied
+from .statements import OWNERS, Statement, Values, read_statements, uncovered
 
 NARROWER = "narrower"
 WIDER = "wider"

@@ -13,33 +13,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.conditions import (
-    ARN_PARTS,
-    Test,
-    is_address_within,
-    read_date,
-    read_network,
-    read_number,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import (
-    ANY_CHARACTER,
-    ANY_TEXT,
-    CHARACTER,
-    TEXT,
-    Symbols,
-    contains,
-    is_variable,
-    literal,
-    read_pattern,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.statements import (
-    ACCOUNT_OF,
-    ANY_AWS,
-    ANYONE,
-    ROOT,
-    Statement,
-    Values,
-)
+from .conditions import ARN_PARTS, Test, is_address_within, read_date, read_network, read_number
+from .patterns import ANY_CHARACTER, ANY_TEXT, CHARACTER, TEXT, Symbols, contains, is_variable, literal, read_pattern
+from .statements import ACCOUNT_OF, ANY_AWS, ANYONE, ROOT, Statement, Values
 
 Context = dict[str, tuple[str, ...]]
 # A wildcard that may not match a colon for a proof may do so in a request.

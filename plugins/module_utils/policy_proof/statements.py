@@ -14,24 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
-    VERSIONS,
-    PolicyDocumentError,
-    as_iam_reads,
-    check_grammar,
-    statements,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.conditions import Test, follows, read_tests
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.patterns import (
-    EVERYTHING,
-    Symbols,
-    contains,
-    is_disjoint,
-    is_variable,
-    literal,
-    read_pattern,
-    variables_in,
-)
+from ..policies.document import VERSIONS, PolicyDocumentError, as_iam_reads, check_grammar, statements
+from .conditions import Test, follows, read_tests
+from .patterns import EVERYTHING, Symbols, contains, is_disjoint, is_variable, literal, read_pattern, variables_in
 
 PRINCIPALS = ("Principal", "NotPrincipal")
 PRINCIPAL_KINDS = ("AWS", "CanonicalUser", "Federated", "Service")

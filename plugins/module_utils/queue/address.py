@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError
+from .errors import QueueError
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d+")
 # The hosts of every partition; the second of each pair also answers over IPv6.

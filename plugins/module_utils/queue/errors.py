@@ -12,7 +12,7 @@ from typing import Any
 with suppress(ImportError):  # AWSLookupBase and AnsibleAWSModule report it.
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ..errors import LeastprivError
 
 _PERMISSIONS = "sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility"
 _NO_QUEUE = "check queue_name or queue_url, the region, and whose account the credentials belong to"
@@ -74,8 +74,7 @@ def attempting(act: str, client: Any, queue: str) -> Iterator[None]:
         code = _code(error)
         advice = _NEXT_STEPS.get(kind(code), "see the error of AWS")
         raise QueueError(
-            f"Could not {act} the queue {queue} in region {client.meta.region_name}: {error} Next: {advice}.",
-            code,
+            f"Could not {act} the queue {queue} in region {client.meta.region_name}: {error} Next: {advice}.", code
         ) from None
 
 

@@ -17,15 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import region_of_profile
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.address import (
-    checked_name,
-    checked_url,
-    is_url,
-    queue_endpoint,
-    queue_region,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError, attempting, kind
+
+from ..api_calls.regions import region_of_profile
+from .address import checked_name, checked_url, is_url, queue_endpoint, queue_region
+from .errors import QueueError, attempting, kind
 
 # The maximum number of messages per call of SQS.
 BATCH = 10
