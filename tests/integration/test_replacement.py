@@ -70,7 +70,9 @@ def test_what_is_narrower_is_reviewed_applied_as_by_the_cli_and_undone(stack):
     review = run_playbook(stack, "--check", "--diff")
     assert set(review.dispositions.values()) == {"planned"}, review.stdout
     assert stack.changes() == []
-    lost = "loses access to s3: * (but s3:GetObject); iam: PassRole; sqs: * (but sqs:SendMessage)."
+    lost = (
+        "loses access to s3: * (still allowed: s3:GetObject); iam: PassRole; sqs: * (still allowed: sqs:SendMessage)."
+    )
     assert f"User alice {lost}" in review.alerts["I-inline"]["notes"]
     assert f"User bob {lost}" in review.alerts["I-swap"]["notes"]
     assert "loses access to sts: AssumeRole for Service:lambda.amazonaws.com." in str(review.alerts["I-trust"]["notes"])

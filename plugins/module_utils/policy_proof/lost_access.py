@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .patterns import contains, is_disjoint
+from .patterns import Symbols, contains, is_disjoint
 from .proof import Document
 from .statements import OWNERS, Statement, Values, read_statements, uncovered
 
 MAX_SHOWN = 20
+ACTION = re.compile(r"([a-zA-Z0-9-]+):(.+)", re.DOTALL)
 
 
 def describe_lost_access(whose: str, replaced: Sequence[Document], new: Sequence[Document]) -> list[str]:
@@ -28,8 +30,8 @@ def describe_lost_access(whose: str, replaced: Sequence[Document], new: Sequence
         return []
     services: dict[str, list[str]] = {}
     for text in lost:
-        service, colon, action = text.partition(":")
-        services.setdefault(service if colon else "", []).append(action if colon else text)
+        named = ACTION.fullmatch(text)
+        services.setdefault(named[1] if named else "", []).append(named[2] if named else text)
     shown = "; ".join(": ".join(filter(None, (service, _listed(found)))) for service, found in services.items())
     return [f"{whose[0].upper()}{whose[1:]} loses access to {shown}."]
 
@@ -64,14 +66,19 @@ def _in_words(actions: Values, after: list[Statement]) -> str:
     if actions.is_excluded:
         return f"everything but {', '.join(actions.texts)}, in part"
     (text,), (pattern,) = actions.texts, actions.patterns
-    kept = [
-        (other, found)
-        for one in after
-        for other, found in zip(one.actions.texts, one.actions.patterns, strict=True)
-        if one.actions.is_excluded or not is_disjoint(pattern, found)
-    ]
+    kept = [kept for one in after for kept in _kept(pattern, one.actions)]
     if not kept:
         return text
-    if any(contains(found, pattern) for _other, found in kept):
+    if any(
+        not one.actions.is_excluded and any(contains(found, pattern) for found in one.actions.patterns) for one in after
+    ):
         return f"{text} (on fewer resources or under more conditions)"
-    return f"{text} (but {', '.join(dict.fromkeys(other for other, _found in kept))})"
+    return f"{text} (still allowed: {_listed(list(dict.fromkeys(kept)))})"
+
+
+def _kept(pattern: Symbols, actions: Values) -> list[str]:
+    """The actions that stay allowed, at least in part, of those that match a pattern."""
+    if actions.is_excluded:
+        return [f"everything but {', '.join(actions.texts)}"]
+    named = zip(actions.texts, actions.patterns, strict=True)
+    return [text for text, found in named if not is_disjoint(pattern, found)]

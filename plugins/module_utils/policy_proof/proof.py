@@ -21,6 +21,7 @@ NARROWER = "narrower"
 WIDER = "wider"
 UNKNOWN = "unknown"
 MAX_TRIED_PARTS = 4
+MAX_LENGTH = 300
 
 Document = dict[str, Any]
 
@@ -80,13 +81,13 @@ def _compare(before: list[Statement], after: list[Statement], account_id: str) -
         return Verdict(NARROWER)
     request = _first_allowed(wider, before, after)
     if request:
-        return Verdict(WIDER, f"allows {in_words(request)}, which the old one did not", request)
+        return Verdict(WIDER, f"allows {shortened(in_words(request))}, which the old one did not", request)
     request = _first_not_denied(lost, before, after)
     if request:
-        return Verdict(WIDER, f"does not deny {in_words(request)}, which the old one did", request)
+        return Verdict(WIDER, f"does not deny {shortened(in_words(request))}, which the old one did", request)
     part, verb = (wider[0], "allowed") if wider else (lost[0], "still denied")
     was = "was " if wider else "is "
-    return Verdict(UNKNOWN, f"cannot be proven: it is not certain that {_part_in_words(part)} {was}{verb}")
+    return Verdict(UNKNOWN, f"cannot be proven: it is not certain that {shortened(_part_in_words(part))} {was}{verb}")
 
 
 def _of(statements: list[Statement], effect: str) -> list[Statement]:
@@ -126,6 +127,11 @@ def _part_in_words(part: Statement) -> str:
     else:
         named.append(f"on {_values_in_words(part.resources, 'resource')}")
     return " ".join([*named, *(["under its conditions"] if part.tests else [])])
+
+
+def shortened(text: str) -> str:
+    """A text for a sentence, cut off if it is long."""
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def _values_in_words(values: Values, noun: str) -> str:
