@@ -9,6 +9,7 @@ Also what all observers share: the words of AWS's errors, and the comparison of 
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..guardrails.rules import Refusal, is_open
 from ..policies.denials import lost_denials
 from ..policy_proof.lost_access import describe_lost_access
 from ..policy_proof.proof import prove
+from .iam_account import IamAccount
 
 # Facts that belong to a user, role or group under another name, for following a renamed one.
 OWNERS = {
@@ -41,6 +43,9 @@ NOT_FOUND = {
     "user": "The user with name {} cannot be found.",
 }
 
+# Kind and name.
+Principal = tuple[str, str]
+
 
 class Conflict(LeastprivError):
     """A step cannot be applied as things are; the text says why.
@@ -48,7 +53,7 @@ class Conflict(LeastprivError):
     :ivar code: the error code that AWS would give, None where AWS would not refuse it.
     """
 
-    code = None
+    code: str | None = None
 
 
 class AttachmentQuota(Conflict):
@@ -66,9 +71,9 @@ class Observation:
     """
 
     status: str
-    before: dict
-    after: dict
-    writes: tuple
+    before: Any
+    after: Any
+    writes: tuple[Any, ...]
 
 
 class AccountOverlay:
@@ -82,27 +87,35 @@ class AccountOverlay:
     :param protects: whether the user protects any principal of this account.
     """
 
-    def __init__(self, account, account_id, partition, allow, pending, protects=False):
+    def __init__(
+        self,
+        account: IamAccount,
+        account_id: str,
+        partition: str,
+        allow: Collection[str],
+        pending: dict[tuple[str, ...], Any],
+        protects: bool = False,
+    ) -> None:
         self._account = account
-        self._overlay = {}
-        self._former_names = {}
-        self._relied_on = {}
-        self._premises = set()
-        self._written = {}
+        self._overlay: dict[tuple[Any, ...], Any] = {}
+        self._former_names: dict[Any, Any] = {}
+        self._relied_on: dict[tuple[Any, ...], Any] = {}
+        self._premises: set[tuple[Any, ...]] = set()
+        self._written: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self._account_id = account_id
         self._partition = partition
         self._allow = allow
         self.pending = pending
         self.protects = protects
-        self.notes = []
+        self.notes: list[str] = []
         # The calls of the script that follow the present step, as (operation, parameters).
-        self.following = []
+        self.following: list[tuple[str, Any]] = []
         # (kind, name) -> ARN -> the document of a policy that the script has attached.
-        self.swapped_in = {}
+        self.swapped_in: dict[Principal, dict[str, Any]] = {}
         # The states that are read again right before the present step's change, beside those of its row.
-        self.read_again = []
+        self.read_again: list[Any] = []
 
-    def fork(self):
+    def fork(self) -> AccountOverlay:
         """The same account as this script finds it by now; what is overlaid there is not overlaid here."""
         twin = copy.copy(self)
         twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
@@ -112,13 +125,13 @@ class AccountOverlay:
         twin.read_again = []
         return twin
 
-    def fact(self, *key):
+    def fact(self, *key: str) -> Any:
         found = self._found(key)
         # A step does not depend on its own changes.
         self._relied_on.setdefault(key, found)
         return found
 
-    def _found(self, key):
+    def _found(self, key: tuple[Any, ...]) -> Any:
         if key in self._overlay:
             return self._overlay[key]
         former = self._former_key(key)
@@ -127,69 +140,69 @@ class AccountOverlay:
         self._premises.add(key)
         return self._account.fact(*key)
 
-    def next_step(self):
+    def next_step(self) -> None:
         """Forget what the step before relied on, wrote and noted."""
         self._relied_on, self._premises, self._written, self.notes, self.read_again = {}, set(), {}, [], []
 
     @property
-    def relied_on(self):
+    def relied_on(self) -> dict[tuple[Any, ...], Any]:
         """The facts that the present step has asked for, by their keys, as they were before it."""
         return dict(self._relied_on)
 
     @property
-    def premises(self):
+    def premises(self) -> set[tuple[Any, ...]]:
         """The keys of the facts of the live account that the present step relies on and does not write."""
         return self._premises - set(self._written)
 
     @property
-    def written(self):
+    def written(self) -> dict[tuple[Any, ...], tuple[Any, Any]]:
         """The facts that the present step writes: key -> (its former value, None if it was not read; its new value)."""
         return dict(self._written)
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         """Say in plain words what the present step grants or changes beyond its letter."""
         self.notes.append(text)
 
-    def will_be(self, value, *key):
+    def will_be(self, value: Any, *key: str) -> None:
         self._overlay[key] = value
         self._written[key] = self._relied_on.get(key), value
 
-    def will_be_named(self, kind, name, former):
+    def will_be_named(self, kind: str, name: str, former: str) -> None:
         """From here on what IAM knows under the former name is found under the new one."""
         self._former_names[kind, name] = former
 
-    def _former_key(self, key):
+    def _former_key(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         place = 2 if key[0] in ("attached", "inline", "inline_names") else 1
         kind = key[1] if place == 2 else OWNERS.get(key[0], key[0])
         former = self._former_names.get((kind, key[place])) if len(key) > place else None
         return key if former is None else (*key[:place], former, *key[place + 1 :])
 
-    def overlaid(self, family):
+    def overlaid(self, family: str) -> list[tuple[Any, ...]]:
         """The keys of a family of facts that this script has changed, without the family's name."""
         return [key[1:] for key in self._overlay if key[0] == family]
 
-    def arn(self, resource):
+    def arn(self, resource: str) -> str:
         """The ARN of a resource of this account: `"policy/path/name"`."""
         return f"arn:{self._partition}:iam::{self._account_id}:{resource}"
 
-    def policy_arn(self, path, name):
+    def policy_arn(self, path: str, name: str) -> str:
         return self.arn(f"policy{path}{name}")
 
-    def is_local(self, arn):
+    def is_local(self, arn: str) -> bool:
         """True for what belongs to this account, e.g. no AWS-managed policy."""
         return arn.split(":")[4] == self._account_id
 
-    def attached_to(self, arn):
+    def attached_to(self, arn: str) -> list[Principal]:
         """The (kind, name) of every principal that a managed policy is attached to or bounds."""
         premises = set(self._premises)
         entities = {*(self.fact("policy_entities", arn) or []), *self.overlaid("attached")}
         bounded = {(kind, name) for kind in ("user", "role") for (name,) in self.overlaid(kind)}
-        found = sorted(entity for entity in entities | bounded if self._has_policy(*entity, arn))
+        found = sorted((kind, name) for kind, name in entities | bounded if self._has_policy(kind, name, arn))
         # Other steps that attach the policy rely on its document; other attachments do not matter.
         self._premises = premises
         return found
 
-    def _has_policy(self, kind, name, arn):
+    def _has_policy(self, kind: str, name: str, arn: str) -> bool:
         principal_fact = self.fact(kind, name)
         if principal_fact is None:
             return False
@@ -197,13 +210,13 @@ class AccountOverlay:
         # Names that differ in letter case alone are one name to IAM; here too many are better than too few.
         return arn.lower() in [one.lower() for one in held]
 
-    def members_of(self, group):
+    def members_of(self, group: str) -> set[str]:
         """The names of a group's users."""
         moved = {user for (user,) in self.overlaid("groups_of")}
         live = {arn.split("/")[-1] for arn in self.fact("members", group) or []}
         return live - moved | {user for user in moved if group in (self.fact("groups_of", user) or [])}
 
-    def stored_name(self, kind, name):
+    def stored_name(self, kind: str, name: str) -> Any:
         """A name in the letter case that IAM has it in; as it is where IAM knows no such name."""
         made = {one.lower(): one for (one,) in self.overlaid(kind) if self.fact(kind, one) is not None}
         if name.lower() in made:
@@ -218,7 +231,7 @@ class AccountOverlay:
         last = (found.get("arn") or "").rsplit("/", 1)[-1]
         return last if last.lower() == name.lower() else name
 
-    def guard(self, rule, step, detail):
+    def guard(self, rule: str, step: Mapping[str, Any], detail: str) -> None:
         """Refuse a step unless the user opened the rule for it.
 
         :raises Refusal:
@@ -226,7 +239,9 @@ class AccountOverlay:
         if not is_open(rule, step["operation"], self._allow):
             raise Refusal(rule, detail)
 
-    def guard_replacement(self, step, rule, replaced, document, whose, act):
+    def guard_replacement(
+        self, step: Mapping[str, Any], rule: str, replaced: list[Any], document: Any, whose: str, act: str
+    ) -> None:
         """Refuse a document that is not proven to allow no more than those that it replaces, and to deny no less.
 
         :param rule: the rule that forbids such a document if it replaces nothing; opening it opens this check, too.
@@ -246,7 +261,7 @@ class AccountOverlay:
         else:
             self.guard("no_widening", step, f"{act}: {verdict.why}")
 
-    def guard_denies(self, step, document, act, *replacements):
+    def guard_denies(self, step: Mapping[str, Any], document: Any, act: str, *replacements: Any) -> None:
         """Refuse to take away Deny statements; a document that cannot be read might hold one.
 
         :param replacements: documents in its place; one of them has to deny at least as much.
@@ -258,37 +273,37 @@ class AccountOverlay:
             self.guard("keep_deny", step, f"{act}, which denies something")
 
 
-def principal(step):
+def principal(step: Mapping[str, Any]) -> Any:
     """The (kind, name) of the principal that a step changes, or None: `("user", "bob")`."""
     return next(iter(named_principals(step)), None)
 
 
-def named_principals(step):
+def named_principals(step: Mapping[str, Any]) -> list[Principal]:
     """The (kind, name) of every principal that a step names; of a membership the user, whose access changes, first."""
     named = {kind: step["parameters"].get(f"{kind.capitalize()}Name") for kind in ("user", "role", "group")}
     return [(kind, name) for kind, name in named.items() if name is not None]
 
 
-def aws_error(step, code, message, kind=Conflict):
+def aws_error(step: Mapping[str, Any], code: str, message: str, kind: type[Conflict] = Conflict) -> Conflict:
     """The `Conflict`, or a subclass of it, for what AWS would refuse; nothing was sent to it."""
     conflict = kind(f"would fail: {message.rstrip('.')} ({code}).")
     conflict.code = code
     return conflict
 
 
-def delete_conflict(step, message):
+def delete_conflict(step: Mapping[str, Any], message: str) -> Conflict:
     return aws_error(step, "DeleteConflict", message)
 
 
-def already_exists(step, kind, name):
+def already_exists(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
     return aws_error(step, "EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
 
 
-def not_found(step, kind, name):
+def not_found(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
     return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
 
 
-def existing(overlay, step, kind, name):
+def existing(overlay: AccountOverlay, step: Mapping[str, Any], kind: str, name: str) -> Any:
     """The fact of what must be there.
 
     :raises Conflict: AWS's NoSuchEntity.
@@ -299,7 +314,7 @@ def existing(overlay, step, kind, name):
     return found
 
 
-def existing_principal(overlay, step):
+def existing_principal(overlay: AccountOverlay, step: Mapping[str, Any]) -> tuple[str, str, Any]:
     kind, name = principal(step)
     return kind, name, existing(overlay, step, kind, name)
 

@@ -16,7 +16,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any, NoReturn
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     import botocore.session
@@ -28,6 +30,7 @@ from ..account.iam_account import IamAccount
 from ..operations import OPERATIONS, state_named
 from ..operations.row import Operation
 from ..policies.document import PolicyDocumentError, canonical, canonical_text, read_document
+from ..shapes import Step
 
 # The environment variable that holds a declaration.
 VARIABLE = "LEASTPRIV_CALLS"
@@ -48,8 +51,11 @@ CLASS_EVENT = "creating-client-class.iam"
 PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
 DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
 
+# Operation, normalised parameters, parameters, and the digests of the states that are read again.
+Declared = tuple[str, dict[str, str], dict[str, Any], dict[str, str]]
 
-def declared_calls(step):
+
+def declared_calls(step: Step) -> list[dict[str, Any]]:
     """The calls of a step that may reach AWS.
 
     :param step: a step with `operation`, `parameters`, and `observed` where something is to be read again.
@@ -64,7 +70,7 @@ def declared_calls(step):
     ]
 
 
-def declaration(calls, required=True):
+def declaration(calls: Sequence[Mapping[str, Any]], required: bool = True) -> dict[str, Any]:
     """What is handed over to the process of a module, as JSON.
 
     :param calls: list as `declared_calls` gives it; an empty one lets reads pass and nothing else.
@@ -73,7 +79,7 @@ def declaration(calls, required=True):
     return {"calls": calls, "required": required}
 
 
-def read_declaration(text):
+def read_declaration(text: str) -> tuple[list[Declared], bool]:
     """Read a declaration.
 
     :returns: (the calls, whether the fence is required).
@@ -88,14 +94,14 @@ def read_declaration(text):
         raise ValueError(f"the declared calls cannot be read ({type(error).__name__})") from None
 
 
-def normal(operation, parameters):
+def normal(operation: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a call as IAM takes them: name -> text; those that equal the API's default are left out."""
     defaults = OPERATIONS[operation].defaults if operation in OPERATIONS else {}
     given = {name: value for name, value in parameters.items() if name not in defaults or value != defaults[name]}
     return {name: _normal_value(name, value) for name, value in given.items()}
 
 
-def _normal_value(name, value):
+def _normal_value(name: str, value: Any) -> str:
     if name in DOCUMENTS:
         with suppress(PolicyDocumentError, TypeError, AttributeError):
             return canonical(read_document(value))
@@ -110,13 +116,13 @@ class Fence:
     :ivar violation: why a call was stopped, or None. From the first one on, declared calls are stopped as well.
     """
 
-    def __init__(self, calls):
+    def __init__(self, calls: Sequence[Declared]) -> None:
         self._calls = calls
-        self._passed = []
-        self._verified = []
-        self.violation = None
+        self._passed: list[str] = []
+        self._verified: list[Declared] = []
+        self.violation: str | None = None
 
-    def check(self, service, operation, parameters):
+    def check(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Let a call pass, or raise.
 
         :raises botocore.exceptions.ClientError: `NotInScript`, before anything is sent.
@@ -132,7 +138,7 @@ class Fence:
             self._stop(operation, "What it is about could not be read again right before the change.")
         self._passed.append(operation)
 
-    def read_again(self, client, operation, parameters):
+    def read_again(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> None:
         """Stop a declared call where what it is about is not as it was observed.
 
         :param client: the boto3 client that is about to make the call.
@@ -151,20 +157,21 @@ class Fence:
                 self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {state.differs}.")
         self._verified.append(declared)
 
-    def _declared(self, operation, parameters):
+    def _declared(self, operation: str, parameters: Mapping[str, Any]) -> Declared | None:
         wanted = normal(operation, parameters)
         return next((call for call in self._calls if call[0] == operation and call[1] == wanted), None)
 
-    def _stop(self, operation, meaning, is_declared=True):
+    def _stop(self, operation: str, meaning: str, is_declared: bool = True) -> NoReturn:
         says = "" if is_declared else ", which is not what the script says"
         sent = f"{', '.join(self._passed)} had been sent before" if self._passed else "Nothing was sent"
-        self.violation = (
+        reason = (
             f"The module wanted to call {operation}{says}. {meaning} {sent}; the alert "
             "goes back to the queue, and the next run decides by what it finds."
         )
-        raise _stopped(operation, self.violation)
+        self.violation = reason
+        raise _stopped(operation, reason)
 
-    def _meaning(self, operation, parameters):
+    def _meaning(self, operation: str, parameters: Mapping[str, Any]) -> str:
         subject = _subject(parameters)
         same = [call for call in self._calls if call[0] == operation]
         if same:
@@ -190,13 +197,13 @@ SUBJECTS = {
 }
 
 
-def _subject(parameters):
+def _subject(parameters: Mapping[str, Any]) -> str:
     """What a call is about, with a capital letter: `"Role app"`."""
     named = next(((kind, parameters[name]) for name, kind in SUBJECTS.items() if parameters.get(name)), None)
     return f"{named[0].capitalize()} {named[1]}" if named else "The account"
 
 
-def _stopped(operation, reason):
+def _stopped(operation: str, reason: str) -> Any:
     return ClientError({"Error": {"Code": NOT_IN_SCRIPT, "Message": reason}}, operation)
 
 
@@ -204,7 +211,7 @@ def _stopped(operation, reason):
 _standing: list[Fence] = []
 
 
-def enclose(text):
+def enclose(text: str) -> Fence:
     """Raise the fence of this process. There is one for each module run.
 
     :param text: a declaration.
@@ -216,12 +223,12 @@ def enclose(text):
     return _standing[0]
 
 
-def leave():
+def leave() -> None:
     """Take the fence of this process down, for processes that run several modules, such as tests."""
     _standing.clear()
 
 
-def install():
+def install() -> None:
     """Let all sessions made from now on, here and in processes forked from this one, call the fence's handlers.
 
     Calling it again changes nothing.
@@ -232,7 +239,7 @@ def install():
     BUILTIN_HANDLERS[:0] = [handler for handler in handlers if handler not in BUILTIN_HANDLERS]
 
 
-def stops_calls():
+def stops_calls() -> bool:
     """Try the fence: whether it stops a call of this botocore. Nothing is sent to AWS, whatever the answer is."""
     session = botocore.session.Session()
     # A broken file of the user's says nothing of the fence, and a run may use another one.
@@ -245,7 +252,7 @@ def stops_calls():
     try:
         client.create_user(UserName="leastpriv")
     except ClientError as error:
-        return error.response["Error"]["Code"] == NOT_IN_SCRIPT
+        return bool(error.response["Error"]["Code"] == NOT_IN_SCRIPT)
     except BotoCoreError:
         return False
     finally:
@@ -253,7 +260,7 @@ def stops_calls():
     return False
 
 
-def stands(client):
+def stands(client: Any) -> bool:
     """Whether a client's calls pass a fence of this process."""
     # Other handlers of the event look at the operation as well; none has anything to do for a read without parameters.
     model = client.meta.service_model.operation_model("GetUser")
@@ -261,7 +268,7 @@ def stands(client):
     return any(answer == VARIABLE for _handler, answer in answers)
 
 
-def _check_call(params, model, event_name=None, **_more):
+def _check_call(params: dict[str, Any], model: Any, event_name: str | None = None, **_more: Any) -> str | None:
     if not _standing:
         return None
     if event_name == PROBE:
@@ -274,16 +281,16 @@ def _check_call(params, model, event_name=None, **_more):
     return None
 
 
-def _read_again_first(class_attributes, **_more):
+def _read_again_first(class_attributes: dict[str, Any], **_more: Any) -> None:
     for row in OPERATIONS.values():
         method = class_attributes.get(xform_name(row.name))
         if row.read_again and method is not None:
             class_attributes[xform_name(row.name)] = _with_second_look(row.name, method)
 
 
-def _with_second_look(operation, method):
+def _with_second_look(operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def call(self, *args, **parameters):
+    def call(self: Any, *args: Any, **parameters: Any) -> Any:
         if _standing:
             _standing[0].read_again(self, operation, parameters)
         return method(self, *args, **parameters)

@@ -195,8 +195,8 @@ def _replaced_documents(overlay: AccountOverlay, step: Step) -> Iterator[tuple[S
     attached = overlay.fact("attached", kind, name) or []
     for parameters in replaced_by(step["operation"], step["parameters"], overlay.following):
         arn, policy = parameters.get("PolicyArn"), parameters.get("PolicyName")
-        if arn in attached and overlay.fact("policy_document", arn) is not None:
-            yield replaced_policy(str(arn)), overlay.fact("policy_document", arn)
+        if arn and arn in attached and overlay.fact("policy_document", arn) is not None:
+            yield replaced_policy(arn), overlay.fact("policy_document", arn)
         if policy and policy in (overlay.fact("inline_names", kind, name) or []):
             yield replaced_inline(policy), overlay.fact("inline", kind, name, policy)
 

@@ -217,7 +217,7 @@ def max_receive_count(queue: Queue) -> int | None:
 def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt, ...]:
     """Delete messages. Returns those that SQS did not delete."""
 
-    def delete_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    def delete_batch(entries: list[dict[str, Any]]) -> Any:
         with attempting("delete messages from", queue.client, queue.url):
             return queue.client.delete_message_batch(QueueUrl=queue.url, Entries=entries)
 
@@ -235,7 +235,7 @@ def release(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt
 def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[FailedReceipt, ...]:
     """Hide received messages for `seconds` from now. Returns those for which this failed."""
 
-    def extend_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    def extend_batch(entries: list[dict[str, Any]]) -> Any:
         with attempting("change the visibility of messages of", queue.client, queue.url):
             return queue.client.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
 
@@ -251,7 +251,7 @@ def move(
     Returns those that were not sent, and those that were sent but not deleted.
     """
 
-    def send_batch(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    def send_batch(entries: list[dict[str, Any]]) -> Any:
         with attempting("send messages to", target.client, target.url):
             return target.client.send_message_batch(QueueUrl=target.url, Entries=entries)
 
@@ -290,12 +290,12 @@ def _size(entry: Mapping[str, Any]) -> int:
     return sum(len(text.encode(errors="surrogatepass")) for text in texts)
 
 
-def _attributes(queue: Queue, names: list[str]) -> dict[str, str]:
+def _attributes(queue: Queue, names: list[str]) -> Any:
     with attempting("read the attributes of", queue.client, queue.url):
         return queue.client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=names).get("Attributes", {})
 
 
-def _queue_url(client: Any, name: str) -> str:
+def _queue_url(client: Any, name: str) -> Any:
     with attempting("find", client, name):
         return client.get_queue_url(QueueName=name)["QueueUrl"]
 
