@@ -87,7 +87,7 @@ DISPOSITIONS = (
     ),
     Disposition(
         "invalid",
-        "the message cannot be read as an alert",
+        "the message is not an alert",
         RELEASE,
         True,
         "Check who sends it. If it is not an alert, delete it from the queue.",

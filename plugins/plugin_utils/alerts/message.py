@@ -108,7 +108,7 @@ class Alert:
 
 
 class Unreadable(Exception):
-    """The message cannot be read as an alert; the text says why. Never leaves this file."""
+    """The message is not an alert; the text says why. Never leaves this file."""
 
 
 def read_alerts(body: str) -> list[Alert]:
