@@ -109,6 +109,30 @@ def test_what_is_wider_is_refused_with_what_it_would_allow(stack):
     assert stack.changes() == []
 
 
+def test_a_trusted_account_becomes_one_of_its_roles(stack):
+    other = "arn:aws:iam::210987654321:{}"
+    old, new, wider = (
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sts:AssumeRole"}],
+            }
+        )
+        for who in (other.format("root"), other.format("role/deploy"), "arn:aws:iam::210987654322:root")
+    )
+    iam = stack.client("iam", PAYMENTS)
+    for role in ("ci", "kept"):
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=old)
+    for alert_id, role, document in (("I-1", "ci", new), ("I-2", "kept", wider)):
+        script = f"aws iam update-assume-role-policy --role-name {role} --policy-document '{document}'"
+        send_alert(stack, alert_id, PAYMENTS, "role", role, script=script)
+    run = run_playbook(stack)
+    assert run.dispositions == {"I-1": "remediated", "I-2": "refused"}, run.stdout
+    assert "allows sts:AssumeRole for arn:aws:iam::210987654322:role/example" in run.alerts["I-2"]["reason"]
+    assert iam.get_role(RoleName="ci")["Role"]["AssumeRolePolicyDocument"] == json.loads(new)
+    assert iam.get_role(RoleName="kept")["Role"]["AssumeRolePolicyDocument"] == json.loads(old)
+
+
 RACES = {
     "put-user-policy": ("I-inline", "its inline policy differs"),
     "create-policy-version": ("I-version", "the policy's default document differs"),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.replacement import PROVABLE, may_be_proven
@@ -49,7 +49,16 @@ def refusals(
     left = PROVABLE if following is not None and _may_be_proven(call, following) else ()
     checks = [(rule, CHECKS[rule]) for rule in rules if rule not in left and not is_open(rule, call.operation, allow)]
     found = [refusal for rule, check in checks for refusal in check(rule, call)]
-    return found + _right_account(call, account_id)
+    is_proven = bool(left) and not any(is_open(rule, call.operation, allow) for rule in ("keep_trust", "no_widening"))
+    named = _parameters_without_trust(call) if is_proven else call.parameters
+    return found + _right_account(named, account_id)
+
+
+def _parameters_without_trust(call: Call) -> Mapping[str, Any]:
+    """A trust policy that is proven narrower trusts no account that its role does not trust already."""
+    if call.operation != "UpdateAssumeRolePolicy":
+        return call.parameters
+    return {name: value for name, value in call.parameters.items() if name not in DOCUMENTS}
 
 
 def _may_be_proven(call: Call, following: Sequence[Call]) -> bool:
@@ -130,9 +139,9 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def _right_account(call: Call, account_id: str) -> list[Found]:
+def _right_account(parameters: Mapping[str, Any], account_id: str) -> list[Found]:
     found: list[Found] = []
-    for parameter, value in call.parameters.items():
+    for parameter, value in parameters.items():
         details = [_wrong_place(match, account_id) for match in own_arns_in(parameter, value)]
         if ONE_ARN.fullmatch(parameter):
             details.append(_no_single_arn(value, account_id))

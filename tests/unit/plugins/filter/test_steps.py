@@ -150,6 +150,20 @@ def test_what_may_be_proven_narrower_is_left_to_the_account(script):
     assert steps(script)["disposition"] is None
 
 
+def test_a_trust_policy_may_name_another_account_if_a_proof_is_required():
+    trust = ALLOW.replace(
+        '"Action": "s3:*", "Resource": "*"', '"Action": "*", "Principal": {"AWS": "arn:aws:iam::210987654321:root"}'
+    )
+    script = f"aws iam update-assume-role-policy --role-name ci --policy-document '{trust}'"
+    assert steps(script)["disposition"] is None
+    for allow in ("keep_trust", "no_widening", "update-assume-role-policy"):
+        assert "guardrail right_account" in steps(script, allow=[allow])["reason"]
+    assert (
+        "guardrail right_account"
+        in steps(f"{PUT} '{ALLOW.replace('*', 'arn:aws:iam::210987654321:role/x')}'")["reason"]
+    )
+
+
 @pytest.mark.parametrize(
     "script",
     [
