@@ -132,11 +132,19 @@ def _kept_variables(options: Any, dropped: set[str]) -> tuple[list[str], list[st
         secret = [name for name, value in variables.items() if _is_secret(name, value)]
         left = {name: value for name, value in variables.items() if name not in {*secret, *dropped}}
         withheld += [name for name in secret if name not in dropped]
-        if len(left) == len(variables):
+        if not variables or (left == variables and '"' not in text):
             kept.append(text)
         elif left:
-            kept.append(json.dumps(left, default=str))
+            kept.append(_without_double_quotes(left))
     return kept, list(dict.fromkeys(withheld))
+
+
+def _without_double_quotes(variables: Mapping[str, Any]) -> str:
+    """Variables as YAML in one line: a callback that prints JSON would put a backslash before each double quote."""
+    from yaml import safe_dump
+
+    plain = json.loads(json.dumps(variables, default=str))
+    return safe_dump(plain, default_flow_style=True, width=sys.maxsize, allow_unicode=True, sort_keys=False).strip()
 
 
 def _variables(text: str) -> dict[str, Any]:

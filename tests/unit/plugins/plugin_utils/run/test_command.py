@@ -45,13 +45,13 @@ RUN = {"run_id": "r-0"}
             "remediate",
             PLAN,
             "remediate.yml -e @/s.yml -e remediate_plan=r-1 -e remediate_max_alerts=5 "
-            """-e '{"remediate_allow": ["no_tags"]}'""",
+            """-e '{remediate_allow: [no_tags]}'""",
         ),
         (
             "remediate.yml -C -e remediate_plan=old -e 'alert_id=I-1 run_id=r x=y'",
             "remediate",
             PLAN,
-            """remediate.yml -e remediate_plan=r-1 -e '{"x": "y"}'""",
+            """remediate.yml -e remediate_plan=r-1 -e '{x: y}'""",
         ),
     ],
 )
@@ -99,7 +99,7 @@ def test_what_is_beside_a_secret_is_kept():
         "-e",
         json.dumps({"api_password": "x", "remediate_tolerate": ["failed"]}),
     ]
-    command = """ansible-playbook remediate.yml -e remediate_plan=r-1 -e '{"remediate_tolerate": ["failed"]}'"""
+    command = """ansible-playbook remediate.yml -e remediate_plan=r-1 -e '{remediate_tolerate: [failed]}'"""
     assert next_step("remediate", PLAN, argv=argv).startswith(command)
 
 
@@ -136,3 +136,20 @@ def test_templates_are_called_as_the_controller_role_calls_them():
         template = called[name]
         asked = template["questions"] if questions else []
         assert questions.items() <= {one["variable"]: one["question_name"] for one in asked}.items()
+
+
+def test_variables_mean_the_same_without_double_quotes():
+    given = {
+        "a": "true",
+        "b": True,
+        "c": "0123",
+        "d": 12,
+        "e": None,
+        "f": "x: y, z",
+        "g": ["it's", "é"],
+        "h": {"i": "#1"},
+    }
+    argv = ["ansible-playbook", "remediate.yml", "-e", json.dumps(given)]
+    *_words, option, text = shlex.split(next_step("remediate", {}, argv=argv))
+    assert (option, yaml.safe_load(text)) == ("-e", given)
+    assert '"' not in text
