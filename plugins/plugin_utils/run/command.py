@@ -144,7 +144,8 @@ def _without_double_quotes(variables: Mapping[str, Any]) -> str:
     from yaml import safe_dump
 
     plain = json.loads(json.dumps(variables, default=str))
-    return safe_dump(plain, default_flow_style=True, width=sys.maxsize, allow_unicode=True, sort_keys=False).strip()
+    text: str = safe_dump(plain, default_flow_style=True, width=sys.maxsize, allow_unicode=True, sort_keys=False)
+    return text.strip()
 
 
 def _variables(text: str) -> dict[str, Any]:
