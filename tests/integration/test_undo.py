@@ -286,7 +286,7 @@ def test_an_interrupted_undo_is_reported_and_can_be_finished(stack, applied):
     stack.clear_faults()
     report = read_report(applied.run.artifacts)
     assert (process.returncode, report["mode"], report["undoes"]) == (143, "undo", [applied.run_id])
-    assert "undo" in report["alerts"][0]["reason"], "how to go on"
+    assert "Undo again" in report["alerts"][0]["reason"], "how to go on"
     finished = applied.undo()
     assert finished.rc == 0, finished.stdout
     assert states(stack) == applied.before
