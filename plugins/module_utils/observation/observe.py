@@ -22,8 +22,8 @@ from ..shapes import Step
 
 MAX_NAMED = 5
 
-# Kind, name, and ARN, which is None for a principal that the script creates.
-Touched = tuple[str, str, str | None]
+# Kind, name, and the ARN: a text, or None for a principal that the script creates.
+Touched = tuple[str, str, Any]
 
 
 def observe(overlay: AccountOverlay, step: Step) -> Observation:

@@ -227,7 +227,7 @@ def replaced_state(name: str) -> State:
 
     :raises KeyError: no state has it.
     """
-    kind, _, about = name.partition(" ")
+    kind, _space, about = name.partition(" ")
     return {"replaced_policy": replaced_policy, "replaced_inline": replaced_inline}[kind](about)
 
 

@@ -59,7 +59,7 @@ def _wanted(report_data):
 
 
 def _first_line(reason):
-    return str(reason or "").split("\n")[0]
+    return str(reason or "").split("\n", maxsplit=1)[0]
 
 
 def _lost_line(alerts, reason):

@@ -112,13 +112,13 @@ class Progress:
             accounts.sort(key=lambda account: account.ended is not None)
         shown, hidden = (accounts, []) if len(accounts) <= rows else (accounts[: rows - 1], accounts[rows - 1 :])
         widest = min(NAME, columns // 4, max((cells(printable(account.name)) for account in shown), default=0))
-        bar = min(BAR, max(SHORTEST_BAR, columns - 1 - widest - BETWEEN - STATE))
-        parts = [line((cut(self._row(account, widest, bar, now), columns - 1), account.style)) for account in shown]
+        width = min(BAR, max(SHORTEST_BAR, columns - 1 - widest - BETWEEN - STATE))
+        parts = [line((cut(self._row(account, widest, width, now), columns - 1), account.style)) for account in shown]
         return parts + [line(cut(_rest(hidden), columns - 1))] * bool(hidden)
 
-    def _row(self, account: Account, widest: int, bar: int, now: float) -> str:
+    def _row(self, account: Account, widest: int, width: int, now: float) -> str:
         name = pad(printable(account.name), widest)
-        return f"{name}  [{_bar(account, bar, self.is_review)}]  {self._state(account, now)}"
+        return f"{name}  [{_bar(account, width, self.is_review)}]  {self._state(account, now)}"
 
     def _state(self, account: Account, now: float) -> str:
         if account.began is None:

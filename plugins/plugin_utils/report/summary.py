@@ -59,8 +59,11 @@ def summary_text(report_data, verbose=False):
 def summary_of(report_data, columns, verbose=False):
     """The same as `summary`, and a line or two of a run whose report cannot be shown."""
     bare = f"Run {report_data['run_id']}: {report_data['totals']}. The report has every alert."
-    show = lambda: summary(report_data, columns, verbose)  # noqa: E731
-    return attempt("showing it", show, lambda reason: wrapped(f"{bare} {reason}", columns))
+    return attempt(
+        "showing it",
+        lambda: summary(report_data, columns, verbose),
+        lambda reason: wrapped(f"{bare} {reason}", columns),
+    )
 
 
 def summary(report_data, columns=COLUMNS, verbose=False):

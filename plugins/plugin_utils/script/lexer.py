@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import cast
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.odd_characters import (
     DASHES,
@@ -181,8 +182,8 @@ class _Scanner:
 
     def scan(self) -> None:
         while self.at < len(self.text):
-            match = _UNQUOTED.match(self.text, self.at)
-            assert match, "the alternatives take every character"
+            # The alternatives take every character.
+            match = cast("re.Match[str]", _UNQUOTED.match(self.text, self.at))
             self.at = match.end()
             getattr(self, f"_{match.lastgroup}")(match)
             if len(self.problems) >= MAX_PROBLEMS:
