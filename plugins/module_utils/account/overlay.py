@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import LeastprivError
 from ..guardrails.rules import Refusal, is_open
-from ..policies.denials import lost_denials
+from ..policy_proof.denials import lost_denials
 from ..policy_proof.lost_access import describe_lost_access
 from ..policy_proof.proof import prove
 from .iam_account import IamAccount

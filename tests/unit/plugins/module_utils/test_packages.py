@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[4] / "plugins" / "module_utils"
 FILES = {"dispositions", "errors", "iso_time", "one_change", "shapes"}
 PROOF = {"policies", "policy_proof"}
 MAY_IMPORT = {
-    **dict.fromkeys(PROOF, PROOF),
-    "guardrails": PROOF,
+    "policies": set(),
+    "policy_proof": {"policies"},
+    "guardrails": {"policies"},
     "account": {*PROOF, "guardrails"},
     "operations": {*PROOF, "guardrails", "account"},
     "observation": {*PROOF, "guardrails", "account", "operations"},

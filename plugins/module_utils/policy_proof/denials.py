@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..policy_proof.statements import read_statements, uncovered
-from .document import PolicyDocumentError, as_iam_reads, statements
+from ..policies.document import PolicyDocumentError, as_iam_reads, statements
+from .statements import read_statements, uncovered
 
 
 def lost_denials(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.policies.denials import lost_denials
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import meaning, read_document
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.denials import lost_denials
 
 TOKENS = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 
