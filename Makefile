@@ -58,7 +58,7 @@ $(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
 	fi
 	$(call headline,setup: $(VENV) with $(PYTHON) $(call minor,$(PYTHON)))
 	@$(INTERPRETER) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$(PYTHON) is no Python of 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
+	    { echo "$(PYTHON) is not Python 3.11 or later: name one with make setup PYTHON=..." >&2; exit 1; }
 	@$(INTERPRETER) -m venv --clear $(VENV)
 	@touch $(MADE)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements/dev.txt \

@@ -38,7 +38,7 @@ WORDS = (
     (r"\bstands? for\b", "is, means"),
     (r"\b(?:makes?|made) of (?:it|them)\b", "the result"),
     (r"\bbec(?:omes?|ame) of\b", "outcome, disposition"),
-    (r"\bg(?:ives?|iven|iving|ave) (?:it |them |messages )?back\b", "release, return to the queue"),
+    (r"\bg(?:ives?|iven|iving|ave) (?:\w+ ){0,3}back\b", "release, return to the queue"),
     (r"\bfor ever\b", "forever, indefinitely"),
     (r"\bneeds? a person\b", "needs attention"),
     (r"\bspelt out\b", "escaped"),

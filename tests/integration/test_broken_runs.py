@@ -94,8 +94,8 @@ def test_a_rescue_that_fails_gives_the_messages_back(stack, alerts):
 
 def test_a_run_without_the_callback_says_what_that_costs(stack, alerts):
     run = run_playbook(stack, "--check", env={"ANSIBLE_CALLBACKS_ENABLED": "leastpriv.iam.preload"})
-    told = " ".join((run.stdout + run.stderr).split())
-    assert "The callback leastpriv.iam.interruption is not enabled" in told
-    assert "ANSIBLE_CALLBACKS_ENABLED=leastpriv.iam.preload,leastpriv.iam.interruption" in told
+    shown = " ".join((run.stdout + run.stderr).split())
+    assert "The callback leastpriv.iam.interruption is not enabled" in shown
+    assert "ANSIBLE_CALLBACKS_ENABLED=leastpriv.iam.preload,leastpriv.iam.interruption" in shown
     assert run.dispositions == dict.fromkeys(ALERTS, "planned")
     assert stack.depth() == (2, 0)

@@ -89,11 +89,11 @@ def test_an_estate_that_is_refused_before_anything_is_received(stack, alert, aws
     aws_config(row.get("config", ""))
     stack.clear_calls()
     run = run_row(stack, row)
-    told = " ".join(run.stdout.split())
+    shown = " ".join(run.stdout.split())
     assert run.rc not in (0, None)
     for words in row["says"]:
-        assert words in told or words.replace("'", "''") in told, run.stdout
-    assert "The whole run: nothing was " in told, "Ansible names the first host"
+        assert words in shown or words.replace("'", "''") in shown, run.stdout
+    assert "The whole run: nothing was " in shown, "Ansible names the first host"
     assert "wr0ng-secret" not in run.stdout + run.stderr
     assert run.report is None
     assert [message["receive_count"] for message in stack.messages()] == [0]
@@ -226,10 +226,10 @@ def test_the_doctor_names_what_would_end_a_run_and_goes_on(stack, alert):
     wrong = {"remediate_severites": [], "remediate_max_alerts": "many"}
     run = run_playbook(stack, "-i", str(inventory), "-e", json.dumps(wrong), playbook="playbooks/doctor.yml")
     assert run.rc == 2
-    for told in (
+    for shown in (
         "settings: missing", "did you mean remediate_severities?", "remediate_max_alerts",
         "host lost: account_id is missing", "account_id is the number 12345678901", "have the same account_id",
         "API: ok", "queue: advice", "checks found something missing",
     ):  # fmt: skip
-        assert told in " ".join(run.stdout.split()), run.stdout
+        assert shown in " ".join(run.stdout.split()), run.stdout
     assert [message["receive_count"] for message in stack.messages()] == [0]

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ctrl-C, SIGTERM and dying workers: a run ends soon, gives its messages back and writes its report."""
+"""Ctrl-C, SIGTERM and dying workers: a run ends soon, releases its messages and writes its report."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ FOUND = {
         "what becomes of an alert",
         "the message is given back",
         "It gives them back.",
+        "a review gives every message back",
         "6 alerts need a person",
         "control characters are spelt out",
         "it waits for ever",

@@ -21,8 +21,8 @@ def taken_by(overlay: AccountOverlay, step: Mapping[str, Any]) -> dict[str, Any]
 
     :param overlay: the `AccountOverlay`, before or after the step.
     :param step: `operation`, `parameters` and `before`.
-    :returns: {what: `sha256`, None where its document cannot be read; `grants` and `restricts`}; None where an undo
-        gives nothing back that may have changed.
+    :returns: {name: `sha256`, None if its document cannot be read; `grants` and `restricts`}; None if nothing that an
+        undo restores may have changed.
     """
     takes = OPERATIONS[step["operation"]].takes
     found = takes(overlay, step["parameters"], step["before"]) if takes else None
