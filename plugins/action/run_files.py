@@ -13,7 +13,6 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files, write_run_files
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import environment
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
@@ -53,7 +52,7 @@ def _planning(options: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     job = options["awx"].get("awx_job_id")
     who = {
-        "user": user_name(),
+        "user": environment.user_name(),
         "awx_user": options["awx"].get("awx_user_name"),
         "awx_job": None if job is None else str(job),
     }

@@ -1,10 +1,11 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Environment variables as compose and systemd files set them: one that is empty is not set."""
+"""The process's environment: its user, and variables as compose and systemd files set them (empty means not set)."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from collections.abc import Mapping, MutableMapping
@@ -26,3 +27,11 @@ def unset_empty_variables(environment: MutableMapping[str, str] | None = None) -
     environment = os.environ if environment is None else environment
     for name in [name for name, value in environment.items() if not value.strip() and READ_HERE.fullmatch(name)]:
         del environment[name]
+
+
+def user_name() -> str:
+    """The name of the user who runs Ansible, or the number without a name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid())
