@@ -11,8 +11,14 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.who import user_name
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import END, append, in_short, intents, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import user_name
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
+    END,
+    append,
+    intents,
+    kept_results,
+    results,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
@@ -38,7 +44,7 @@ class ActionModule(ActionBase):
             }
         )
         options["applied"] = from_text(options["applied"])
-        kept = [*options["kept"], *in_short(options["applied"])]
+        kept = [*options["kept"], *kept_results(options["applied"])]
         problem = _write(options)
         # What was done is known to the report even where it could not be written down.
         return {**result, "changed": False, "kept": kept, **({"failed": True, "msg": problem} if problem else {})}

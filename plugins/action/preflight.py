@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
         if self.is_doctor and not missing:
             return answer | {"findings": findings(problems)}
         outcome = "nothing was received" if "queue" in self.checks else "nothing was done"
-        return answer | ({"failed": True, "msg": preflight.in_short(problems, outcome)} if problems else {})
+        return answer | ({"failed": True, "msg": preflight.failure_message(problems, outcome)} if problems else {})
 
     def _problems(self) -> Iterator[str]:
         """All that is wrong."""

@@ -260,7 +260,7 @@ class Batch:
         consolidated = dict(self._consolidated)
         is_applied = False
         try:
-            seen = writable(_held_to_plan(self._observe_alert(alert), alert.get("reviewed")))
+            seen = writable(_compared_with_plan(self._observe_alert(alert), alert.get("reviewed")))
             seen = self._within_blast_radius(seen)
             is_applied = seen["disposition"] is None
         finally:
@@ -517,7 +517,7 @@ def _takes_apart(step):
     return bool(step.get("undoes", {}).get("consolidated"))
 
 
-def _held_to_plan(seen, reviewed):
+def _compared_with_plan(seen, reviewed):
     """Exclude an alert that has changed since its review; steps that are true by now do not count."""
     changed = changes_since(reviewed, seen["steps"]) if reviewed and seen["disposition"] is None else []
     if not changed:
@@ -576,11 +576,11 @@ def verify_account(module):
 
 
 def read_alerts(module):
-    """The alerts that are to be observed; fails the module for what is none."""
+    """The alerts that are to be observed. Anything else fails the module."""
     try:
         return [alert for alert in json.loads(module.params["alerts"]) if alert.get("disposition") is None]
     except (ValueError, TypeError, AttributeError) as error:
-        module.fail_json(msg=f"alerts is not a list of alerts ({error}): pass the result of the filter translated.")
+        module.fail_json(msg=f"alerts is not a list of alerts ({error}): pass those of leastpriv.iam.translate.")
 
 
 def observe_alerts(module, alerts, caller):

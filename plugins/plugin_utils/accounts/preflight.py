@@ -64,7 +64,7 @@ class Play:
     applies: bool
 
 
-def in_short(problems: Sequence[str], outcome: str = "nothing was received") -> str:
+def failure_message(problems: Sequence[str], outcome: str = "nothing was received") -> str:
     """All problems as a message of at most MAX_LINES lines; the last one has the rest.
 
     Ansible prints it beside the name of one host, so it begins with what it is about.

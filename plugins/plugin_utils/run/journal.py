@@ -105,7 +105,7 @@ def _lost_line(one: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return {"event": RESULT, **named, "result": "failed", "msg": reason, "request_id": None}
 
 
-def in_short(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def kept_results(applied: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The loop results of the modules, reduced to the fields that the journal and the rest of the run need."""
     return for_each_alert("keeping its result", applied, _kept, _lost_result)
 

@@ -208,17 +208,17 @@ def compare_with_plan(alerts: Iterable[AlertOutcome], plan: Mapping[str, Any]) -
         return list(alerts)
     reviewed = {alert["alert_id"]: alert for alert in plan["alerts"]}
 
-    def held(alert: AlertOutcome) -> AlertOutcome:
-        return alert if alert["disposition"] else _held_to(alert, reviewed.get(alert["alert_id"]))
+    def compared(alert: AlertOutcome) -> AlertOutcome:
+        return alert if alert["disposition"] else _with_review(alert, reviewed.get(alert["alert_id"]))
 
-    return for_each_alert("comparing it with the plan", alerts, held, _not_compared)
+    return for_each_alert("comparing it with the plan", alerts, compared, _not_compared)
 
 
 def _not_compared(alert: AlertOutcome, reason: str) -> AlertOutcome:
     return {**alert, "disposition": "failed", "reason": reason}
 
 
-def _held_to(alert: AlertOutcome, reviewed: Mapping[str, Any] | None) -> AlertOutcome:
+def _with_review(alert: AlertOutcome, reviewed: Mapping[str, Any] | None) -> AlertOutcome:
     if reviewed is None:
         return {**alert, "disposition": "filtered", "reason": "it is not in the plan that this run applies"}
     if changed := [what for what, is_same in _compared(alert, reviewed) if not is_same]:

@@ -200,7 +200,7 @@ def work(translated, is_review, iam):
         steps = wave_module.pending_steps(observed, wave, kept, 1_000)
         applied = [{"step": step, "changed": True, "response_metadata": {"request_id": "r"}} for step in steps]
         to_text([*journals.intents(steps), *journals.results(applied)])
-        kept += journals.in_short(applied)
+        kept += journals.kept_results(applied)
     return {"__remediate_observed": {"alerts": observed}, "__remediate_results": {"kept": kept}}
 
 
@@ -314,7 +314,7 @@ STAGES = [
     (metric_files, "_statuses"),
     (notifications, "_group_line"),
     (plans, "_alert"),
-    (plans, "_held_to"),
+    (plans, "_with_review"),
     (journals, "_kept"),
     (journals, "_result_line"),
 ]

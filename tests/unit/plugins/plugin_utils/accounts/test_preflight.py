@@ -21,7 +21,7 @@ PAST, AHEAD = "2025-12-31T00:00:00Z", "2026-01-02T00:00:00Z"
 @pytest.mark.parametrize("count", [1, 4, 5, 40])
 def test_a_message_has_at_most_five_lines_and_names_everything(count):
     problems = [f"Problem {number}." for number in range(count)]
-    shown = preflight.in_short(problems)
+    shown = preflight.failure_message(problems)
     assert len(shown.splitlines()) <= preflight.MAX_LINES
     assert all(problem in shown for problem in problems)
 
