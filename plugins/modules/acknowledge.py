@@ -248,7 +248,7 @@ def acknowledge(queue, wanted, hold_seconds=None, open_quarantine=None):
     failed, done = [], {}
     acts = {
         DELETE: delete,
-        QUARANTINE: partial(put_away, open_quarantine=open_quarantine, wanted=wanted[QUARANTINE]),
+        QUARANTINE: partial(quarantine, open_quarantine=open_quarantine, wanted=wanted[QUARANTINE]),
         RELEASE: release,
         HOLD: partial(extend, seconds=hold_seconds),
     }
@@ -273,7 +273,7 @@ def _others(receipts, failures):
     return [_ids(*entry) for handle, entry in receipts.items() if handle not in failed]
 
 
-def put_away(queue, _handles, open_quarantine, wanted):
+def quarantine(queue, _handles, open_quarantine, wanted):
     """Move messages to the quarantine queue, and release those that cannot be moved. Returns the failures."""
     outgoing, unread = _outgoing(wanted)
     try:

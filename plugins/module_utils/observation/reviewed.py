@@ -17,7 +17,7 @@ from ..shapes import Step
 # Facts about the whole account. A step needs one entry, which is in its before or decides its status.
 ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")
 # Tags come and go by themselves; a step that is about them has them in its before.
-BESIDE_THE_POINT = ("tags",)
+NOT_COMPARED = ("tags",)
 WIDTH = 120
 
 
@@ -36,7 +36,7 @@ def _fact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return sorted(canonical_text(one) for one in value)
     if isinstance(value, dict) and not isinstance(value, Unreadable):
-        return {key: inner for key, inner in value.items() if key not in BESIDE_THE_POINT}
+        return {key: inner for key, inner in value.items() if key not in NOT_COMPARED}
     return value
 
 

@@ -97,11 +97,11 @@ class ReceivedMessage:
 class AlertMessages:
     """One alert with all its messages, by message id. The message that was sent last describes the alert.
 
-    :ivar is_back: the messages are released, so their receipts are not valid any more.
+    :ivar is_released: the messages are released, so their receipts are not valid any more.
     """
 
     received: dict[str, ReceivedMessage]
-    is_back: bool = False
+    is_released: bool = False
 
     @property
     def newest(self) -> ReceivedMessage:
@@ -111,7 +111,7 @@ class AlertMessages:
     @property
     def held(self) -> list[Message]:
         """The messages with valid receipts."""
-        return [] if self.is_back else [one.message for one in self.received.values()]
+        return [] if self.is_released else [one.message for one in self.received.values()]
 
     @property
     def receive_count(self) -> int:
@@ -183,8 +183,8 @@ class Inbox:
         yield from in_turn([(messages, messages.newest.alert) for messages in self.own.values()])
         for key, messages in self.others.items():
             if key not in self.own:
-                is_back = self.hidden.keys().isdisjoint(messages.received)
-                yield replace(messages, is_back=is_back), messages.newest.alert
+                is_released = self.hidden.keys().isdisjoint(messages.received)
+                yield replace(messages, is_released=is_released), messages.newest.alert
 
     def release_all(self) -> None:
         """Release every message; those that SQS refuses become visible after the visibility timeout."""

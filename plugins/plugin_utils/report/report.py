@@ -128,21 +128,22 @@ def _plan(alerts, plan):
 
 
 def _moved(run):
-    """{message id: what to say} of the alerts that wait in the quarantine queue now."""
+    """{message id: a sentence} of the alerts that are in the quarantine queue now."""
     own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in run.alerts)
     moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*run.unmoved}
     away = [
         alert for alert in run.alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))
     ]
-    back = {alert["message_id"]: put_back(run.awx, alert["alert_id"]) for alert in away}
-    return {message_id: f"{MOVED} {command}" for message_id, command in back.items()}
+    advice = {alert["message_id"]: _redrive_advice(run.awx, alert["alert_id"]) for alert in away}
+    return {message_id: f"{MOVED} {sentence}" for message_id, sentence in advice.items()}
 
 
 def _message_ids(alert):
     return [receipt["message_id"] for receipt in alert.get("receipts") or ()] or [alert["message_id"]]
 
 
-def put_back(awx, alert_id=None):
+def _redrive_advice(awx, alert_id):
+    """The command that moves an alert's messages back into the alerts' queue, as a sentence."""
     # The id goes into a command that people copy.
     one = {"alert_id": alert_id} if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else {}
     return f"After a fix: {next_step('redrive', one, awx)}"
@@ -249,4 +250,5 @@ def protection_example(report_data):
 
 
 def counted(count):
+    """`1 alert`, `2 alerts`."""
     return f"{count} alert{'s' * (count != 1)}"
