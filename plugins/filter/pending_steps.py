@@ -23,7 +23,7 @@ options:
     required: true
   wave:
     description:
-      - One of the waves that P(leastpriv.iam.waves#filter) gives. What is none has no steps.
+      - One of the waves that P(leastpriv.iam.waves#filter) returns. An empty dictionary has no steps.
     type: dict
     required: true
   kept:

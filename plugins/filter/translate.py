@@ -9,8 +9,7 @@ name: translate
 version_added: 1.0.0
 short_description: Translate the scripts of alerts, account by account
 description:
-  - Gives the alerts that are still to be decided, by account, each with what P(leastpriv.iam.steps#filter) makes of its
-    script.
+  - Returns the undecided alerts by account, each with the steps of its script, see P(leastpriv.iam.steps#filter).
   - Never fails because of one alert.
 author:
   - The Leastpriv team (!UNKNOWN)

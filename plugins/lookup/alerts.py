@@ -358,7 +358,7 @@ class LookupModule(AWSLookupBase):
                 judged = list(inbox.alerts())
                 # The API may take longer than the visibility timeout.
                 with renewing(queue, inbox.own_handles, reception.visibility_timeout):
-                    answers = self._ask([alert for _held, alert in judged], endpoint)
+                    answers = self._ask([alert for _messages, alert in judged], endpoint)
                 alerts = as_results(judged, answers, circumstances, keeps_bodies)
                 compared = compare_with_plan(alerts, self.get_option("plan"))
                 return [to_text(compared)] if self.get_option("as_text") else compared
@@ -440,7 +440,7 @@ class LookupModule(AWSLookupBase):
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Turn every error into one for a person. Its cause is cut off: Ansible would print that too."""
+        """Turn every error into an AnsibleLookupError for people, without its cause: Ansible would print that too."""
         try:
             yield
         except LeastprivError as error:
@@ -454,7 +454,7 @@ class LookupModule(AWSLookupBase):
             text = redact(text)
             raise AnsibleLookupError(
                 f"Unexpected error while receiving the alerts ({text}). Messages that were received are "
-                "visible again. Please report this as a bug of leastpriv.iam."
+                "visible again. Report it as a bug of leastpriv.iam."
             ) from None
 
 

@@ -32,7 +32,7 @@ class Step(TypedDict, total=False):
 
     :ivar message_id: identifies the alert in its run, as does `alert_id` to people.
     :ivar label: the step in one line, for people.
-    :ivar status: `needed`, `unchanged`, `conflict` or `not_run`; later `changed` or `failed`.
+    :ivar status: `needed`, `unchanged`, `failed` or `not_run`; after the run `changed`, too.
     :ivar before: the affected part of the account before the step, and `after` it.
     :ivar by_hand: whether a person can run the command instead.
     :ivar taken: the access that the step removes, for the undo to compare.

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that is ever said to SQS, one call per function.
+"""All calls of SQS, one per function.
 
 Works with a boto3 SQS client of AWSLookupBase or AnsibleAWSModule.
 Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/.

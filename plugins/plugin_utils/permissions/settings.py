@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person and the inventory say about roles and queues -> what own_policies.py makes policies from. Pure."""
+"""The user's settings and the inventory -> the roles and queues that policies.py makes policies for. Pure."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Transport:
         self._exchanges = Exchanges(trusts_environment=not self.endpoint.is_loopback)
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Response:
-        """Make a call, and again while it fails in passing (429, 5xx, time-outs, broken connections).
+        """Make a call, and retry it after transient errors (429, 5xx, time-outs, broken connections).
 
         Gives the last answer, whatever its status. Raises ApiError when there was none.
         """

@@ -194,7 +194,7 @@ def test_the_header_s_reason_of_a_refused_login_and_of_an_old_token(stack, conne
 
 @pytest.mark.parametrize("fault", [{"status": 429}, {"status": 500}, {"status": 502}, {"status": 503}, {"status": 504}])
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_passing_failures_are_retried_with_jittered_backoff(stack, connect, clock, fault, version):
+def test_transient_failures_are_retried_with_jittered_backoff(stack, connect, clock, fault, version):
     stack.script("I-1", SCRIPT)
     stack.api_fault(endpoint={"v1": "remediation", "v2": "command"}[version], count=3, **fault)
     assert connect(version=version).scripts(["I-1"])["I-1"].script == SCRIPT
