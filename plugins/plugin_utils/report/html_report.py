@@ -35,7 +35,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
     verdict,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
@@ -232,7 +232,7 @@ def _quarantined(report):
     if not quarantine:
         return None
     alerts = f"{quarantine['alerts']} alert{'s' * (quarantine['alerts'] != 1)}"
-    redrive = NextCommand("After a fix, to put them back", next_step("redrive", {}, report["awx"]))
+    redrive = NextCommand("After a fix, to put them back", playbook_command("redrive", {}, report["awx"]))
     return Notice(OTHER, f"{alerts} moved to the quarantine queue {quarantine['queue']}", command=redrive)
 
 

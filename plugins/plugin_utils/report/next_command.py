@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 
 # What another run may find otherwise; the rest waits for somebody's decision.
 RETRIED = {"failed", "unavailable", "unmapped_account"}
@@ -31,13 +31,13 @@ def next_command(report: Mapping[str, Any]) -> NextCommand | None:
         return None
     awx, runs = report["awx"], report["undoes"]
     if not runs:
-        command = next_step("remediate", {"remediate_plan": report["run_id"]}, awx)
+        command = playbook_command("remediate", {"remediate_plan": report["run_id"]}, awx)
         return NextCommand("To apply exactly this", command)
     planned = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] == "planned"]
     chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
     # In AWX nothing else says which alerts were chosen.
     chosen |= {"alert_id": ",".join(planned)} if awx or not chosen else {}
-    return NextCommand("To undo exactly this", next_step("undo", chosen, awx, keeps=True))
+    return NextCommand("To undo exactly this", playbook_command("undo", chosen, awx, keeps=True))
 
 
 def again_command(report: Mapping[str, Any]) -> NextCommand | None:
@@ -47,14 +47,14 @@ def again_command(report: Mapping[str, Any]) -> NextCommand | None:
         return None
     playbook = "undo" if runs else "review" if is_review else "remediate"
     chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
-    return NextCommand("To run again", next_step(playbook, chosen, awx, keeps=True))
+    return NextCommand("To run again", playbook_command(playbook, chosen, awx, keeps=True))
 
 
 def undo_command(report: Mapping[str, Any]) -> NextCommand | None:
     """Find the command that undoes a run; None where it changed nothing, or is itself an undo."""
     if report["mode"] != "apply" or "remediated" not in report["totals"]:
         return None
-    return NextCommand("To undo this run", next_step("undo", {"run_id": report["run_id"]}, report["awx"]))
+    return NextCommand("To undo this run", playbook_command("undo", {"run_id": report["run_id"]}, report["awx"]))
 
 
 def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
@@ -68,15 +68,15 @@ def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
     if report["interrupted"] or RETRIED & {*report["needs_person"]}:
         return NextCommand("After a fix, run again", _same_again(report))
     if report["quarantine"]:
-        return NextCommand("After a fix", next_step("redrive", {}, awx))
+        return NextCommand("After a fix", playbook_command("redrive", {}, awx))
     wanting = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] in report["needs_person"]]
     named = [alert_id for alert_id in wanting if re.fullmatch("[A-Za-z0-9_-]+", alert_id or "")]
-    return NextCommand("To see one in full", next_step("show", {"alert_id": named[0]}, awx)) if named else None
+    return NextCommand("To see one in full", playbook_command("show", {"alert_id": named[0]}, awx)) if named else None
 
 
 def _same_again(report: Mapping[str, Any]) -> str:
     awx, runs = report["awx"], report["undoes"]
     if runs:
-        return next_step("undo", {"run_id": runs[0]} if len(runs) == 1 else {}, awx, keeps=True)
+        return playbook_command("undo", {"run_id": runs[0]} if len(runs) == 1 else {}, awx, keeps=True)
     plan = {"remediate_plan": report["plan"]["run_id"]} if report["plan"] else {}
-    return next_step("review" if report["mode"] == "check" else "remediate", plan, awx)
+    return playbook_command("review" if report["mode"] == "check" else "remediate", plan, awx)

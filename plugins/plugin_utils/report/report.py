@@ -26,8 +26,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protectio
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact_all
 
@@ -146,7 +146,7 @@ def _redrive_advice(awx, alert_id):
     """The command that moves an alert's messages back into the alerts' queue, as a sentence."""
     # The id goes into a command that people copy.
     one = {"alert_id": alert_id} if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else {}
-    return f"After a fix: {next_step('redrive', one, awx)}"
+    return f"After a fix: {playbook_command('redrive', one, awx)}"
 
 
 def _protected(settings, started):

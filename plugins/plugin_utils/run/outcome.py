@@ -14,7 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step, StepResult
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import AccountAlerts, alerts_of
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.step_words import sentence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
@@ -186,7 +186,7 @@ def _left_behind(alert_id: str, steps: Sequence[Step]) -> list[str]:
     if not left:
         return []
     named, verb = (f"policy {left[0]}", "is") if len(left) == 1 else (f"policies {' and '.join(left)}", "are")
-    command = next_step("undo", {"alert_id": alert_id})
+    command = playbook_command("undo", {"alert_id": alert_id})
     return [f"The {named} {verb} left unattached. Another run continues there. To remove what was created: {command}"]
 
 

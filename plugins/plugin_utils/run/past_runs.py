@@ -14,7 +14,6 @@ from typing import Any, TypedDict, cast
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
     EmptyJournal,
@@ -22,6 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
     JournalError,
     read_journal,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import SealError, check_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import changes, undo_alerts
 
@@ -66,7 +66,7 @@ def report_entry(alert_id: str, artifacts_dir: str, run_id: str = "", key: str =
     newest = f", the newest is {folders[0].name}" if folders else ""
     raise NotReported(
         f"No report has the alert {alert_id!r} (reports searched under {artifacts_dir}: "
-        f"{len(folders)}{newest}). Review the queue ({next_step('review', {})}), or set another "
+        f"{len(folders)}{newest}). Review the queue ({playbook_command('review', {})}), or set another "
         "remediate_artifacts_dir."
     )
 

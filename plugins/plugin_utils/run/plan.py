@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import undo_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
@@ -50,7 +50,7 @@ SEALS = ("digest", "signature")
 
 
 def _again() -> str:
-    return f"Review again ({next_step('review', {})}), and apply the plan of that run."
+    return f"Review again ({playbook_command('review', {})}), and apply the plan of that run."
 
 
 class PlanError(LeastprivError):

@@ -14,9 +14,9 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OP
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import next_step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import INTENT, RESULT, Journal
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import command, undo_calls
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import cli_command, undo_calls
 
 APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
 # What an undo's disposition is called, by what came of its steps.
@@ -96,7 +96,7 @@ def _steps(entry: Mapping[str, Any]) -> Iterable[Step]:
             "parameters": parameters,
             "module": row.module,
             "args": row.module_args(parameters),
-            "command": command(operation, parameters),
+            "command": cli_command(operation, parameters),
             "undoes": {field: entry.get(field) for field in APPLIED_FIELDS},
             "compares": place == 0 and not entry.get("consolidated"),
         }
@@ -126,7 +126,7 @@ def as_undone(outcome: AlertOutcome) -> AlertOutcome:
 def _undo_first(outcome: AlertOutcome) -> str:
     chosen = {"run_id": outcome["later_run"], "alert_id": outcome["alert_id"]}
     changed = f"Run {outcome['later_run']} changed something for this alert afterwards."
-    return f"{changed} Undo that run first: {next_step('undo', chosen)}"
+    return f"{changed} Undo that run first: {playbook_command('undo', chosen)}"
 
 
 def placed(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) -> AlertOutcome:

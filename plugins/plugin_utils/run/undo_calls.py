@@ -45,7 +45,7 @@ def undo_of(step: Mapping[str, Any]) -> tuple[bool, str]:
         return False, str(irreversible)
 
 
-def command(operation: str, parameters: dict[str, Any]) -> str:
+def cli_command(operation: str, parameters: dict[str, Any]) -> str:
     """The AWS CLI's command for a call, for people to read or to run by hand."""
     words = [word for name, value in parameters.items() for word in _option(cli_name(name), value)]
     return shlex.join(["aws", "iam", cli_name(operation), *words])

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible, Undo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import (
-    command,
+    cli_command,
     undo_calls,
     undo_of,
 )
@@ -62,5 +62,5 @@ def test_without_what_was_there_the_table_tells():
 
 
 def test_a_command_can_be_copied():
-    output = command("TagUser", {"UserName": "o'neil $HOME", "Tags": [{"Key": "a b", "Value": ""}], "Force": True})
+    output = cli_command("TagUser", {"UserName": "o'neil $HOME", "Tags": [{"Key": "a b", "Value": ""}], "Force": True})
     assert output == """aws iam tag-user --user-name 'o'"'"'neil $HOME' --tags '{"Key": "a b", "Value": ""}' --force"""

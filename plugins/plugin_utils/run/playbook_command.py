@@ -33,7 +33,7 @@ TEMPLATES = {
 }
 
 
-def next_step(
+def playbook_command(
     playbook: str,
     variables: Mapping[str, str],
     awx: Mapping[str, Any] | None = None,

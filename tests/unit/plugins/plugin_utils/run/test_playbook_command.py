@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 import yaml
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.command import TEMPLATES, next_step
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import TEMPLATES, playbook_command
 from stack import ROOT
 
 PLAN = {"remediate_plan": "r-1"}
@@ -57,18 +57,21 @@ RUN = {"run_id": "r-0"}
 )
 def test_command_that_works_when_it_is_copied(typed, playbook, variables, command):
     argv = ["/usr/bin/ansible-playbook", *shlex.split(typed)]
-    assert next_step(playbook, variables, argv=argv) == f"ansible-playbook {command}"
+    assert playbook_command(playbook, variables, argv=argv) == f"ansible-playbook {command}"
 
 
 def test_python_s_way_to_start_ansible_is_known():
     argv = shlex.split("/usr/lib/python3/ansible/__main__.py playbook -i one.yml remediate.yml --check")
-    assert next_step("remediate", PLAN, argv=argv) == "ansible-playbook -i one.yml remediate.yml -e remediate_plan=r-1"
+    assert (
+        playbook_command("remediate", PLAN, argv=argv)
+        == "ansible-playbook -i one.yml remediate.yml -e remediate_plan=r-1"
+    )
 
 
 def test_undo_stays_the_same_undo():
     argv = shlex.split("ansible-playbook playbooks/undo.yml --check -e alert_id=I-1 --limit payments")
     command = "ansible-playbook --limit payments playbooks/undo.yml -e run_id=r-0 -e alert_id=I-1"
-    assert next_step("undo", RUN, argv=argv, keeps=True) == command
+    assert playbook_command("undo", RUN, argv=argv, keeps=True) == command
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_undo_stays_the_same_undo():
 )
 def test_no_secret_is_ever_printed(secret):
     argv = ["ansible-playbook", "remediate.yml", "--check", "-e", secret, "-e", "remediate_max_alerts=5"]
-    command = next_step("remediate", PLAN, argv=argv)
+    command = playbook_command("remediate", PLAN, argv=argv)
     assert "hunter2" not in command
     assert "-e remediate_plan=r-1 -e remediate_max_alerts=5  # and the secrets of this run: " in command
 
@@ -100,33 +103,35 @@ def test_what_is_beside_a_secret_is_kept():
         json.dumps({"api_password": "x", "remediate_tolerate": ["failed"]}),
     ]
     command = """ansible-playbook remediate.yml -e remediate_plan=r-1 -e '{remediate_tolerate: [failed]}'"""
-    assert next_step("remediate", PLAN, argv=argv).startswith(command)
+    assert playbook_command("remediate", PLAN, argv=argv).startswith(command)
 
 
 @pytest.mark.parametrize("argv", [[], ["pytest"], ["ansible-playbook"], ["ansible-playbook", "--no-such-option"]])
 def test_without_a_command_line_of_ansible_the_documented_one(argv):
-    assert next_step("remediate", PLAN, argv=argv) == "ansible-playbook remediate.yml -e remediate_plan=r-1"
+    assert playbook_command("remediate", PLAN, argv=argv) == "ansible-playbook remediate.yml -e remediate_plan=r-1"
 
 
 def test_in_awx_the_template_and_its_questions():
     awx = {"awx_job_id": "7"}
-    shown = next_step("remediate", PLAN, awx)
+    shown = playbook_command("remediate", PLAN, awx)
     assert (
         shown
         == 'in AWX, launch the template "Leastpriv: apply a plan" as a run, and answer "Run id of the review" with r-1'
     )
-    shown = next_step("undo", {"run_id": "r-0", "alert_id": "I-1,I-2"}, awx)
+    shown = playbook_command("undo", {"run_id": "r-0", "alert_id": "I-1,I-2"}, awx)
     assert 'launch the template "Leastpriv: undo"' in shown
     assert '"Run id" with r-0 and "Only these alerts" with I-1,I-2' in shown
-    shown = next_step("undo", {"alert_id": "I-1"}, awx)
+    shown = playbook_command("undo", {"alert_id": "I-1"}, awx)
     assert '"Run id" with the id of this run and "Only these alerts" with I-1' in shown
-    assert "playbooks/redrive.yml (extra variables: alert_id: I-1)" in next_step("redrive", {"alert_id": "I-1"}, awx)
+    assert "playbooks/redrive.yml (extra variables: alert_id: I-1)" in playbook_command(
+        "redrive", {"alert_id": "I-1"}, awx
+    )
 
 
 def test_a_job_of_awx_is_known_by_its_environment(monkeypatch):
     monkeypatch.setenv("AWX_HOST", "https://awx.example")
     monkeypatch.setenv("JOB_ID", "7")
-    assert next_step("review", {}) == 'in AWX, launch the template "Leastpriv: review"'
+    assert playbook_command("review", {}) == 'in AWX, launch the template "Leastpriv: review"'
 
 
 def test_templates_are_called_as_the_controller_role_calls_them():
@@ -150,6 +155,6 @@ def test_variables_mean_the_same_without_double_quotes():
         "h": {"i": "#1"},
     }
     argv = ["ansible-playbook", "remediate.yml", "-e", json.dumps(given)]
-    *_words, option, text = shlex.split(next_step("remediate", {}, argv=argv))
+    *_words, option, text = shlex.split(playbook_command("remediate", {}, argv=argv))
     assert (option, yaml.safe_load(text)) == ("-e", given)
     assert '"' not in text
