@@ -13,8 +13,8 @@ description:
   - An interrupted run of the role P(leastpriv.iam.remediate#role) (Ctrl-C, SIGTERM, a terminal that closes) would leave
     its messages hidden until their visibility timeout has passed, and no report.
   - With this callback it ends within ten seconds. What is running is given two seconds to end by itself and is then
-    stopped; after that messages of finished alerts are deleted where that was still to be done, all others are given
-    back, and the report is written. Alerts that were not finished have the disposition V(failed).
+    stopped; after that messages of finished alerts are deleted where that was still to be done, all others are
+    released, and the report is written. Alerts that were not finished have the disposition V(failed).
   - A second signal does not wait for what is running.
   - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
     wait forever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
@@ -78,13 +78,13 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes impor
 ROLE = "leastpriv.iam.remediate"
 # The tasks whose results say something about the run.
 ACKNOWLEDGE = "leastpriv.iam.acknowledge"
-TELLING = ("ansible.builtin.set_fact", ACKNOWLEDGE)
+READ_TASKS = ("ansible.builtin.set_fact", ACKNOWLEDGE)
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
-# Seconds: for what is running to end by itself, for the stopped to end, and for the queue.
-PATIENCE = 2.0
-STOPPING = 2.0
-SETTLING = 4.0
+# For what is running to end by itself, then to end when it is stopped, and for the queue.
+GRACE_SECONDS = 2.0
+STOP_SECONDS = 2.0
+QUEUE_SECONDS = 4.0
 
 
 class TimeIsUp(BaseException):
@@ -135,7 +135,7 @@ class CallbackModule(CallbackBase):
 
     def _learn(self, result: Any) -> None:
         # Ansible copies a result for each callback that reads it: those of the modules are large, and not needed here.
-        if self.run and result._task.action in TELLING:
+        if self.run and result._task.action in READ_TASKS:
             self.run.learn(result._result)
             self._renew(self.run)
         self._unwind_when_interrupted()
@@ -182,13 +182,13 @@ class CallbackModule(CallbackBase):
         if self.signal is None:
             self.signal = signal.Signals(signum)
             signal.signal(signal.SIGALRM, self._lose_patience)
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
         elif not self.is_unwinding:
             self._lose_patience()
         return None
 
     def _lose_patience(self, *ignored: Any) -> None:
-        stop_working(STOPPING)
+        stop_working(STOP_SECONDS)
         self._unwind_when_interrupted()
 
     def _unwind_when_interrupted(self) -> None:
@@ -208,7 +208,7 @@ class CallbackModule(CallbackBase):
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._end_renewal()
         # No message may be seen by another run while a module still works on it.
-        stop_working(STOPPING, self.workers)
+        stop_working(STOP_SECONDS, self.workers)
         unsettled = self._settle(self.run)
         if self.run.run is not None:
             self._report(self.run, unsettled)
@@ -226,11 +226,11 @@ class CallbackModule(CallbackBase):
         if not any(wanted.values()):
             return []
         try:
-            with _time_limit(SETTLING):
+            with _time_limit(QUEUE_SECONDS):
                 queue = open_queue_of(run.run)
                 failures = [*delete(queue, wanted[DELETE]), *release(queue, wanted[RELEASE])]
         except TimeIsUp:
-            return [f"The queue did not answer within {SETTLING:.0f} s when the run was interrupted."]
+            return [f"The queue did not answer within {QUEUE_SECONDS:.0f} s when the run was interrupted."]
         except LeastprivError as error:
             return [str(error)]
         except Exception as error:

@@ -18,11 +18,11 @@ import ansible.constants as C
 from ansible.executor.process.worker import WorkerProcess
 
 PROC = Path("/proc")
-POLL = 0.02
+POLL_SECONDS = 0.02
 # A loaded Python may have been sent a module by a worker that has ended meanwhile.
 SETTLING_SECONDS = 0.1
 # One that waits for a disk cannot be halted.
-HALTING = 0.5
+HALT_SECONDS = 0.5
 
 
 def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
@@ -58,11 +58,11 @@ def _led_by(leaders: set[int]) -> set[int]:
 
 def _halt(processes: set[int]) -> None:
     _signal_all(processes, signal.SIGSTOP)
-    deadline = time.monotonic() + HALTING
+    deadline = time.monotonic() + HALT_SECONDS
     while time.monotonic() < deadline and any(
         pid in processes and state != "T" for pid, _parent, _group, state in _processes()
     ):
-        time.sleep(POLL / 10)
+        time.sleep(POLL_SECONDS / 10)
 
 
 def stop(processes: Iterable[int], seconds: float) -> None:
@@ -72,10 +72,10 @@ def stop(processes: Iterable[int], seconds: float) -> None:
         _signal_all(targets, signum)
     deadline = time.monotonic() + seconds
     while (alive := alive_of(targets)) and time.monotonic() < deadline:
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
     _signal_all(alive, signal.SIGKILL)
     while alive := alive_of(alive):
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
 
 
 def alive_of(processes: Iterable[int]) -> set[int]:
