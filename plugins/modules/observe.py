@@ -228,6 +228,18 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
     read_document,
 )
 
+ARGUMENTS = {
+    "account_id": {"type": "str", "required": True},
+    "alerts": {"type": "json", "required": True},
+    "allow": {"type": "list", "elements": "str", "default": []},
+    "max_changes": {"type": "int"},
+    "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
+    "protected_principals": {"type": "list", "elements": "dict", "default": []},
+    "runners": {"type": "list", "elements": "str", "default": []},
+    "simulate": {"type": "bool", "default": False},
+    "undo": {"type": "bool", "default": False},
+    "unfenced": {"type": "bool", "default": False},
+}
 # The disposition of an alert whose steps nothing would keep to the script's calls.
 UNFENCED = {"disposition": "failed", "reason": call_fence.NO_FENCE}
 # From here on one reading of the whole account is cheaper than reading its principals one by one.
@@ -698,21 +710,7 @@ def _without_list_commas(text):
 
 
 def main():
-    module = AnsibleAWSModule(
-        argument_spec={
-            "account_id": {"type": "str", "required": True},
-            "alerts": {"type": "json", "required": True},
-            "allow": {"type": "list", "elements": "str", "default": []},
-            "max_changes": {"type": "int"},
-            "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
-            "protected_principals": {"type": "list", "elements": "dict", "default": []},
-            "runners": {"type": "list", "elements": "str", "default": []},
-            "simulate": {"type": "bool", "default": False},
-            "undo": {"type": "bool", "default": False},
-            "unfenced": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     wanted = read_alerts(module)
     caller, problem = verify_account(module)
     disposition = "failed"
