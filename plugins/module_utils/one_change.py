@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that make exactly one IAM call have in common: look, compare, call, tell."""
+"""What the modules that make exactly one IAM call have in common: read, compare, call, report."""
 
 from __future__ import annotations
 

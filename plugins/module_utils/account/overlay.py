@@ -126,6 +126,7 @@ class AccountOverlay:
         return twin
 
     def fact(self, *key: str) -> Any:
+        """A fact as the earlier steps leave it, by its key (account/iam_account.py); None if it does not exist."""
         found = self._found(key)
         # A step does not depend on its own changes.
         self._relied_on.setdefault(key, found)
@@ -164,6 +165,7 @@ class AccountOverlay:
         self.notes.append(text)
 
     def will_be(self, value: Any, *key: str) -> None:
+        """Record that the present step makes a fact this value; None removes it."""
         self._overlay[key] = value
         self._written[key] = self._relied_on.get(key), value
 
@@ -292,14 +294,17 @@ def aws_error(step: Mapping[str, Any], code: str, message: str, kind: type[Confl
 
 
 def delete_conflict(step: Mapping[str, Any], message: str) -> Conflict:
+    """AWS's DeleteConflict: something still depends on the resource."""
     return aws_error(step, "DeleteConflict", message)
 
 
 def already_exists(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
+    """AWS's EntityAlreadyExists, for a resource that differs from the one to create."""
     return aws_error(step, "EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
 
 
 def not_found(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
+    """AWS's NoSuchEntity. `kind` is a key of `NOT_FOUND`."""
     return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
 
 
@@ -315,6 +320,10 @@ def existing(overlay: AccountOverlay, step: Mapping[str, Any], kind: str, name: 
 
 
 def existing_principal(overlay: AccountOverlay, step: Mapping[str, Any]) -> tuple[str, str, Any]:
+    """The kind, the name and the fact of the step's principal, which must exist.
+
+    :raises Conflict: AWS's NoSuchEntity.
+    """
     kind, name = principal(step)
     return kind, name, existing(overlay, step, kind, name)
 

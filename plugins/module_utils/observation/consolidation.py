@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One toolkit-owned Deny policy per principal, for principals that can take no further managed policy.
+"""One Deny policy of our own per principal, for principals that can take no further managed policy.
 
 The vendor's script creates a Deny policy per alert and attaches it; IAM attaches ten to a principal. Where the user
 asks for it, the statements go into one inline policy of the principal instead, each statement's Sid naming its alert.
@@ -49,7 +49,7 @@ def consolidated_step(steps: Sequence[Step], alert_id: str, live: Mapping[str, A
 
     :param steps: steps that `can_consolidate`.
     :param alert_id: the vendor's id; its statements of an earlier run are replaced.
-    :param live: the principal's toolkit-owned policy as it is, or None.
+    :param live: the principal's policy `leastpriv-restrictions` as it is, or None.
     :returns: a step that puts that policy with the script's statements added.
     """
     kind, name = principal_of(steps)
@@ -72,7 +72,7 @@ def unconsolidated_step(step: Step, live: Mapping[str, Any] | None) -> tuple[Ste
     """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
 
     :param step: one whose `undoes` is a `consolidated_step` that was applied, with its `alert_id` and `after`.
-    :param live: the principal's toolkit-owned policy as it is, or None.
+    :param live: the principal's policy `leastpriv-restrictions` as it is, or None.
     :returns: (the step, the alert's statements as they were applied, and as they are).
     """
     applied = step["undoes"]

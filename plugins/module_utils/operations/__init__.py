@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operations of IAM: what each becomes, what guards it, how it is observed and undone. One file per noun.
 
-Private to the collection. A file has the rows of its noun, and beside them the functions that they name. To add an
-operation, print its row with `make operation NAME=...`: see CONTRIBUTING.md. Imports account, guardrails and policies.
+Private to the collection. A file has the rows of its noun, and beside them the functions that they name. All nouns
+share row, targets, principals, undo and digests. To add an operation, print its row with `make operation NAME=...`: see
+CONTRIBUTING.md. Imports account, guardrails and policies.
 """
 
 from __future__ import annotations

@@ -44,10 +44,12 @@ def name_digest(name: str, grants: bool) -> Digest:
 
 
 def sha256(text: str) -> str:
+    """64 hex digits."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def policy_digest(overlay: AccountOverlay, arn: str) -> Digest:
+    """A managed policy, by its default document."""
     return document_digest(f"policy {arn}", stored(overlay, "policy_document", arn))
 
 
@@ -61,6 +63,7 @@ def policy_digests(overlay: AccountOverlay, kind: str, name: str) -> list[Digest
 
 
 def boundary_digests(overlay: AccountOverlay, kind: str, name: str) -> list[Digest]:
+    """The permissions boundary of a user or role, in a list of one or none."""
     boundary = (overlay.fact(kind, name) or {}).get("boundary")
     return [name_digest(f"permissions boundary {boundary} of {kind} {name}", grants=False)] if boundary else []
 

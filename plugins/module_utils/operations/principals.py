@@ -82,6 +82,7 @@ def renaming(target: Target) -> Operation:
 
 
 def create_principal(overlay: AccountOverlay, step: Step, kind: str, wanted: Any) -> Observation:
+    """Observe the creation of a user, group or role. `wanted` has the fields of its fact, except path and tags."""
     parameters = step["parameters"]
     name = parameters[f"{kind.capitalize()}Name"]
     wanted = {"path": parameters.get("Path", "/"), **wanted}

@@ -39,7 +39,7 @@ def _carrier(step: Step) -> tuple[str, str]:
 
 
 def former_tags(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
-    """Tags that were overwritten get their values back; those that are new go."""
+    """Restore the values of overwritten tags, and remove new ones."""
     carrier = without(parameters, "Tags")
     overwritten = {key: value for key, value in before["tags"].items() if after["tags"].get(key) != value}
     new = sorted(set(after["tags"]) - set(before["tags"]))

@@ -40,18 +40,22 @@ class Undo:
 
 
 def same_parameters(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    """The undoing operation with the parameters of the call."""
     return [(operations[0], dict(parameters))]
 
 
 def undone_by(*operations: str, calls: UndoFunction = same_parameters, complete: Complete | None = None) -> Undo:
+    """The `Undo` of a row: its undoing operations, and the undo function that makes their calls."""
     return Undo(operations, calls, complete)
 
 
 def name_only(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    """The undoing operation with the parameters that name the resource."""
     return [(operations[0], named(parameters))]
 
 
 def no_parameters(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
+    """The undoing operation without parameters."""
     return [(operations[0], {})]
 
 
@@ -65,6 +69,7 @@ def former_field(parameter: str, fact: str) -> UndoFunction:
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """A dict of tags as IAM's list."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
@@ -74,6 +79,7 @@ def given(**parameters: Any) -> dict[str, Any]:
 
 
 def without(parameters: Parameters, *names: str) -> dict[str, Any]:
+    """The parameters except these."""
     return {name: value for name, value in parameters.items() if name not in names}
 
 
