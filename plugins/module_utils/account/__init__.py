@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The live account as facts, and as one script finds it.
 
-Private to the collection.
+Private to the collection. May import policies, policy_proof and guardrails.
 """

@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What scripts may not do: the rules by id, protected principals, and how much one run changes.
 
-Private to the collection.
+Private to the collection. May import policies.
 """

@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy documents and ARNs as text: read, checked, compared.
 
-Private to the collection.
+Private to the collection. Imports no other package.
 """

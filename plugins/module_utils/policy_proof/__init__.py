@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Proofs about policy documents in the place of others: they allow no more and deny no less, or a counterexample.
 
-Private to the collection.
+Private to the collection. May import policies.
 """

@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The SQS queue of alerts: its address, its messages, and what its errors mean.
 
-Private to the collection.
+Private to the collection. May import api_calls.
 """
