@@ -29,6 +29,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 from ..account.iam_account import IamAccount
 from ..operations import OPERATIONS, state_named
 from ..operations.row import Operation
+from ..policies.arns import DOCUMENTS
 from ..policies.document import PolicyDocumentError, canonical, canonical_text, read_document
 from ..shapes import Step
 
@@ -49,7 +50,6 @@ CALL_EVENT = "before-parameter-build"
 CLASS_EVENT = "creating-client-class.iam"
 # An event that no call has: what answers it is the fence.
 PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
-DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
 
 # Operation, normalised parameters, parameters, and the digests of the states that are read again.
 Declared = tuple[str, dict[str, str], dict[str, Any], dict[str, str]]

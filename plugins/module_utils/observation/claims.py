@@ -16,13 +16,13 @@ from typing import Any
 
 from ..account.overlay import AccountOverlay, Conflict, Observation, named_principals
 from ..operations import OPERATIONS
+from ..policies.arns import DOCUMENTS
 from ..shapes import Step
 from .reviewed import ACCOUNT_WIDE
 
 PRINCIPALS = ("user", "role", "group")
 # The families of facts whose key is a name that IAM gives only once in an account.
 NAMED = (*PRINCIPALS, "instance_profile", "openid_connect_provider", "policy", "saml_provider", "server_certificate")
-DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument")
 NOUNS = {
     "attached": "policies attached to",
     "groups_of": "groups of",

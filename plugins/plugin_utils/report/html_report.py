@@ -19,6 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import SEVERITIES
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.difference import SKIPPED, Line, difference, readable
@@ -30,6 +31,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command 
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     alert_name,
+    counted,
     job_name,
     protection_example,
     verdict,
@@ -66,7 +68,6 @@ GROUP_OF = {
     "undone": UNDONE,
     "already_undone": SETTLED,
 }
-SEVERITIES = ("critical", "high", "medium", "low", "informational")
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
 UNKNOWN_CARD = {
@@ -168,7 +169,7 @@ def _headline(report):
     undone = report["totals"].get("undone", 0)
     if not undone or report["needs_person"]:
         return verdict(report)
-    return f"{undone} alert{'s' * (undone != 1)} undone"
+    return f"{counted(undone)} undone"
 
 
 def _reviewed_undo(report):
@@ -231,9 +232,10 @@ def _quarantined(report):
     quarantine = report["quarantine"]
     if not quarantine:
         return None
-    alerts = f"{quarantine['alerts']} alert{'s' * (quarantine['alerts'] != 1)}"
     redrive = NextCommand("After a fix, to put them back", playbook_command("redrive", {}, report["awx"]))
-    return Notice(OTHER, f"{alerts} moved to the quarantine queue {quarantine['queue']}", command=redrive)
+    return Notice(
+        OTHER, f"{counted(quarantine['alerts'])} moved to the quarantine queue {quarantine['queue']}", command=redrive
+    )
 
 
 def _copyable(following):

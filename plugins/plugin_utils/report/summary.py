@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, DISPOSITIONS, fate
+from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, fate
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import closing_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
     MOVED,
+    WORDS,
     alert_name,
     counted,
     protection_example,
@@ -31,7 +32,6 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
     wrapped,
 )
 
-WORDS = [row.word for row in DISPOSITIONS]
 # What is planned is what a review is about.
 ORDER = sorted(WORDS, key=lambda word: word != "planned")
 # Where the width of the terminal is not known.
