@@ -76,11 +76,9 @@ def make_plan(
     :returns: the content of plan.json, without secrets.
     """
     expires = utc_text(_read_time("created", created) + lifetime)
-    planned = [alert for alert in alerts if alert["disposition"] in REVIEWED]
-    entries = for_each_alert("putting it into the plan", planned, lambda alert: ("", writable(_alert(alert))), _lost)
-    reviewed = [entry for reason, entry in entries if not reason]
+    reviewed, reasons = _entries(alerts)
     if left_out is not None:
-        left_out += [reason for reason, _entry in entries if reason]
+        left_out += reasons
     plan = {
         "schema": SCHEMA,
         "run_id": run_id,
@@ -92,6 +90,13 @@ def make_plan(
     }
     sealed = {**plan, "digest": digest(plan)}
     return {**sealed, "signature": signature(plan, key)} if key else sealed
+
+
+def _entries(alerts: Iterable[AlertOutcome]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The plan's entries of the reviewed alerts, and why alerts could not be put into it."""
+    planned = [alert for alert in alerts if alert["disposition"] in REVIEWED]
+    entries = for_each_alert("putting it into the plan", planned, lambda alert: ("", writable(_alert(alert))), _lost)
+    return [entry for reason, entry in entries if not reason], [reason for reason, _entry in entries if reason]
 
 
 def _lost(alert: AlertOutcome, reason: str) -> tuple[str, dict[str, Any]]:
