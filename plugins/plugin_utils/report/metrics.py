@@ -31,6 +31,8 @@ Samples = Iterable[tuple[Mapping[str, str], int]]
 
 @dataclass(frozen=True)
 class Run:
+    """A report, and the calls of its run as `count_calls` of module_utils/api_calls/counter.py returns them."""
+
     report: Mapping[str, Any]
     calls: Sequence[Mapping[str, Any]]
 
@@ -79,14 +81,17 @@ class Family:
 
 
 def one(value: Callable[[Run], int]) -> Callable[[Run], Samples]:
+    """One sample without further labels."""
     return lambda run: [({}, value(run))]
 
 
 def by_disposition(values: Callable[[Run], Mapping[str, int]]) -> Callable[[Run], Samples]:
+    """One sample for each disposition."""
     return lambda run: (({"disposition": word}, value) for word, value in values(run).items())
 
 
 def by_operation(field: str) -> Callable[[Run], Samples]:
+    """One sample for each operation of an API, with this field of its calls."""
     return lambda run: (
         ({"service": called["service"], "operation": called["operation"]}, called[field]) for called in run.calls
     )

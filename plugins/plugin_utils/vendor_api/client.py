@@ -287,6 +287,7 @@ def _holds_unreadable(response: Response) -> bool:
 
 
 def token_header(token: str) -> dict[str, str]:
+    """The header that the API reads the token from."""
     return {"x-redlock-auth": token}
 
 

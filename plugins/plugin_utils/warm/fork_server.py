@@ -320,6 +320,7 @@ def receive(connection: socket.socket) -> Request:
 
 
 def close_all(descriptors: Iterable[int]) -> None:
+    """Close file descriptors of this process."""
     for descriptor in descriptors:
         os.close(descriptor)
 
@@ -463,6 +464,7 @@ def has_ended(controller: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process with this id is there, of whatever user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -514,6 +516,7 @@ def raise_fence(fence: Any, text: str) -> tuple[Any, str | None]:
 
 
 def stop(reason: str) -> int:
+    """Say on stderr why no program was run, and return the exit status for that."""
     os.write(2, STOPPED_MARK + json.dumps(reason).encode())
     return STOPPED
 

@@ -48,6 +48,7 @@ def working() -> set[int]:
 
 
 def worker_ids() -> set[int]:
+    """The process ids of Ansible's workers that this process started."""
     return {child.pid for child in multiprocessing.active_children() if isinstance(child, WorkerProcess)}
 
 
