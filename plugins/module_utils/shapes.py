@@ -28,7 +28,7 @@ class Step(TypedDict, total=False):
     :ivar undoes: the step that it undoes.
     :ivar compares: whether the account is compared with the state that the undone step left.
 
-    Observation (modules/observe.py) adds:
+    Observation (observation/batch.py) adds:
 
     :ivar message_id: identifies the alert in its run, as does `alert_id` to people.
     :ivar label: the step in one line, for people.
@@ -38,6 +38,7 @@ class Step(TypedDict, total=False):
     :ivar taken: the access that the step removes, for the undo to compare.
     :ivar consolidated: whether the step is part of an inline policy that stands in for attachments.
     :ivar fingerprint: identifies the state that a review saw.
+    :ivar observed: digests of the states that are read again right before the change, by name.
     """
 
     index: int
@@ -62,6 +63,7 @@ class Step(TypedDict, total=False):
     taken: Any
     consolidated: bool
     fingerprint: str
+    observed: dict[str, str]
 
 
 class StepResult(TypedDict, total=False):

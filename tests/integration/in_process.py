@@ -18,7 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account 
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
-from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))

@@ -14,10 +14,10 @@ import shlex
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
-from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents, read_journal, results
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
 from stack import give_role, iam_state

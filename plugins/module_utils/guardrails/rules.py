@@ -4,8 +4,8 @@
 """The guardrails by id: what each forbids, and whether `remediate_allow` can open it.
 
 The static ones are checked while a script is translated (plugin_utils/script/static_guardrails.py), the live ones
-while the account is observed: by the observers in module_utils/operations/ through `AccountOverlay.guard`, and by
-modules/observe.py. All fail closed.
+while the account is observed: by the observers in module_utils/operations/ through `AccountOverlay.guard`, and in
+module_utils/observation/. All fail closed.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import changes_since, fingerprint
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
-from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from stack.furnishing import WRITTEN, furnish
 

@@ -13,12 +13,12 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import _READERS, IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation import taken
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.taken import more_than
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Undo
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import stored_document
-from ansible_collections.leastpriv.iam.plugins.modules.observe import Batch
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import Journal, intents
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
