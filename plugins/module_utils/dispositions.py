@@ -147,19 +147,25 @@ BY_WORD = {disposition.word: disposition for disposition in DISPOSITIONS}
 
 
 def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
-    """Say what happens to the messages of an alert: DELETE, RELEASE, or QUARANTINE where there is such a queue.
+    """Say what happens to the messages of an alert.
 
-    Check mode releases all. Raises KeyError for a word that is not a disposition.
+    :param word: its disposition.
+    :param check_mode: True releases all messages.
+    :param has_quarantine: whether there is a quarantine queue.
+    :returns: DELETE, RELEASE or QUARANTINE.
+    :raises KeyError: the word is not a disposition.
     """
     wanted = QUARANTINE if has_quarantine and word in QUARANTINED else BY_WORD[word].fate
     return RELEASE if check_mode else wanted
 
 
 def most_careful(wanted: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    """Say what happens to each message: it can hold several alerts, and is deleted only when all of them are done.
+    """Say what happens to each message, by all of its alerts.
 
-    It goes to the quarantine queue when those that are not done would all go there. `wanted` has for each alert what
-    its own disposition asks for, and the receipt handles of its messages; gives {receipt handle: act}.
+    A message is deleted only if all its alerts are done, and moved to the quarantine queue if all others belong there.
+
+    :param wanted: for each alert what `fate` returned, and the receipt handles of its messages.
+    :returns: receipt handle -> DELETE, QUARANTINE or RELEASE.
     """
     acts: dict[str, str] = {}
     for act, handles in wanted:

@@ -16,7 +16,16 @@ BASES = [
 ]
 FOLDERS = {path.name for base in BASES for path in base.iterdir() if path.is_dir()} - {"artifacts", "inventory"}
 PATH = re.compile(r"(?<![\w./<>{}*~-])([a-z_]+)/[\w/-]+\.(?:j2|md|py|yml)\b")
-PLACES = ("*.md", "docs/*.md", "tests/stack/*.md", "bench/*.py", "plugins/**/*.py", "roles/**/*.yml", "playbooks/*.yml")
+PLACES = (
+    "*.md",
+    "docs/*.md",
+    "tests/stack/*.md",
+    "bench/*.py",
+    "docs/*.py",
+    "plugins/**/*.py",
+    "roles/**/*.yml",
+    "playbooks/*.yml",
+)
 PAGES = sorted({page for place in PLACES for page in ROOT.glob(place) if page.name != "CHANGELOG.md"})
 
 

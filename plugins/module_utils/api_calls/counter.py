@@ -62,7 +62,7 @@ def note_aws_calls(file: Path) -> None:
 
 
 def _note_try(file: Path, operation: Any, response: Any = None, **_more: Any) -> None:
-    """Gives nothing: what a handler of this event gives decides whether botocore tries again."""
+    """Note one try. Returns None, since the result of a handler of this event decides whether botocore retries."""
     answer = response[1] if response else {}
     code = answer.get("Error", {}).get("Code")
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run needs, checked before anything is received: each check gives what is wrong, a sentence each."""
+"""Check what a run needs before anything is received. Each check returns what is wrong, a sentence each."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def profile_text(wanted: Wanted, now: datetime, credentials: Mapping[str, Any], 
 
 
 def assume(wanted: Wanted, aws_config: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, str]]:
-    """Call AssumeRole as the base identity; gives its `Credentials` and how AWS is reached. Raises SessionError."""
+    """Call AssumeRole as the base identity. Returns its `Credentials` and how AWS is reached. Raises SessionError."""
     # Only now: most often the session is there.
     import boto3
     from botocore.config import Config

@@ -145,7 +145,7 @@ def _read(content: dict[str, Any] | Alert) -> Alert:
 
 
 def script_text(value: Any) -> str | None:
-    """A script as the vendor gives it, or None where it says that there is none (null, empty, BLANK, N/A)."""
+    """The vendor's script, or None if the vendor has none (null, empty, BLANK, N/A)."""
     if not isinstance(value, str) or value.strip().upper() in _NO_SCRIPT:
         return None
     return _SURROGATE.sub("\ufffd", value)

@@ -1,9 +1,9 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A report as metrics.prom, for Prometheus and all that reads what it reads. Pure. docs/metrics.md tells what is in it.
+"""A report as metrics.prom, for Prometheus and compatible systems. Pure. docs/metrics.md describes the metrics.
 
-All of it is gauges: a file tells of one run, and nothing goes on counting from one run to the next. Gauges look the
+All metrics are gauges: a file is about one run, and no value is added up over runs. Gauges look the
 same in OpenMetrics and in Prometheus' older text format, so one file serves both.
 Source: https://prometheus.io/docs/specs/om/open_metrics_spec/
 """

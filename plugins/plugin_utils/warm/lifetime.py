@@ -67,7 +67,7 @@ def end_with_parent() -> None:
 
 
 def _continue_after_parent() -> None:
-    """A worker that the controller has halted to look at it would otherwise stay so. Harmless when it comes early."""
+    """Have the kernel continue (SIGCONT) this worker if its parent ends while it is halted. Harmless if it is not."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
