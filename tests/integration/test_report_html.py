@@ -68,12 +68,12 @@ def written(tmp_path):
     """Writes the page of some alerts, as the filters make it; gives its path."""
 
     def write(*alerts, is_review=False, undoes=(), **settings):
-        report, page = (filter_loader.get(f"leastpriv.iam.{name}").j2_function for name in ("report", "html_report"))
+        report, render = (filter_loader.get(f"leastpriv.iam.{name}").j2_function for name in ("report", "render"))
         account = {"account": "payments", "allow": ["no_tags"], "protected": [PROTECTED], **settings}
         run = report(alerts, "20260101T000000Z-0000", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z",
                      check_mode=is_review, undoes=undoes, settings=[account])  # fmt: skip
         file = tmp_path / "report.html"
-        file.write_text(page(run["text"], "api.eu"), encoding="utf-8")
+        file.write_text(render(run["text"], "html", api_endpoint="api.eu"), encoding="utf-8")
         return file
 
     return write
