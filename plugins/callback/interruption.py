@@ -141,8 +141,8 @@ class CallbackModule(CallbackBase):
         self._unwind_when_interrupted()
 
     def _renew(self, run: Unfinished) -> None:
-        if self.renewal is None and run.run and run.held():
-            self.renewal = Renewal(run.run, end_with_parent)
+        if self.renewal is None and run.record and run.held():
+            self.renewal = Renewal(run.record, end_with_parent)
         if self.renewal:
             self.renewal.hold(run.held())
 
@@ -210,7 +210,7 @@ class CallbackModule(CallbackBase):
         # No message may be seen by another run while a module still works on it.
         stop_working(STOP_SECONDS, self.workers)
         unsettled = self._settle(self.run)
-        if self.run.run is not None:
+        if self.run.record is not None:
             self._report(self.run, unsettled)
         for signum in self.replaced:
             # All is done: one signal more would only change the exit status.
@@ -227,7 +227,7 @@ class CallbackModule(CallbackBase):
             return []
         try:
             with _time_limit(QUEUE_SECONDS):
-                queue = open_queue_of(run.run)
+                queue = open_queue_of(run.record)
                 failures = [*delete(queue, wanted[DELETE]), *release(queue, wanted[RELEASE])]
         except TimeIsUp:
             return [f"The queue did not answer within {QUEUE_SECONDS:.0f} s when the run was interrupted."]
@@ -240,13 +240,13 @@ class CallbackModule(CallbackBase):
     def _report(self, run: Unfinished, unsettled: list[str]) -> None:
         finished = utc_text(datetime.now(timezone.utc))
         report = run.report(finished, self._what_happened, unsettled)
-        folder = Path(run.run["artifacts_dir"]) / report["run_id"]
+        folder = Path(run.record["artifacts_dir"]) / report["run_id"]
         problems = write_report(folder, report)
         with suppress(OSError):
             show(self._display, summary_of(report, columns()))
         calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
         files = run_files(report, calls, api_endpoint=run.api_endpoint())
-        problems += write_run_files(folder, files, run.run["metrics_file"])
+        problems += write_run_files(folder, files, run.record["metrics_file"])
         for problem in problems:
             self._say(self._display.error, f"Of the interrupted run something is missing. {problem}")
         if not problems:

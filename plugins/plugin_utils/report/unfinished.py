@@ -24,9 +24,12 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import
 
 @dataclass
 class Unfinished:
-    """The state of one run, from its start to its end. `run` is None before it has a name."""
+    """The state of one run, from its start to its end.
 
-    run: Mapping[str, Any] | None = None
+    :ivar record: the fact `RUN` with the id of the run and its start; None before the role has set it.
+    """
+
+    record: Mapping[str, Any] | None = None
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
@@ -38,7 +41,7 @@ class Unfinished:
         """Take from a task's result what the run says about itself; other results say nothing."""
         known = result.get("ansible_facts") or {}
         if facts.RUN in known:
-            self.run = {**known[facts.RUN], "run_id": known[facts.RUN_ID], "started": known[facts.STARTED]}
+            self.record = {**known[facts.RUN], "run_id": known[facts.RUN_ID], "started": known[facts.STARTED]}
         self.received.update(_by_message(from_text(known.get(facts.RECEIVED))))
         self.finished.update(_by_message(from_text(known.get(facts.OUTCOMES))))
         self.settings += [known[facts.SETTINGS]] if facts.SETTINGS in known else []
@@ -73,7 +76,7 @@ class Unfinished:
 
     def _wanted_for(self, alert: Mapping[str, Any]) -> tuple[str, list[str]]:
         handles = [each["receipt_handle"] for each in alert["receipts"] if each["message_id"] not in self.settled]
-        return fate(alert["disposition"], (self.run or {}).get("check_mode", False)), handles
+        return fate(alert["disposition"], (self.record or {}).get("check_mode", False)), handles
 
     def report(self, finished: str, interrupted: str, unsettled: list[str]) -> dict[str, Any]:
         """The report of the run so far.
@@ -82,7 +85,7 @@ class Unfinished:
         :param interrupted: what ended it.
         :param unsettled: the reasons why messages could not be deleted or released.
         """
-        run = self.run or {}
+        run = self.record or {}
         again = "Undo again" if self.undoes else "Run again"
         reason = f"{interrupted} before it was finished. {again}: steps that were already applied are skipped."
         return report(

@@ -35,19 +35,19 @@ def run():
     return run
 
 
-def test_finished_alerts_are_deleted_and_the_others_given_back(run):
+def test_finished_alerts_are_deleted_and_the_others_released(run):
     assert run.wanted() == {DELETE: ["handle-b"], RELEASE: ["handle-a", "handle-c"]}
 
 
-def test_a_message_with_an_unfinished_alert_is_given_back(run):
+def test_a_message_with_an_unfinished_alert_is_released(run):
     for alert_ in run.received.values():
         alert_["receipts"] = [{"message_id": "shared", "receipt_handle": "shared"}]
     run.finished = {"b": {**run.received["b"], "disposition": "remediated"}}
     assert run.wanted() == {DELETE: [], RELEASE: ["shared"]}
 
 
-def test_a_review_gives_everything_back(run):
-    run.run["check_mode"] = True
+def test_a_review_releases_everything(run):
+    run.record["check_mode"] = True
     assert run.wanted() == {DELETE: [], RELEASE: ["handle-a", "handle-b", "handle-c"]}
 
 
