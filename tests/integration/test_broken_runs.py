@@ -82,7 +82,7 @@ def test_a_review_says_what_the_account_s_identity_may_not_do(stack, alerts):
     assert stack.changes() == [], "no policy that nothing has"
 
 
-def test_a_rescue_that_fails_gives_the_messages_back(stack, alerts):
+def test_a_rescue_that_fails_releases_the_messages(stack, alerts):
     run = run_playbook(stack, "-e", json.dumps(BROKEN_RESCUE))
     assert run.rc == 2, run.stdout
     # Before ansible-core 2.19 the rescue fails with its template, and the callback ends the run.

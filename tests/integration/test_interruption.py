@@ -100,7 +100,7 @@ def check_the_next_run(stack):
     ],
     ids=["sigterm", "sigterm, local connection", "ctrl-c", "terminal closes", "impatient ctrl-c"],
 )
-def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished(
+def test_a_run_that_is_interrupted_at_a_step_releases_what_it_has_not_finished(
     stack, alerts, signals, whole_group, rc, name, connection
 ):
     stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
@@ -128,7 +128,7 @@ def test_a_run_that_is_interrupted_at_a_step_gives_back_what_it_has_not_finished
     assert stack.depth() == (2, 0)
 
 
-def test_a_run_that_is_interrupted_while_it_receives_gives_everything_back(stack, alerts):
+def test_a_run_that_is_interrupted_while_it_receives_releases_everything(stack, alerts):
     stack.api_fault(endpoint="remediation", seconds=STUCK)
     run = Interrupted(stack)
     while not stack.api_requests(endpoint="remediation"):
@@ -154,7 +154,7 @@ def test_what_was_finished_is_deleted_although_the_run_was_interrupted_before_it
     assert stack.depth() == (0, 0)
 
 
-def test_a_review_gives_back_even_what_is_settled_already(stack, alerts):
+def test_a_review_releases_even_what_is_settled_already(stack, alerts):
     stack.fault(service="iam", seconds=STUCK)
     run = Interrupted(stack, "--check")
     stack.wait_for_call(service="iam")
@@ -174,7 +174,7 @@ def test_a_queue_that_does_not_answer_does_not_keep_an_interrupted_run(stack, al
     assert stack.depth() == (0, 2), "they come back by themselves"
 
 
-def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path):
+def test_a_run_whose_worker_dies_releases_its_messages(stack, alerts, tmp_path):
     stack.fault(action="AttachUserPolicy", account=stack.account_id("payments"), seconds=STUCK)
     run = Interrupted(stack, "-e", f"remediate_metrics_file={tmp_path}/leastpriv.prom")
     stack.wait_for_call(action="AttachUserPolicy", account=stack.account_id("payments"))
@@ -201,14 +201,14 @@ def test_a_run_whose_worker_dies_gives_its_messages_back(stack, alerts, tmp_path
     ["__remediate_translated", "__remediate_outcomes", "__remediate_finished"],
     ids=["translate", "decide", "acknowledge"],
 )
-def test_a_run_whose_template_fails_at_any_stage_gives_its_messages_back(stack, alerts, broken):
+def test_a_run_whose_template_fails_at_any_stage_releases_its_messages(stack, alerts, broken):
     run = run_playbook(stack, "--check", "-e", json.dumps({broken: "{{ no_such_variable }}"}))
     assert run.rc == 2, run.stdout
     assert run.report["interrupted"] == "The run broke off"
     assert stack.depth() == (3, 0)
 
 
-def test_hosts_that_become_unreachable_give_their_messages_back(stack, alerts):
+def test_messages_of_hosts_that_become_unreachable_are_released(stack, alerts):
     run = run_playbook(stack, "-e", json.dumps(UNREACHABLE))
     assert run.rc == 4, run.stdout
     assert set(run.dispositions.values()) == {"failed", "acknowledged"}

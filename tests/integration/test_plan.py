@@ -126,12 +126,12 @@ def while_nobody_looks(stack):
     stack.client("iam", "payments").detach_user_policy(UserName="undone", PolicyArn=policy_arn(stack, "undone"))
     send(stack, "new")
     for message in stack.client("sqs").receive_message(QueueUrl=stack.queue_url, MaxNumberOfMessages=10)["Messages"]:
-        delete_or_give_back(stack, message, "I-gone")
+        delete_or_release(stack, message, "I-gone")
     stack.end_visibility_timeouts()
     stack.clear_calls()
 
 
-def delete_or_give_back(stack, message, alert_id):
+def delete_or_release(stack, message, alert_id):
     if json.loads(message["Body"])["alertId"] == alert_id:
         stack.client("sqs").delete_message(QueueUrl=stack.queue_url, ReceiptHandle=message["ReceiptHandle"])
 

@@ -64,7 +64,7 @@ def test_alerts_of_three_accounts_are_remediated_once(stack):
     assert stack.depth() == (0, 0)
 
 
-def test_a_review_changes_nothing_and_gives_everything_back(stack):
+def test_a_review_changes_nothing_and_releases_everything(stack):
     furnish(stack)
     send_all(stack)
     script = "aws iam update-account-password-policy --minimum-password-length 14"

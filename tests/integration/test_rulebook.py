@@ -137,7 +137,7 @@ def test_a_failing_playbook_loses_nothing_and_is_tried_again(stack, tmp_path):
     assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
 
 
-def test_stopping_the_service_ends_the_run_and_gives_its_messages_back(stack):
+def test_stopping_the_service_ends_the_run_and_releases_its_messages(stack):
     seed(stack, "payments", users=["alice"])
     stack.fault(action="AttachUserPolicy", seconds=2 * IN_THE_END)
     send_alert(stack, "I-1", "payments", "user", "alice")
@@ -159,7 +159,7 @@ def test_the_doorbell_ends_with_a_rulebook_that_is_killed(stack):
         assert len(stack.calls(action="GetQueueAttributes")) == looks, "it looked once a second"
 
 
-def test_a_run_ends_and_gives_its_messages_back_when_its_rulebook_is_killed(stack):
+def test_a_run_ends_and_releases_its_messages_when_its_rulebook_is_killed(stack):
     """Its terminal closes, which ansible-runner makes it ignore; Ansible would wait forever."""
     seed(stack, "payments", users=["alice"])
     stack.fault(action="AttachUserPolicy", seconds=2 * IN_THE_END)

@@ -157,7 +157,7 @@ def access_of(stack, user):
     return bool(attached), bool(iam.list_groups_for_user(UserName=user)["Groups"])
 
 
-def test_what_was_taken_away_is_given_back_only_as_it_was(stack):
+def test_what_was_taken_away_is_restored_only_as_it_was(stack):
     commands = {"I-1": "detach-user-policy", "I-2": "remove-user-from-group"}
     commands |= {"I-3": commands["I-1"], "I-4": commands["I-2"]}
     arns = {alert_id: take_away(stack, alert_id, f"user-{alert_id}", command) for alert_id, command in commands.items()}

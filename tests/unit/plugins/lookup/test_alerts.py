@@ -136,7 +136,7 @@ def test_api_is_neither_asked_nor_needed_without_an_alert_for_it(stack, run, env
         ("PRISMACLOUD_PASSWORD", "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD"),
     ],
 )
-def test_missing_api_setting_gives_everything_back(stack, run, env, unset, shown):
+def test_missing_api_setting_releases_everything(stack, run, env, unset, shown):
     env.delenv(unset)
     stack.send(nested_alert("I-1", PAYMENTS))
     with pytest.raises(AnsibleLookupError, match=shown):
@@ -311,7 +311,7 @@ def test_whatever_happens_the_messages_go_back(stack, run, monkeypatch, error):
     assert raised.value.__cause__ is None
 
 
-def test_queue_that_breaks_off_gives_back_what_was_received(stack, run):
+def test_queue_that_breaks_off_releases_what_was_received(stack, run):
     for number in range(12):
         stack.send(nested_alert(f"I-{number}", PAYMENTS))
     stack.fault(action="ReceiveMessage", skip=1, code="AccessDenied", status=403)
@@ -406,7 +406,7 @@ def test_quarantine_queue_that_cannot_be_used_ends_before_anything_else(stack, r
     assert [message["receive_count"] for message in stack.messages()] == [0]
 
 
-def test_slice_gives_alerts_of_unknown_accounts_back_at_once_as_another_slice_s(stack, run):
+def test_slice_releases_alerts_of_unknown_accounts_at_once_as_another_slice_s(stack, run):
     stack.send(flat_alert("P-1", "999999999999", "aws iam x"))
     stack.send(flat_alert("P-2", PAYMENTS, "aws iam x"))
     stack.send(flat_alert("P-3", ANALYTICS, "aws iam x"))

@@ -70,6 +70,6 @@ def test_what_json_cannot_hold_is_not_writable(value):
         writable(value)
 
 
-def test_what_json_can_hold_is_given_back():
+def test_what_json_can_hold_is_returned():
     value = {"a": [1, "\ud800", None, True, 1.5]}
     assert writable(value) is value

@@ -65,7 +65,7 @@ def test_the_disposition_alone_decides(stack, queue):
     assert bodies(stack) == dict.fromkeys(kept, True)
 
 
-def test_check_mode_gives_everything_back(stack, queue):
+def test_check_mode_releases_everything(stack, queue):
     alerts = received(stack, queue, "remediated", "acknowledged", "failed")
     result = acknowledge(queue, sort_receipts(alerts, check_mode=True))
     result["settled"].sort()
@@ -126,7 +126,7 @@ def run_module(stack, *args, env=None, **options):
     return json.loads(run.stdout[run.stdout.rindex("=> {") + 3 :])
 
 
-def test_module_deletes_and_gives_back_with_the_queue_s_profile(stack, queue):
+def test_module_deletes_and_releases_with_the_queue_s_profile(stack, queue):
     """Access keys in the environment, as AWX puts them there, do not get in the profile's way."""
     alerts = received(stack, queue, "remediated", "failed")
     env = {"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "nothing"}

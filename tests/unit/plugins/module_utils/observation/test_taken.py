@@ -179,7 +179,7 @@ STEPS_TAKEN = {
 
 
 @pytest.mark.parametrize("step", STEPS_TAKEN.values(), ids=STEPS_TAKEN)
-def test_what_is_as_it_was_is_given_back(case, step):
+def test_what_is_as_it_was_is_restored(case, step):
     script, apply = step
     lines = case.journaled("aws iam " + script(case))
     assert lines[0]["taken"] is not None
@@ -356,7 +356,7 @@ LESS = {
 
 
 @pytest.mark.parametrize(("step", "change"), LESS.values(), ids=LESS)
-def test_what_grants_less_than_it_did_is_given_back(case, step, change):
+def test_what_grants_less_than_it_did_is_restored(case, step, change):
     script, apply = step
     lines = case.journaled("aws iam " + script(case))
     apply(case)
@@ -373,7 +373,7 @@ def test_the_steps_of_one_script_are_undone_on_top_of_each_other(case):
 
 
 @pytest.mark.parametrize(("document", "disposition"), [(READS, None), (ADMIN, "refused")])
-def test_a_deleted_policy_that_somebody_made_anew_is_given_back_only_as_it_was(case, document, disposition):
+def test_a_deleted_policy_that_somebody_made_anew_is_restored_only_as_it_was(case, document, disposition):
     arn = case.create("gone", READS)
     case.iam.attach_user_policy(UserName="ann", PolicyArn=arn)
     lines = case.journaled(
@@ -406,7 +406,7 @@ def test_a_document_that_cannot_be_read_fails_no_step_that_does_not_look_into_it
     assert "inline policy own of role app cannot be read" in seen["reason"]
 
 
-def test_every_operation_that_gives_back_by_reference_is_looked_at():
+def test_every_operation_that_restores_by_reference_is_looked_at():
     """The others put back values, or take away what the run had put there."""
     by_value_or_taking_away = {
         "add_client_id", "add_member", "add_role_to_profile", "attach_policy", "create_alias", "create_group",

@@ -272,7 +272,7 @@ def test_queue_of_nothing_but_other_runs_alerts_ends_a_run(stack, queue):
     assert receive_counts(stack, OTHER) == {1}
 
 
-def test_alerts_that_are_given_back_and_keep_coming_end_a_run(stack, queue):
+def test_alerts_that_are_released_and_keep_coming_end_a_run(stack, queue):
     """Something is in flight elsewhere, so the run has to poll again, but not endlessly."""
     send(stack, range(3), OTHER)
     send(stack, [7])
@@ -401,7 +401,7 @@ def test_alert_waits_for_none_that_is_no_work_and_never_in_a_standard_queue():
     assert [alert.disposition for _held, alert in in_turn(grouped)] == ["acknowledged", None, "filtered"]
 
 
-def test_heads_of_a_fifo_queue_that_were_given_back_are_not_received_again_and_again(fifo):
+def test_heads_of_a_fifo_queue_that_were_released_are_not_received_again_and_again(fifo):
     queue, send_to = fifo
     for number in range(12):
         send_to("a", f"I-{number}", OTHER)
