@@ -75,6 +75,16 @@ def test_without_proc_ps_is_asked(monkeypatch, started, tmp_path):
     assert processes.alive_of([process.pid]) == expected == {process.pid}
 
 
+def test_a_worker_that_starts_a_program_is_waited_for(monkeypatch):
+    begun = time.monotonic()
+    monkeypatch.setattr(processes, "_signal_all", lambda *_args: None)
+    monkeypatch.setattr(
+        processes, "_processes", lambda: iter([(7, 1, 7, "T" if time.monotonic() - begun > 1 else "D")])
+    )
+    processes._halt({7})
+    assert time.monotonic() - begun > 1
+
+
 def start_without_end(shown, moment):
     while True:
         shown.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
