@@ -21,8 +21,8 @@ PROC = Path("/proc")
 POLL_SECONDS = 0.02
 # A loaded Python may have been sent a module by a worker that has ended meanwhile.
 SETTLING_SECONDS = 0.1
-# A worker that starts a program is not halted before the program begins, which takes a moment on a busy machine. One that
-# waits for a disk may never be.
+# A worker that starts a program is not halted before the program begins, which takes a moment on a busy machine. One
+# that waits for a disk may never be.
 HALT_SECONDS = 3.0
 
 
