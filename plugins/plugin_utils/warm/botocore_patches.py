@@ -60,31 +60,6 @@ def _share_loader(create_loader: Callable[..., Any], _folder: str) -> Callable[.
     return create_shared_loader
 
 
-def _make_models_once(load_model: Callable[..., Any], _folder: str) -> Callable[..., Any]:
-    models: dict[int, Any] = {}
-
-    def load_model_once(self: Any, *args: Any, **kwargs: Any) -> Any:
-        model = load_model(self, *args, **kwargs)
-        # Part of what the loader has read once: another loader's model is another one.
-        return models.setdefault(id(model.metadata), model)
-
-    return load_model_once
-
-
-def _make_classes_once(create_class: Callable[..., Any], _folder: str) -> Callable[..., Any]:
-    classes: dict[Any, type] = {}
-
-    def create_class_once(self: Any, service_name: str, service_model: Any) -> type:
-        # boto3 adds methods to the classes of other services, so these depend on the session.
-        if service_name not in SERVICES:
-            return create_class(self, service_name, service_model)
-        if service_model not in classes:
-            classes[service_model] = create_class(self, service_name, service_model)
-        return classes[service_model]
-
-    return create_class_once
-
-
 def _share_roles(create_resolver: Callable[..., Any], folder: str) -> Callable[..., Any]:
     from botocore.utils import JSONFileCache
 
@@ -107,24 +82,6 @@ PATCHES = (
         "a third of a run's processor time (2 pairs of runs of 30 alerts)",
         TRIED,
         _share_loader,
-    ),
-    Patch(
-        "service models are made once",
-        "botocore.client.ClientCreator._load_service_model",
-        ("self", "service_name", "api_version"),
-        "each client makes its own model of what was read",
-        "7 of 17 ms of a client of IAM; not seen in 2 pairs of runs",
-        TRIED,
-        _make_models_once,
-    ),
-    Patch(
-        "client classes are made once",
-        "botocore.client.ClientCreator._create_client_class",
-        ("self", "service_name", "service_model"),
-        "each client makes a class with a method for each of IAM's 170 operations",
-        "2 of 12 ms of a client of IAM; 0 to 3 % in 2 pairs of runs",
-        TRIED,
-        _make_classes_once,
     ),
     Patch(
         "roles are assumed once",

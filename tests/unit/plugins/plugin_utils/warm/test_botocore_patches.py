@@ -125,10 +125,10 @@ def test_a_patch_that_does_not_fit_is_skipped_apart_from_the_others(tmp_path, mo
 
 
 def test_a_function_that_is_gone_is_skipped(tmp_path, monkeypatch):
-    monkeypatch.delattr(botocore.client.ClientCreator, "_create_client_class")
+    monkeypatch.delattr(botocore.session, "create_loader")
     with installed(str(tmp_path)) as note:
         pass
-    assert any(line.startswith("botocore.client.ClientCreator._create_client_class is") for line in note.misfits)
+    assert any(line.startswith("botocore.session.create_loader is") for line in note.misfits)
 
 
 def test_a_python_without_botocore_has_nothing_to_replace(tmp_path, monkeypatch):
@@ -160,23 +160,13 @@ def session_of():
     return session
 
 
-def test_models_and_classes_are_shared_as_long_as_the_loader_is_the_same(tmp_path, monkeypatch):
+def test_the_loader_is_shared_by_all_sessions_that_read_models_in_the_same_places(tmp_path, monkeypatch):
     with installed(str(tmp_path)):
-        clients = [session_of().create_client("iam", region_name="us-east-1") for _time in range(2)]
+        loaders = [session_of().get_component("data_loader") for _time in range(2)]
         monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
-        clients.append(session_of().create_client("iam", region_name="us-east-1"))
-        for shared in ([client.__class__ for client in clients], [client.meta.service_model for client in clients]):
-            assert shared[0] is shared[1]
-            assert shared[0] is not shared[2], "it reads models elsewhere"
-        assert session_of().create_client("sts", region_name="us-east-1").__class__.__name__ == "STS"
-
-
-def test_classes_that_a_session_adds_to_are_not_shared(tmp_path):
-    with installed(str(tmp_path)):
-        plain, adding = session_of(), session_of()
-        adding.register("creating-client-class.s3", lambda class_attributes, **_more: class_attributes.update(more=1))
-        plain.create_client("s3", region_name="us-east-1")
-        assert adding.create_client("s3", region_name="us-east-1").more == 1
+        loaders.append(session_of().get_component("data_loader"))
+    assert loaders[0] is loaders[1]
+    assert loaders[0] is not loaders[2]
 
 
 def test_assumed_roles_are_kept_in_the_folder(tmp_path):
