@@ -23,7 +23,7 @@ POLL_SECONDS = 0.02
 SETTLING_SECONDS = 0.1
 # A worker that starts a program is not halted before the program begins, which takes a moment on a busy machine. One
 # that waits for a disk may never be.
-HALT_SECONDS = 3.0
+HALT_SECONDS = 1.5
 
 
 def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
@@ -31,7 +31,9 @@ def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
 
     `ended`: workers that Ansible has ended itself. What one of them was just starting may not have heard of it.
     """
-    while processes := working() | _led_by(set(ended)):
+    leaders = set(ended)
+    while processes := working() | _led_by(leaders):
+        leaders |= worker_ids()
         stop(processes, seconds)
         time.sleep(SETTLING_SECONDS)
 

@@ -85,10 +85,14 @@ def test_a_worker_that_starts_a_program_is_waited_for(monkeypatch):
     assert time.monotonic() - begun > 1
 
 
+def start(shown, moment):
+    shown.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
+    shown.flush()
+
+
 def start_without_end(shown, moment):
     while True:
-        shown.write(f"{subprocess.Popen(['sleep', moment]).pid}\n")
-        shown.flush()
+        start(shown, moment)
 
 
 @pytest.mark.parametrize("_time", range(5))
@@ -110,6 +114,27 @@ def test_what_a_worker_is_just_starting_is_not_left_behind(monkeypatch, tmp_path
     left = {pid for pid in range(min(started), max(started) + 10) if is_sleeping(pid, moment)}
     processes.stop(left, 0)
     assert left == set()
+
+
+def start_one(shown):
+    os.setsid()
+    start(shown, "60")
+    time.sleep(60)
+
+
+def test_what_was_not_listed_beside_its_worker_is_found_by_the_worker_s_group(monkeypatch, tmp_path):
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(processes, "WorkerProcess", context.Process)
+    monkeypatch.setattr(processes, "descendants", lambda _roots: set())
+    path = tmp_path / "pids"
+    with path.open("w") as shown:
+        worker = context.Process(target=start_one, args=[shown])
+        worker.start()
+    while not path.read_text().endswith("\n"):
+        time.sleep(0.01)
+    processes.stop_working(5)
+    worker.join()
+    assert processes.alive_of([int(path.read_text())]) == set()
 
 
 def test_what_a_worker_that_has_ended_left_behind_is_found_by_its_group():
