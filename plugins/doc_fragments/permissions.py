@@ -89,4 +89,8 @@ options:
       journal:
         description: Where the journal is copied to, V(s3://bucket/prefix).
         type: str
+      cleanup:
+        description: Whether files of old runs are removed there.
+        type: bool
+        default: false
 """

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The alerts' queue, opened on the controller with the settings of a run."""
+"""The alerts' queue and the bucket of the artifacts, opened on the controller with the settings of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import region_of_profile
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
+    CLIENT_CONFIG,
     CONNECTION_OPTIONS,
     QUEUE_ARGUMENTS,
     Queue,
@@ -30,6 +32,14 @@ def check_queues(given: Mapping[str, Any]) -> None:
     if given.get("quarantine_queue"):
         settings = _with_environment(given)
         resolve_other(given["quarantine_queue"], queue, _connect, [settings[option] for option in CONNECTION_OPTIONS])
+
+
+def s3_client(profile: str) -> Any:
+    """A client of S3 with the identity of the queue.
+
+    :param profile: `remediate_queue_profile`; empty for AWS's usual chain.
+    """
+    return _connect("s3", profile or None, region_of_profile(profile), None, CLIENT_CONFIG)
 
 
 def _with_environment(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,12 +86,16 @@ class Need:
 
 @dataclass(frozen=True)
 class Queues:
-    """What the runner itself uses: ARNs; `journal` is s3://bucket/prefix, `accounts` the account roles' ARNs."""
+    """What the runner itself uses: ARNs; `journal` is s3://bucket/prefix, `accounts` the account roles' ARNs.
+
+    `cleanup`: files of old runs are removed below `journal`.
+    """
 
     queue: str
     quarantine: str = ""
     keys: tuple[str, ...] = ()
     journal: str = ""
+    cleanup: bool = False
     redrive: bool = False
     accounts: tuple[str, ...] = ()
     organization: str = ""
@@ -199,9 +203,10 @@ def _journal_needs(queues: Queues, scope: Scope) -> list[Need]:
     bucket = f"arn:{scope.partition}:s3:::{match['bucket']}"
     objects = "/".join(part for part in (bucket, match["prefix"].strip("/"), "*") if part)
     writing = ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectAcl")
+    removing = ("s3:DeleteObject",) if queues.cleanup else ()
     return [
         Need("JournalBucket", ("s3:GetBucketOwnershipControls", "s3:ListBucket"), (bucket,)),
-        Need("Journal", writing, (objects,)),
+        Need("Journal", (*writing, *removing), (objects,)),
     ]
 
 

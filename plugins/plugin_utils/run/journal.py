@@ -207,9 +207,18 @@ def read_journal(path: Path, key: str = "") -> Journal:
     :raises JournalError: if the file cannot be read, is not a journal, is not signed with the key, or was edited.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        text = path.read_bytes()
     except OSError as error:
         raise JournalError(f"Could not read the journal {path}: {error.strerror}.") from None
+    return check_journal(path, text, key)
+
+
+def check_journal(path: Path | str, text: bytes, key: str = "") -> Journal:
+    """Check the text of a journal; see `read_journal`.
+
+    :param path: where the text is from, for errors.
+    """
+    lines = text.split(b"\n")
     torn = lines.pop()
     if not lines:
         raise EmptyJournal(f"The journal {path} has no complete line: its run was killed before it changed anything.")
@@ -223,7 +232,7 @@ def read_journal(path: Path, key: str = "") -> Journal:
     return Journal(entries[0], entries[1:], bool(torn))
 
 
-def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict[str, Any]:
+def _checked(path: Path | str, number: int, line: bytes, previous: str | None) -> dict[str, Any]:
     try:
         entry: dict[str, Any] = json.loads(line)
         digest = entry["sha256"]
@@ -239,7 +248,7 @@ def _checked(path: Path, number: int, line: bytes, previous: str | None) -> dict
     return entry
 
 
-def _check_signature(path: Path, number: int, entry: dict[str, Any], key: str) -> None:
+def _check_signature(path: Path | str, number: int, entry: dict[str, Any], key: str) -> None:
     """Remove the signature from a line.
 
     :raises JournalError: if it does not match the key, or is there although no key is set.

@@ -9,7 +9,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,6 +33,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection imp
 # The operations that remediate_allow accepts beside guardrails, in both spellings.
 OPERATION_NAMES = {spelling: name for name in OPERATIONS for spelling in (name, cli_name(name))}
 MAX_LIFETIME = timedelta(days=366)
+MAX_KEPT = timedelta(days=36_525)
 PREFIX = "remediate_"
 SPECIFICATION = Path(__file__).parents[3] / "roles" / "remediate" / "meta" / "argument_specs.yml"
 # The similarity from which a name without the prefix counts as a misspelt setting.
@@ -107,6 +111,7 @@ def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list
         lambda: check_allow(raw["allow"]),
         lambda: check_limits(raw["max_changes"], raw["max_failures"]),
         lambda: read_lifetime(raw["plan_lifetime"]),
+        lambda: read_keep(raw["artifacts_keep"]),
         lambda: read_filters(*(values[name] for name in ("severities", "policies", "resources", "min_age", "max_age"))),
         lambda: check_bounds(values),
     )
@@ -169,6 +174,33 @@ def read_lifetime(value: Any) -> timedelta:
         longest = f"{MAX_LIFETIME.days}d"
         raise SettingError(f"remediate_plan_lifetime must be a time such as 24h, at most {longest}, not {value!r}")
     return lifetime
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which runs stay: those that began at most `age` ago, or if that is None the newest `runs`."""
+
+    age: timedelta | None = None
+    runs: int = 0
+
+
+def read_keep(value: Any) -> Keep | None:
+    """Read `remediate_artifacts_keep`: `"90d"` or `"30 runs"`; empty keeps all runs and is None.
+
+    :raises SettingError: for anything else, also for a number without a unit.
+    """
+    if is_empty(value):
+        return None
+    text = str(value).strip().lower()
+    with suppress(FilterError, OverflowError):
+        if match := re.fullmatch(r"([1-9][0-9]{0,5})\s*runs?", text):
+            return Keep(runs=int(match[1]))
+        age = None if text.isdecimal() else read_age("remediate_artifacts_keep", text)
+        if age and age <= MAX_KEPT:
+            return Keep(age=age)
+    raise SettingError(
+        f"remediate_artifacts_keep must be an age such as 90d or a number such as 30 runs, not {value!r}"
+    )
 
 
 def check_limits(max_changes: Any, max_failures: Any) -> None:

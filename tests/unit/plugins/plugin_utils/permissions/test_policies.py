@@ -167,6 +167,11 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
     assert not allowed(policy, "sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin")
     assert allowed(policy, "s3:PutObject", "arn:aws:s3:::logs/leastpriv/run/journal.jsonl")
     assert not allowed(policy, "s3:PutObject", "arn:aws:s3:::logs/other")
+    journal = "arn:aws:s3:::logs/leastpriv/run/journal.jsonl"
+    assert not allowed(policy, "s3:DeleteObject", journal)
+    cleaning = made("runner-role.json", journal="s3://logs/leastpriv", cleanup=True)
+    assert allowed(cleaning, "s3:DeleteObject", journal)
+    assert not allowed(cleaning, "s3:DeleteObject", "arn:aws:s3:::logs/other")
     assert allowed(made("runner-role.json", quarantine_queue="bad", redrive=True), "sqs:SendMessage", queue)
 
 

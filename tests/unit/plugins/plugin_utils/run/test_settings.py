@@ -70,6 +70,10 @@ def test_what_opens_nothing_is_an_error(allow, says):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
+        (
+            {"artifacts_keep": "30 days"},
+            "remediate_artifacts_keep must be an age such as 90d or a number such as 30 runs",
+        ),
         ({"max_changes": -1}, "remediate_max_changes must be a whole number from 0, not -1"),
         ({"max_changes": "many"}, "remediate_max_changes"),
         ({"max_changes": True}, "remediate_max_changes"),

@@ -1,0 +1,193 @@
+# Copyright: The Leastpriv team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files of earlier runs are removed: those of expired runs, without the journals that an undo still needs.
+
+`run/stores.py` has the places that they are removed from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Protocol
+
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
+    INTENT,
+    RESULT,
+    EmptyJournal,
+    Journal,
+    JournalError,
+    check_journal,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import Keep
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import changes
+
+REPORT = "report.json"
+# The files that runs write, and what a run that was killed leaves of one. Nothing else is ever removed.
+WRITTEN = re.compile(
+    r"(report\.(json|html|csv)|plan\.(json|md)|metrics\.prom|verify\.json|journal\.jsonl|as_code/[^/]+\.(tf|cfn)\.json)"
+    r"|\.(report|plan|metrics|verify)\.[a-z]+-[a-z0-9_]{8}",
+    re.ASCII,
+)
+# A run without a report may still be working, but no message can be held for longer.
+MAX_RUN = timedelta(hours=24)
+# How many journals are read at a time: S3 answers each after some 40 ms.
+READERS = 8
+
+# An alert of an account.
+Change = tuple[str, str]
+
+
+class Store(Protocol):
+    """Where runs leave their files."""
+
+    name: str
+
+    def runs(self) -> Mapping[str, Sequence[str]]:
+        """The names of the files of each run, by run id."""
+
+    def journal(self, run_id: str) -> bytes:
+        """The text of a run's journal. Raises LeastprivError."""
+
+    def remove(self, files: Mapping[str, Sequence[str]]) -> list[str]:
+        """Remove files by run id. Returns what could not be removed, a sentence each."""
+
+
+@dataclass
+class Cleanup:
+    """What is removed from a store, or would be.
+
+    :ivar files: the names of the files to remove, by run id.
+    :ivar kept: the runs whose journals stay because their changes can still be undone.
+    :ivar unread: why journals could not be read, by run id; they stay.
+    """
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """The alerts that a journal's run changed, and those of them for which it succeeded entirely."""
+
+    run: Mapping[str, Any]
+    changed: frozenset[Change]
+    whole: frozenset[Change]
+
+
+def plan_cleanup(store: Store, keep: Keep, own_run: str, now: datetime, key: str = "") -> Cleanup:
+    """Decide what to remove from a store.
+
+    :param own_run: the id of the run at hand, which always stays.
+    :param key: the secret that journals must be signed with, if there is one.
+    :raises LeastprivError: if the store cannot be read.
+    """
+    runs = dict(sorted(store.runs().items(), reverse=True))
+    cleanup = Cleanup({run_id: list(runs[run_id]) for run_id in _expired(runs, keep, own_run, now)})
+    if any(JOURNAL in names for names in cleanup.files.values()):
+        # A newer run may have undone an expired one.
+        journals = _read_journals(store, [run_id for run_id, names in runs.items() if JOURNAL in names], key, cleanup)
+        needed = _needed(journals, cleanup.unread)
+        cleanup.unread = {run_id: why for run_id, why in cleanup.unread.items() if run_id in cleanup.files}
+        cleanup.kept = [run_id for run_id in cleanup.files if run_id in needed]
+        for run_id in {*cleanup.kept, *cleanup.unread}:
+            cleanup.files[run_id].remove(JOURNAL)
+    cleanup.files = {run_id: names for run_id, names in cleanup.files.items() if names}
+    return cleanup
+
+
+def _expired(runs: Mapping[str, Sequence[str]], keep: Keep, own_run: str, now: datetime) -> list[str]:
+    """The runs to remove; `runs` is sorted, the newest first."""
+    return [
+        run_id
+        for place, run_id in enumerate(runs)
+        if run_id != own_run
+        and (place >= keep.runs if keep.age is None else _started(run_id) < now - keep.age)
+        and (REPORT in runs[run_id] or _started(run_id) < now - MAX_RUN)
+    ]
+
+
+def _started(run_id: str) -> datetime:
+    try:
+        return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        # Digits that are not a time: not an id that a run gave itself.
+        return datetime.max.replace(tzinfo=timezone.utc)
+
+
+def _read_journals(store: Store, run_ids: Sequence[str], key: str, cleanup: Cleanup) -> dict[str, _Changed]:
+    def read(run_id: str) -> _Changed | LeastprivError:
+        try:
+            return _changed(check_journal(f"{run_id}/{JOURNAL}", store.journal(run_id), key), run_id)
+        except LeastprivError as error:
+            return error
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = dict(zip(run_ids, pool.map(read, run_ids), strict=True))
+    wrong = {run_id: error for run_id, error in found.items() if isinstance(error, LeastprivError)}
+    # A journal without a line has no change.
+    cleanup.unread = {run_id: str(error) for run_id, error in wrong.items() if not isinstance(error, EmptyJournal)}
+    return {run_id: journal for run_id, journal in found.items() if isinstance(journal, _Changed)}
+
+
+def _changed(journal: Journal, run_id: str) -> _Changed:
+    if journal.run.get("run_id") != run_id:
+        raise JournalError(f"The journal of {run_id} belongs to another run, {journal.run.get('run_id')}.")
+    begun = [entry for entry in journal.entries if entry["event"] == INTENT]
+    succeeded = {_step(one) for one in journal.entries if one["event"] == RESULT and one["result"] != "failed"}
+    partly = {_change(entry) for entry in begun if _step(entry) not in succeeded}
+    changed = frozenset(_change(entry) for entry in changes(journal))
+    finished = {account for account, _alert in changed if journal.is_finished(account)}
+    whole = frozenset(change for change in changed - partly if change[0] in finished)
+    return _Changed(journal.run, changed, whole)
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    return entry["account_id"], entry["alert_id"]
+
+
+def _step(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return entry["account_id"], entry["message_id"], entry["index"]
+
+
+def _needed(journals: Mapping[str, _Changed], unread: Mapping[str, str]) -> set[str]:
+    """The runs whose journals have changes that were not undone, and the undos that show what was.
+
+    :param journals: by run id, the newest first: an undo is newer than what it undoes.
+    """
+    undone: dict[str, set[Change]] = defaultdict(set)
+    needed, undos = set(unread), {}
+    for run_id, journal in journals.items():
+        if journal.run["mode"] == "undo":
+            undos[run_id] = list(journal.run.get("undoes") or ())
+            for other in undos[run_id]:
+                undone[other] |= journal.whole - undone[run_id]
+        elif journal.changed - undone[run_id]:
+            needed.add(run_id)
+    for run_id in reversed(undos):
+        if needed.intersection(undos[run_id]):
+            needed.add(run_id)
+    return needed
+
+
+def summary(cleanup: Cleanup, name: str, is_review: bool) -> list[str]:
+    """What was removed from a store and which journals stay, for people; empty if no run expired."""
+    removed = f"Retention: {'would remove' if is_review else 'removed'} files of {_runs(cleanup.files)} from {name}."
+    kept = (
+        f"Retention: kept the journals of {_runs(cleanup.kept)} in {name}, because their changes can still be undone, "
+        "or show what was undone."
+    )
+    unread = [f"Retention: kept the journal of {run_id}: {why}" for run_id, why in cleanup.unread.items()]
+    return [*([removed] if cleanup.files else []), *([kept] if cleanup.kept else []), *unread]
+
+
+def _runs(run_ids: Collection[str]) -> str:
+    return f"{len(run_ids)} run{'' if len(run_ids) == 1 else 's'}"
