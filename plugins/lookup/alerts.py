@@ -80,6 +80,17 @@ options:
       - With it each receipt has a C(body_file), where the body of the message is kept for that until the playbook ends
         (readable by its owner only, and in no output, since bodies may hold secrets), and its C(group_id).
     type: str
+  message_shapes:
+    description:
+      - The messages of other senders, a dictionary each. C(when) has paths with the values that recognise a message,
+        all of them. C(alert_id) and C(account_id) are the paths of what identifies an alert, and C(policy),
+        C(resource), C(severity) and C(status) of what describes it.
+      - With C(script), the path of an AWS CLI script, or C(recommendation), the path of a recommendation of IAM Access
+        Analyzer, the API is not asked. docs/senders.md describes it all.
+      - The vendor's own messages are recognised before.
+    type: list
+    elements: dict
+    default: []
   severities:
     description:
       - Only alerts of these severities, out of V(critical), V(high), V(medium), V(low) and V(informational).
@@ -301,6 +312,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal imp
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts import AccountMap, account_map
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import AlertMessages, Reception, held_messages
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message_shapes import read_shapes
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.review_cost import review_cost
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import (
     Circumstances,
@@ -329,7 +341,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import
 # The whole numbers among the options: the least and the largest value that makes sense.
 BOUNDS = SETTING_BOUNDS | {"api_timeout": (1, 300), "api_retry_seconds": (0, 3_600)}
 FILTERS = ("severities", "policies", "resources", "min_age", "max_age", "alert_ids")
-NOT_RETURNED = ("is_nested", "is_remediable")
+NOT_RETURNED = ("asks_api", "is_remediable", "no_script")
 
 CALLS = Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)
 
@@ -348,12 +360,13 @@ class LookupModule(AWSLookupBase):
             self._check_options(terms)
             note_aws_calls(CALLS)
             circumstances = self._circumstances()
+            shapes = read_shapes(self.get_option("message_shapes"))
             endpoint = self._endpoint()
             check_characters(read_credentials(self.get_option))
             queue = self._queue()
             keeps_bodies = self._has_quarantine(queue)
             reception = self._reception(queue, circumstances)
-            with held_messages(queue, partial(judge, circumstances=circumstances)) as inbox:
+            with held_messages(queue, partial(judge, circumstances=circumstances), shapes) as inbox:
                 self._warn_of_more(inbox.collect(reception))
                 judged = list(inbox.alerts())
                 # The API may take longer than the visibility timeout.

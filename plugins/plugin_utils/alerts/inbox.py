@@ -12,7 +12,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +29,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     release,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import Alert, quoted, read_alerts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message_shapes import Shape
 
 # An empty answer does not mean an empty queue, but a wrong count must not keep a run polling forever.
 _FRUITLESS_POLLS = 4
@@ -125,10 +126,12 @@ class Inbox:
     :ivar own: the alerts of this run, and `others` those of other runs.
     :ivar hidden: the receipts of other runs' messages that are not released yet, by message id.
     :ivar seen: the ids of all messages.
+    :ivar shapes: the messages of other senders.
     """
 
     queue: Queue
     judge: Callable[[Alert], Alert] = lambda alert: alert
+    shapes: Sequence[Shape] = ()
     own: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
     others: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
@@ -165,7 +168,7 @@ class Inbox:
 
     def _judged(self, message: Message) -> list[Alert]:
         """The alerts of a message; an alert that raises an error has failed, and the others are kept."""
-        alerts = attempt("reading its message", partial(read_alerts, message.body), _unread)
+        alerts = attempt("reading its message", partial(read_alerts, message.body, self.shapes), _unread)
         return [
             attempt("selecting it", partial(self.judge, alert), partial(alert.settled, "failed")) for alert in alerts
         ]
@@ -270,7 +273,7 @@ class _Collecting:
         last = self.reception.last_receive
         spent = [message for message in messages if last is not None and message.receive_count >= last]
         if spent:
-            named = ", ".join(_named(message) for message in spent)
+            named = ", ".join(_named(message, self.inbox.shapes) for message in spent)
             raise QueueError(
                 f"The review was stopped, and every message was returned to the queue: {named} was received "
                 f"{spent[0].receive_count} times, so another review would move it to the dead-letter queue before a "
@@ -337,19 +340,21 @@ def _unread(reason: str) -> list[Alert]:
     return [Alert().settled("failed", reason)]
 
 
-def _named(message: Message) -> str:
-    alerts = attempt("naming it", partial(read_alerts, message.body), _unread)
+def _named(message: Message, shapes: Sequence[Shape]) -> str:
+    alerts = attempt("naming it", partial(read_alerts, message.body, shapes), _unread)
     alert_id = next((alert.alert_id for alert in alerts if alert.alert_id), None)
     return f"alert {quoted(alert_id)}" if alert_id else f"message {message.message_id}"
 
 
 @contextmanager
-def held_messages(queue: Queue, judge: Callable[[Alert], Alert] = lambda alert: alert) -> Iterator[Inbox]:
+def held_messages(
+    queue: Queue, judge: Callable[[Alert], Alert] = lambda alert: alert, shapes: Sequence[Shape] = ()
+) -> Iterator[Inbox]:
     """An inbox that releases its messages if anything fails or interrupts the run.
 
     Raises QueueError on SIGTERM.
     """
-    inbox = Inbox(queue, judge)
+    inbox = Inbox(queue, judge, shapes)
     try:
         with _raising_on_sigterm():
             yield inbox

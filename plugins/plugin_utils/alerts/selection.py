@@ -21,7 +21,6 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.accounts impo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import AWS_CLOUDS, OPEN, Alert, quoted
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
-IAM_POLICY = "iam"
 
 _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -186,9 +185,10 @@ def _wrong_age(alert: Alert, filters: Filters, now: datetime) -> str | None:
 def _not_remediable(alert: Alert, _circumstances: Circumstances) -> str | None:
     if not alert.is_remediable:
         return "the vendor says that it cannot be remediated by a script (metadata.remediable): remediate it by hand"
-    has_api_script = alert.policy_type == IAM_POLICY or (alert.policy_type is None and alert.is_nested)
-    if alert.script or has_api_script:
+    if alert.script or alert.asks_api:
         return None
+    if alert.no_script:
+        return f"{alert.no_script}: remediate it by hand"
     return (
         f"the message of this {alert.policy_type or 'config'} alert brings no script, and the API has scripts only for "
         "IAM alerts: remediate it by hand"

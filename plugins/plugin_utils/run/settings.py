@@ -28,6 +28,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
     how_to_open,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message_shapes import read_shapes
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import FilterError, read_age, read_filters
 
 # The operations that remediate_allow accepts beside guardrails, in both spellings.
@@ -114,6 +115,7 @@ def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list
         lambda: read_keep(raw["artifacts_keep"]),
         lambda: read_filters(*(values[name] for name in ("severities", "policies", "resources", "min_age", "max_age"))),
         lambda: check_bounds(values),
+        lambda: read_shapes(raw["message_shapes"]),
     )
     problems = []
     for check in checks:

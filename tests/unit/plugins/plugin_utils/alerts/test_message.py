@@ -48,7 +48,7 @@ def test_nested_alert_is_read_whole():
         alert_rule="Least privilege",
         first_seen="2024-07-01T00:00:00Z",
         last_seen="2024-07-02T00:00:00Z",
-        is_nested=True,
+        asks_api=True,
     )
 
 
@@ -56,7 +56,7 @@ def test_flat_alert_is_read_whole():
     alert = read(flat_alert("P-9", ACCOUNT, "aws iam x"))
     assert (alert.alert_id, alert.account_id, alert.script) == ("P-9", ACCOUNT, "aws iam x")
     assert (alert.policy_type, alert.severity, alert.resource) == ("config", "medium", "password policy")
-    assert not alert.is_nested
+    assert not alert.asks_api
     assert alert.disposition is None
 
 

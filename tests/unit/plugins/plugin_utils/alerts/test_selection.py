@@ -33,7 +33,7 @@ ALERT = Alert(
     alert_status="open",
     cloud="aws",
     first_seen="2024-07-01T00:00:00Z",
-    is_nested=True,
+    asks_api=True,
 )
 OTHER = "111122223333"
 NOW = datetime(2024, 7, 11, tzinfo=timezone.utc)
@@ -68,11 +68,10 @@ def test_decided_alert_stays_as_it_is():
         ({"cloud": None}, None),
         ({"account_id": "999999999999"}, "unmapped_account"),
         ({"is_remediable": False}, "not_remediable"),
-        ({"policy_type": "config"}, "not_remediable"),
+        ({"policy_type": "config", "asks_api": False}, "not_remediable"),
         ({"policy_type": "config", "script": "aws iam x"}, None),
         ({"policy_type": None}, None),
-        ({"policy_type": None, "is_nested": False}, "not_remediable"),
-        ({"policy_type": "iam", "is_nested": False}, None),
+        ({"policy_type": None, "asks_api": False}, "not_remediable"),
         ({"script": "aws iam x", "is_remediable": False}, "not_remediable"),
     ],
 )
