@@ -13,7 +13,7 @@ READY := $(VENV)/ready
 MADE := $(VENV)/made-by-make
 # Every program of the environment first, whatever the caller has activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 # A stack for each half of the tests. What must stay together is a group: see tests/conftest.py.
 PARALLEL := -n 2 --dist loadgroup

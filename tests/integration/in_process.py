@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import io
 import json
 
-import botocore.loaders
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
@@ -27,14 +25,13 @@ CALLER = "arn:aws:sts::000000000000:assumed-role/nobody/test"
 
 @contextlib.contextmanager
 def aws_environment(stack):
-    """The stack's AWS configuration as this process's own, the call fence, and each service's model read once."""
+    """The stack's AWS configuration as this process's own, and the call fence."""
     call_fence.install()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in stack.process_env.items():
             if name.startswith(("AWS_", "HOME")):
                 patch.setenv(name, value)
         patch.delenv("AWS_PROFILE")
-        patch.setattr(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader))
         yield
 
 

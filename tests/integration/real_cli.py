@@ -10,12 +10,14 @@ A program of its own (awscli brings its own botocore), driven through `RealCli`:
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 
 class RealCli:
@@ -46,14 +48,24 @@ class RealCli:
         return status, shown
 
 
+@functools.cache
+def _loader() -> Any:
+    """Reads each service's model once: most of the time of a command."""
+    from awscli import clidriver
+
+    return clidriver.create_clidriver().session.get_component("data_loader")
+
+
 def run_cli(words: list[str], profile: str) -> tuple[int, str]:
     from awscli import clidriver
 
     os.environ["AWS_PROFILE"] = profile
+    driver = clidriver.create_clidriver()
+    driver.session.register_component("data_loader", _loader())
     shown = io.StringIO()
     with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
         try:
-            status = clidriver.create_clidriver().main(words)
+            status = driver.main(words)
         except SystemExit as ended:
             status = ended.code
     return status or 0, shown.getvalue()

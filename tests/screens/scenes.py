@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -198,8 +199,14 @@ def scenes() -> dict[str, Callable[[int], list[Line]]]:
     return shown | at_length | ERRORS | {"progress": progress}
 
 
+@functools.cache
+def rows(name: str, columns: int) -> list[str]:
+    """The rows of a scene's golden screen."""
+    return screen(print_in(scenes()[name](columns), True).printed, columns)
+
+
 def screens() -> Iterator[tuple[str, list[str]]]:
     """The name and the rows of every golden screen."""
-    for name, scene in scenes().items():
+    for name in scenes():
         for columns in WIDTHS:
-            yield f"{name}-{columns}", screen(print_in(scene(columns), True).printed, columns)
+            yield f"{name}-{columns}", rows(name, columns)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -60,11 +61,18 @@ def attempts(account_id: str) -> list[dict[str, Any]]:
         "@HUGE@": "1" * 5000,
         "@LONG@": "a" * 5000,
     }
-    found = yaml.safe_load(ATTEMPTS.read_text())
-    for one in found:
-        for mark, text in meant.items():
-            one["script"] = one["script"].replace(mark, text)
-    return found
+    return [{**one, "script": _filled(one["script"], meant)} for one in _attempts()]
+
+
+@functools.cache
+def _attempts() -> list[dict[str, Any]]:
+    return yaml.safe_load(ATTEMPTS.read_text())
+
+
+def _filled(script: str, meant: dict[str, str]) -> str:
+    for mark, text in meant.items():
+        script = script.replace(mark, text)
+    return script
 
 
 def furnish(stack: Stack, account: str) -> None:

@@ -1,16 +1,20 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The decisions of the module directly; the module itself as Ansible runs it, against a real queue."""
+"""The decisions of the module directly; the module itself, once as Ansible runs it, against a real queue."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import QueueError, receive, resolve_queue
+from ansible_collections.leastpriv.iam.plugins.modules import acknowledge as acknowledge_module
 from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
 from ansible_collections.leastpriv.iam.plugins.modules.redrive import chooser
 from stack import ROOT
@@ -112,12 +116,27 @@ def test_alert_that_does_not_say_enough(alert, shown):
         sort_receipts([alert], check_mode=False)
 
 
-def run_module(stack, *args, env=None, **options):
-    """Run the real module through `ansible localhost`; gives its result."""
+@pytest.fixture
+def run_module(stack, monkeypatch):
+    """Run the module in this process; gives its result."""
+    for name, value in stack.env.items():
+        monkeypatch.setenv(name, value)
+
+    def run(**options):
+        said = io.StringIO()
+        with patch_module_args(options), contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+            acknowledge_module.main()
+        return json.loads(said.getvalue())
+
+    return run
+
+
+def run_in_ansible(stack, env, **options):
+    """Run the module through `ansible localhost`; gives its result."""
     run = subprocess.run(
-        ["ansible", "localhost", "-m", "leastpriv.iam.acknowledge", "-a", json.dumps(options), *args],
+        ["ansible", "localhost", "-m", "leastpriv.iam.acknowledge", "-a", json.dumps(options)],
         cwd=ROOT,
-        env={**stack.process_env, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", **(env or {})},
+        env={**stack.process_env, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", **env},
         capture_output=True,
         text=True,
         timeout=60,
@@ -130,28 +149,28 @@ def test_module_deletes_and_releases_with_the_queue_s_profile(stack, queue):
     """Access keys in the environment, as AWX puts them there, do not get in the profile's way."""
     alerts = received(stack, queue, "remediated", "failed")
     env = {"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "nothing"}
-    result = run_module(stack, env=env, alerts=alerts, queue_profile=QUEUE_PROFILE)
+    result = run_in_ansible(stack, env, alerts=alerts, queue_profile=QUEUE_PROFILE)
     assert (result["changed"], result["deleted"], result["released"], result["failed_receipts"]) == (True, 1, 1, [])
     assert bodies(stack) == {"failed": True}
 
 
-def test_module_in_check_mode(stack, queue):
+def test_module_in_check_mode(stack, queue, run_module):
     alerts = received(stack, queue, "remediated", "failed")
-    result = run_module(stack, "--check", alerts=alerts)
+    result = run_module(alerts=alerts, _ansible_check_mode=True)
     assert (result["changed"], result["deleted"], result["released"]) == (False, 0, 2)
     assert stack.depth() == (2, 0)
 
 
-def test_module_says_what_to_do_about_a_missing_queue(stack, queue):
+def test_module_says_what_to_do_about_a_missing_queue(stack, queue, run_module):
     alerts = received(stack, queue, "failed")
-    result = run_module(stack, alerts=alerts, queue_name="nope")
+    result = run_module(alerts=alerts, queue_name="nope")
     assert "Could not find the queue nope in region us-east-1" in result["msg"]
     assert "check queue_name or queue_url" in result["msg"]
 
 
-def test_module_with_nothing_to_do_needs_no_queue(stack):
+def test_module_with_nothing_to_do_needs_no_queue(stack, run_module):
     stack.clear_calls()
-    assert run_module(stack, alerts=[], queue_name="nope")["changed"] is False
+    assert run_module(alerts=[], queue_name="nope")["changed"] is False
     assert stack.calls() == []
 
 
@@ -279,9 +298,9 @@ def test_what_cannot_be_moved_is_released_and_reported(stack, queue, quarantine,
     assert stack.depth() == (2, 0)
 
 
-def test_module_moves(stack, queue, quarantine, tmp_path):
+def test_module_moves(stack, queue, quarantine, tmp_path, run_module):
     alerts = kept(tmp_path, received(stack, queue, "refused"))
-    result = run_module(stack, alerts=alerts, quarantine_queue="quarantine")
+    result = run_module(alerts=alerts, quarantine_queue="quarantine")
     assert ([entry["alert_id"] for entry in result["quarantined"]], stack.depth()) == (["I-refused"], (0, 0))
     assert [message.body for message in receive(quarantine, 10, 0, 60)] == ["refused"]
 

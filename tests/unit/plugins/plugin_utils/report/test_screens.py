@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import pytest
 from screens import FOLDER, README, SAMPLE, WIDTHS, golden, print_in, screen, untagged, with_screens
-from screens.scenes import ERRORS, scenes, screens
-
-SCREENS = dict(screens())
+from screens.scenes import ERRORS, rows, scenes
 
 
-@pytest.mark.parametrize("name", SCREENS)
-def test_a_terminal_shows_what_is_golden(name):
-    assert SCREENS[name] == golden(name).read_text().split("\n")[:-1]
+@pytest.mark.parametrize("name", scenes())
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_terminal_shows_what_is_golden(name, columns):
+    assert rows(name, columns) == golden(f"{name}-{columns}").read_text().split("\n")[:-1]
 
 
 def test_every_golden_screen_has_its_scene():
-    assert {path.stem for path in FOLDER.glob("*.txt")} == SCREENS.keys()
+    assert {path.stem for path in FOLDER.glob("*.txt")} == {
+        f"{name}-{columns}" for name in scenes() for columns in WIDTHS
+    }
 
 
 def test_the_samples_of_the_readme_are_golden_screens():
@@ -32,7 +33,7 @@ def test_without_colours_the_screen_says_the_same(name, columns):
     """Colour is never the only sign, in NO_COLOR and in a log."""
     paper = print_in(scenes()[name](columns), is_coloured=False)
     assert "\x1b" not in paper.printed
-    assert screen(paper.printed, columns) == [untagged(row) for row in SCREENS[f"{name}-{columns}"]]
+    assert screen(paper.printed, columns) == [untagged(row) for row in rows(name, columns)]
     coloured = print_in(scenes()[name](columns), is_coloured=True)
     assert coloured.logged == paper.logged == paper.printed.replace("\r\n", "\n"), "a log file has no colours"
 
@@ -40,4 +41,4 @@ def test_without_colours_the_screen_says_the_same(name, columns):
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_takes_five_lines_at_most(name, columns):
-    assert len(SCREENS[f"{name}-{columns}"]) <= 5
+    assert len(rows(name, columns)) <= 5
