@@ -9,8 +9,9 @@ module: run_files
 version_added: 1.0.0
 short_description: Write what is derived from the report of a run
 description:
-  - Writes C(report.html), C(metrics.prom) and, after a review, C(plan.json) into the folder of the run. They are
-    readable by its user only (mode 0600). Each is written whether or not the others can be made.
+  - Writes C(report.html), C(report.csv), C(metrics.prom) and, after a review, C(plan.json) and C(plan.md) into the
+    folder of the run. They are readable by its user only (mode 0600). Each is written whether or not the others can be
+    made.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:

@@ -200,7 +200,7 @@ def test_a_folder_that_becomes_unwritable_takes_no_summary_away(stack, tmp_path)
     shown = " ".join(run.stdout.split())
     assert run.rc == 2
     assert "1 planned" in shown
-    for name in ("report.json", "report.html", "metrics.prom", "plan.json"):
+    for name in ("report.json", "report.html", "report.csv", "metrics.prom", "plan.json", "plan.md"):
         assert f"/{name}: Not a directory." in shown
     assert "The run did not leave everything that it was to leave" in shown
     assert stack.depth() == (1, 0)

@@ -70,6 +70,10 @@ def test_what_is_narrower_is_reviewed_applied_as_by_the_cli_and_undone(stack):
     review = run_playbook(stack, "--check", "--diff")
     assert set(review.dispositions.values()) == {"planned"}, review.stdout
     assert stack.changes() == []
+    table = next(review.artifacts.glob("*/plan.md")).read_text()
+    assert "4 alerts to apply in 1 account." in table
+    assert "- `I-trust`: Role ci loses access to sts: AssumeRole for `Service:lambda.amazonaws.com`." in table
+    assert len(next(review.artifacts.glob("*/report.csv")).read_text().splitlines()) == 5
     lost = (
         "loses access to s3: * (still allowed: s3:GetObject); iam: PassRole; sqs: * (still allowed: sqs:SendMessage)."
     )

@@ -198,7 +198,15 @@ def test_a_plan_too_large_to_be_handed_on_comes_from_s3(stack, jobs):
     assert apply.rc == 0, apply.stdout
     assert dispositions(apply) == {"I-1": "remediated", "I-2": "remediated"}
     kept = {item["Key"].rpartition("/")[2] for item in stack.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]}
-    assert kept == {"journal.jsonl", "metrics.prom", "plan.json", "report.html", "report.json"}
+    assert kept == {
+        "journal.jsonl",
+        "metrics.prom",
+        "plan.json",
+        "plan.md",
+        "report.csv",
+        "report.html",
+        "report.json",
+    }
 
 
 def test_nothing_is_applied_where_the_review_has_handed_on_no_plan(stack, jobs):

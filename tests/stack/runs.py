@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import schemas
 from .process import ROOT, Stack
 from .settings import RUN_PREFIX
 
@@ -80,7 +81,8 @@ def run_playbook(
 
     `args` are command-line arguments ("--check", "--limit", "payments", "-e", "remediate_max_alerts=5"); without an
     `-i` among them the stack's inventory is used. `env` sets further variables; None unsets one. `artifacts` is the
-    folder of an earlier run, to write beside it. Raises subprocess.TimeoutExpired after killing the whole run.
+    folder of an earlier run, to write beside it. Raises subprocess.TimeoutExpired after killing the whole run, and
+    AssertionError for files that are not as docs/schemas publishes them.
     """
     started = time.monotonic()
     artifacts = artifacts or new_artifacts_folder(stack)
@@ -90,7 +92,10 @@ def run_playbook(
     except BaseException:
         kill_run(process)
         raise
-    return Run(process.returncode, stdout, stderr, read_report(artifacts), artifacts, time.monotonic() - started)
+    run = Run(process.returncode, stdout, stderr, read_report(artifacts), artifacts, time.monotonic() - started)
+    if run.report:
+        assert schemas.problems(artifacts / run.report["run_id"]) == []
+    return run
 
 
 def start_playbook(

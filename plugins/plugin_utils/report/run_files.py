@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that a run leaves: its report, then the page, the metrics, the plan. Each is made apart from the others.
+"""The files that a run leaves: its report, then the page, the table, the metrics, the plan. Each is made separately.
 
 For the role and for the callback that ends an interrupted run.
 """
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.csv_report import csv_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.plan_table import plan_table
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, File, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
@@ -62,9 +64,10 @@ def run_files(
     """
     files = {
         "report.html": _made("report.html", lambda: html_report(report, api_endpoint)),
+        "report.csv": _made("report.csv", lambda: csv_report(report)),
         "metrics.prom": _made("metrics.prom", lambda: metrics(report, calls)),
     }
-    return {**files, "plan.json": _plan(report, planning)} if planning else files
+    return {**files, **_plan(report, planning)} if planning else files
 
 
 def _made(name: str, make: Callable[[], str]) -> File:
@@ -75,14 +78,17 @@ def _not_made(reason: str) -> File:
     return {"text": None, "problem": reason}
 
 
-def _plan(report: Mapping[str, Any], planning: Mapping[str, Any]) -> File:
+def _plan(report: Mapping[str, Any], planning: Mapping[str, Any]) -> dict[str, File]:
+    """plan.json and plan.md."""
     left_out: list[str] = []
+    plan: dict[str, Any] = {}
     who, lifetime, key = planning["who"], planning["lifetime"], planning["key"]
 
     def make() -> str:
-        return to_page(
-            make_plan(planning["alerts"], report["run_id"], report["finished"], lifetime, who, key, left_out)
-        )
+        plan.update(make_plan(planning["alerts"], report["run_id"], report["finished"], lifetime, who, key, left_out))
+        return to_page(plan)
 
     file = _made("plan.json", make)
-    return {**file, "problem": " ".join(filter(None, [file["problem"], *left_out])) or None}
+    problem = " ".join(filter(None, [file["problem"], *left_out])) or None
+    table = {"plan.md": _made("plan.md", lambda: plan_table(report, plan))} if plan else {}
+    return {"plan.json": {**file, "problem": problem}, **table}

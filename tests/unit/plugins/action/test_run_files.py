@@ -42,7 +42,7 @@ def test_page_and_metrics_are_for_the_user_and_the_second_metrics_for_everybody(
     shown.parent.mkdir()
     result = write(folder=str(tmp_path / RUN_ID), metrics_file=str(shown))
     assert (result["problems"], result["metrics"]) == ([], shown.read_text())
-    assert modes(tmp_path / RUN_ID) == {"report.html": "0o600", "metrics.prom": "0o600"}
+    assert modes(tmp_path / RUN_ID) == dict.fromkeys(["report.html", "report.csv", "metrics.prom"], "0o600")
     assert modes(shown.parent) == {"leastpriv.prom": "0o644"}
 
 
@@ -59,4 +59,4 @@ def test_what_cannot_be_written_fails_with_a_sentence_for_each_file(tmp_path):
     (tmp_path / "file").write_text("")
     result = write(folder=str(tmp_path / "file" / "run"))
     assert result["failed"]
-    assert len(result["problems"]) == 2
+    assert len(result["problems"]) == 3

@@ -90,7 +90,7 @@ def interrupted(folder, **more):
 def test_the_report_of_an_interrupted_run_depends_on_no_page(callback, shown, tmp_path, monkeypatch):
     monkeypatch.setattr(run_files, "html_report", {}.__getitem__)
     callback._report(interrupted(tmp_path), [])
-    assert sorted(path.name for path in (tmp_path / "run-1").iterdir()) == ["metrics.prom", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "run-1").iterdir()) == ["metrics.prom", "report.csv", "report.json"]
     assert "failed  I-1  payments" in shown, "the summary comes first"
     assert "report.html: Unexpected error while making report.html: " in shown[-1]
     assert sum("Unexpected error" in text for text in shown) == 1
