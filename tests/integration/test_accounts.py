@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 
@@ -79,36 +80,46 @@ def assumed(stack):
     return {call["parameters"]["RoleArn"]: call["parameters"] for call in stack.calls(action="AssumeRole")}
 
 
-@pytest.mark.parametrize("connection", ["leastpriv.iam.warm", "ansible.builtin.local"])
-def test_a_role_is_assumed_once_for_a_review_and_once_to_apply(stack, by_role, connection):
-    for check, disposition in ((["--check"], "planned"), ([], "remediated")):
-        run = by_role(*check, "-vvvv", "-e", f"ansible_connection={connection}", "-e", "remediate_unfenced=true")
-        assert run.report["totals"] == {disposition: 2}, run.stdout
-        calls = stack.calls(action="AssumeRole")
-        assert len(calls) == 2, "one for each account"
-        sessions = assumed(stack)
-        payments = sessions[f"arn:aws:iam::{stack.account_id('payments')}:role/team/payments"]
-        analytics = sessions[f"arn:aws:iam::{stack.account_id('analytics')}:role/team/analytics"]
-        assert payments["RoleSessionName"] == analytics["RoleSessionName"] == f"leastpriv-{run.report['run_id']}"
-        assert payments["ExternalId"] == "4711"
-        assert (payments["Tags.member.1.Key"], payments["Tags.member.1.Value"]) == ("cost center", "42")
-        assert "ExternalId" not in analytics
-        assert "AWS_SHARED_CREDENTIALS_FILE=" in run.stdout, "what the modules were given is shown"
-        left = [path.read_text() for path in run.artifacts.rglob("*") if path.is_file()]
-        shown = "".join([run.stdout, run.stderr, *left])
-        assert not [key for key in [*stack.temporary_keys(), *AWX_KEYS.values()] if key in shown]
-        assert not [*stack.home.rglob("sessions")], "nothing of it is left"
+def assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run):
+    assert len(stack.calls(action="AssumeRole")) == 2, "one for each account"
+    sessions = assumed(stack)
+    payments = sessions[f"arn:aws:iam::{stack.account_id('payments')}:role/team/payments"]
+    analytics = sessions[f"arn:aws:iam::{stack.account_id('analytics')}:role/team/analytics"]
+    assert payments["RoleSessionName"] == analytics["RoleSessionName"] == f"leastpriv-{run.report['run_id']}"
+    assert payments["ExternalId"] == "4711"
+    assert (payments["Tags.member.1.Key"], payments["Tags.member.1.Value"]) == ("cost center", "42")
+    assert "ExternalId" not in analytics
+    assert "AWS_SHARED_CREDENTIALS_FILE=" in run.stdout, "what the modules were given is shown"
+    left = [path.read_text() for path in run.artifacts.rglob("*") if path.is_file()]
+    shown = "".join([run.stdout, run.stderr, *left])
+    assert not [key for key in [*stack.temporary_keys(), *AWX_KEYS.values()] if key in shown]
+    assert not [*stack.home.rglob("sessions")], "nothing of it is left"
 
 
-def test_what_was_done_by_a_role_is_undone_by_it(stack, by_role):
+def test_a_role_is_assumed_once_for_a_review_once_to_apply_and_once_to_undo(stack, by_role):
     before = [iam_state(stack, account) for account in ("payments", "analytics")]
-    run = by_role()
-    assert run.report["totals"] == {"remediated": 2}, run.stdout
+    for check, disposition in ((["--check"], "planned"), ([], "remediated")):
+        run = by_role(*check, "-vvvv")
+        assert run.report["totals"] == {disposition: 2}, run.stdout
+        assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run)
     undone = by_role("-e", f"run_id={run.report['run_id']}", playbook="playbooks/undo.yml", artifacts=run.artifacts)
     assert undone.report["totals"] == {"undone": 2}, undone.stdout
     assert [iam_state(stack, account) for account in ("payments", "analytics")] == before
     sessions = {parameters["RoleSessionName"] for parameters in assumed(stack).values()}
     assert (len(stack.calls(action="AssumeRole")), sessions) == (2, {f"leastpriv-{undone.report['run_id']}"})
+
+
+def test_modules_of_the_local_connection_work_in_the_role_s_session_too(stack, by_role):
+    run = by_role("-vvvv", "-e", "ansible_connection=ansible.builtin.local", "-e", "remediate_unfenced=true")
+    assert run.report["totals"] == {"remediated": 2}, run.stdout
+    assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run)
+    assert run.report["unfenced"] == ["analytics", "payments", "sandbox"]
+    assert "WITHOUT THE CALL FENCE" in run.stdout
+    [journal] = run.artifacts.glob("*/journal.jsonl")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert {entry["fenced"] for entry in entries if entry["event"] == "intent"} == {False}
+    page = next(run.artifacts.glob("*/report.html")).read_text()
+    assert "Without the call fence" in page
 
 
 def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(stack, by_role):

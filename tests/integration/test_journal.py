@@ -32,8 +32,14 @@ def shown(journal, event):
 
 
 def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
+    sandbox = stack.account_id("sandbox")
+    denied = {"status": 403, "code": "AccessDenied", "message": "no attaching today"}
+    stack.fault(action="AttachUserPolicy", account=sandbox, **denied)
     run = run_playbook(stack, "-e", "awx_job_id=42")
-    assert run.rc == 0, run.stdout
+    assert (run.rc, run.dispositions) == (2, {"I-1": "remediated", "I-2": "remediated", "I-3": "failed"}), run.stdout
+    assert "Step 2 of 2, attach-user-policy" in run.alerts["I-3"]["reason"]
+    assert "AccessDenied" in run.alerts["I-3"]["reason"]
+    assert stack.depth() == (1, 0)
     journal = journal_of(run.artifacts)
     assert (journal.run["mode"], journal.run["run_id"]) == ("apply", run.report["run_id"])
     assert journal.run["started"] == run.report["started"]
@@ -41,33 +47,21 @@ def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
     steps = {(f"I-{number}", operation) for number in (1, 2, 3) for operation in (CREATE, ATTACH)}
     intents, results = shown(journal, "intent"), shown(journal, "result")
     assert set(intents) == set(results) == steps
+    failed = results.pop(("I-3", ATTACH))
     assert {one["result"] for one in results.values()} == {"changed"}
+    assert failed["result"] == "failed"
+    assert "no attaching today" in failed["msg"]
+    assert failed["request_id"]
     attach = intents["I-3", ATTACH]
     assert attach["parameters"]["UserName"] == "carol"
     assert attach["before"] == {"attached_policies": []}
     assert attach["after"]["attached_policies"] == [attach["parameters"]["PolicyArn"]]
-    assert (attach["account"], attach["account_id"]) == ("sandbox", stack.account_id("sandbox"))
-    assert attach["caller"].startswith(f"arn:aws:sts::{stack.account_id('sandbox')}:assumed-role/")
-    for step, intent in intents.items():
-        assert journal.entries.index(intent) < journal.entries.index(results[step])
+    assert (attach["account"], attach["account_id"]) == ("sandbox", sandbox)
+    assert attach["caller"].startswith(f"arn:aws:sts::{sandbox}:assumed-role/")
+    for step, result in results.items():
+        assert journal.entries.index(intents[step]) < journal.entries.index(result)
     (file,) = run.artifacts.glob("*/journal.jsonl")
     assert file.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_failed_step_is_written_down_with_awss_words(stack, alerts):
-    stack.fault(action="AttachUserPolicy", status=403, code="AccessDenied", message="no attaching today")
-    run = run_playbook(stack, "--limit", "sandbox")
-    assert run.rc == 2
-    failed = shown(journal_of(run.artifacts), "result")["I-3", ATTACH]
-    assert failed["result"] == "failed"
-    assert "no attaching today" in failed["msg"]
-    assert failed["request_id"]
-
-
-def test_a_review_and_an_empty_run_write_none(stack, alerts):
-    assert not [*run_playbook(stack, "--check").artifacts.glob("*/journal.jsonl")]
-    run_playbook(stack)
-    assert not [*run_playbook(stack).artifacts.glob("*/journal.jsonl")]
 
 
 def test_what_cannot_be_written_down_is_not_done(stack, alerts):
@@ -81,10 +75,13 @@ def test_what_cannot_be_written_down_is_not_done(stack, alerts):
     assert not [call for call in stack.calls() if call["mutating"] and call["service"] == "iam"]
 
 
-def test_a_killed_run_leaves_what_it_was_about_to_do(stack, alerts):
+def test_a_killed_run_leaves_what_it_was_about_to_do_and_its_copy_in_s3_too(stack, alerts):
+    s3 = stack.client("s3", "queue")
+    s3.create_bucket(Bucket="journals")
     artifacts = new_artifacts_folder(stack)
     stack.fault(action="AttachUserPolicy", seconds=120)
-    process = start_playbook(stack, "--limit", "sandbox", artifacts=artifacts)
+    copied = ("-e", "remediate_artifacts_s3=s3://journals/leastpriv")
+    process = start_playbook(stack, "--limit", "sandbox", *copied, artifacts=artifacts)
     try:
         stack.wait_for_call(action="AttachUserPolicy")
     finally:
@@ -92,23 +89,11 @@ def test_a_killed_run_leaves_what_it_was_about_to_do(stack, alerts):
     journal = journal_of(artifacts)
     assert set(shown(journal, "intent")) == {("I-3", CREATE), ("I-3", ATTACH)}
     assert set(shown(journal, "result")) == {("I-3", CREATE)}
-
-
-def test_a_copy_is_in_s3_before_anything_is_changed(stack, alerts):
-    s3 = stack.client("s3", "queue")
-    s3.create_bucket(Bucket="journals")
-    stack.fault(action="CreatePolicy", seconds=120)
-    artifacts = new_artifacts_folder(stack)
-    process = start_playbook(stack, "-e", "remediate_artifacts_s3=s3://journals/leastpriv", artifacts=artifacts)
-    try:
-        stack.wait_for_call(action="CreatePolicy")
-    finally:
-        kill_run(process)
-    (copied,) = s3.list_objects_v2(Bucket="journals")["Contents"]
+    (copy,) = s3.list_objects_v2(Bucket="journals")["Contents"]
     (file,) = artifacts.glob("*/journal.jsonl")
-    assert copied["Key"] == f"leastpriv/{file.parent.name}/journal.jsonl"
-    assert s3.get_object(Bucket="journals", Key=copied["Key"])["Body"].read() == file.read_bytes()
-    assert set(shown(journal_of(artifacts), "intent")) == {(f"I-{number}", CREATE) for number in (1, 2, 3)}
+    assert copy["Key"] == f"leastpriv/{file.parent.name}/journal.jsonl"
+    body = s3.get_object(Bucket="journals", Key=copy["Key"])["Body"].read()
+    assert body == file.read_bytes(), "it was there before the change was made"
 
 
 def test_what_cannot_be_copied_is_not_done(stack, alerts):

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
 from stack import run_playbook
 from stack.alerts import integration_test, nested_alert
 
@@ -24,30 +22,8 @@ def answer_ok(request):
     request.end_headers()
 
 
-def answer_error(request):
-    request.send_response(500)
-    request.end_headers()
-
-
-def answer_elsewhere(request):
-    request.send_response(302)
-    request.send_header("Location", "/elsewhere")
-    request.end_headers()
-
-
 def answer_never(request):
     request.server.ended.wait(60)
-
-
-def answer_drop_by_drop(request):
-    request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while not request.server.ended.wait(0.3):
-        request.wfile.write(b"x")
-
-
-def answer_with_continues(request):
-    while not request.server.ended.wait(0.3):
-        request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 @contextmanager
@@ -104,41 +80,21 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
         assert SECRET not in "".join(file.read_text() for file in review.artifacts.glob("*/*"))
 
 
-@pytest.mark.parametrize(
-    ("answer", "shown"),
-    [
-        (answer_error, "the webhook answered with status 500"),
-        (answer_elsewhere, "the webhook answered with status 302"),
-        (answer_never, "the webhook did not answer within 1 s"),
-        (answer_drop_by_drop, "the webhook did not answer within 1 s"),
-        (answer_with_continues, "the webhook did not answer within 1 s"),
-        (None, "the webhook could not be reached (Connection refused)"),
-    ],
-)
-def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack, answer, shown):
+def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack):
+    """How each kind of failure is found is in tests/unit/plugins/action/test_send.py."""
     stack.send(integration_test())
-    with listener(answer or answer_ok) as (url, received):
-        # Nothing listens on the discard port.
-        finished = run(stack, url if answer else f"http://127.0.0.1:9/{SECRET}")
+    with listener(answer_never) as (url, received):
+        finished = run(stack, url)
         assert finished.rc == 0, finished.stdout
         assert finished.dispositions == {"T-0": "acknowledged"}
         assert stack.depth() == (0, 0)
-        assert f"({shown})" in " ".join(finished.stdout.split())
+        assert "(the webhook did not answer within 1 s)" in " ".join(finished.stdout.split())
         assert SECRET not in finished.stdout + finished.stderr
-        assert len(received) == (1 if answer else 0), "neither followed nor tried again"
+        assert len(received) == 1, "not tried again"
 
 
-def test_an_empty_queue_and_a_run_without_a_webhook_tell_nobody(stack):
+def test_an_empty_queue_tells_nobody(stack):
     with listener(answer_ok) as (url, received):
-        assert run(stack, url).rc == 0
-        stack.send(integration_test())
-        assert run(stack, "").rc == 0
-        assert received == []
-
-
-def test_a_slow_webhook_holds_the_run_up_for_its_time_out_only(stack):
-    stack.send(integration_test())
-    with listener(lambda request: time.sleep(2) or answer_ok(request)) as (url, received):
-        finished = run(stack, url, remediate_webhook_timeout=10)
-        assert (finished.rc, len(received)) == (0, 1)
-        assert "not delivered" not in finished.stdout
+        empty = run(stack, url)
+        assert (empty.rc, received) == (0, [])
+        assert not [*empty.artifacts.glob("*/journal.jsonl")]

@@ -86,9 +86,6 @@ def test_messages_of_several_alerts_and_in_envelopes(stack, create):
     assert again.dispositions["I-4"] == "already_remediated"
     assert [(body, shown["leastpriv.alert_id"]) for body, shown in peek()] == [(unfinished, "I-3,I-4")]
     assert {message["body"] for message in stack.messages()} == {mixed}
-    back = run_playbook(stack, "-e", "alert_id=I-3", *QUARANTINE, playbook="playbooks/redrive.yml")
-    assert back.rc == 0, back.stdout
-    assert {message["body"] for message in stack.messages()} == {mixed, unfinished}
 
 
 def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
@@ -115,23 +112,17 @@ def test_quarantined_alerts_wait_for_a_fix_and_go_back(stack, create):
     assert run.report["quarantine"] == {"queue": "quarantine", "alerts": 3}
     assert "playbooks/redrive.yml -e alert_id=I-2" in run.alerts["I-2"]["reason"]
 
-    listed = run_playbook(stack, "--check", *QUARANTINE, playbook="playbooks/redrive.yml")
-    assert (listed.rc, stack.depth(), len(peek())) == (0, (0, 0), 3), listed.stdout
-    assert re.search(r"^ *would move: '?3'?$", listed.stdout, re.MULTILINE), listed.stdout
+    named = ("-e", "alert_id=I-2,I-99", *QUARANTINE)
+    listed = run_playbook(stack, "--check", *named, playbook="playbooks/redrive.yml")
+    assert (listed.rc, stack.depth(), len(peek())) == (2, (0, 0), 3), listed.stdout
+    assert re.search(r"^ *would move: '?1'?$", listed.stdout, re.MULTILINE), listed.stdout
     assert not re.search(r"^ *moved:", listed.stdout, re.MULTILINE), listed.stdout
-    wrong = run_playbook(stack, "-e", "remediate_quarantine_queue=elsewhere", playbook="playbooks/redrive.yml")
-    assert wrong.rc != 0
-    assert "The quarantine queue (remediate_quarantine_queue) cannot be used." in " ".join(wrong.stdout.split())
-    for mode in ((), ("--check",)):
-        unknown = run_playbook(stack, *mode, "-e", "alert_id=I-99", *QUARANTINE, playbook="playbooks/redrive.yml")
-        assert unknown.rc == 2, unknown.stdout
-        assert "The whole run: not found in the quarantine queue: I-99" in unknown.stdout
-    back = run_playbook(stack, "-e", "alert_id=I-2", *QUARANTINE, playbook="playbooks/redrive.yml")
-    assert back.rc == 0, back.stdout
+    back = run_playbook(stack, *named, playbook="playbooks/redrive.yml")
+    assert back.rc == 2, back.stdout
     assert re.search(r"^ *moved: '?1'?$", back.stdout, re.MULTILINE), back.stdout
+    for run in (listed, back):
+        assert "The whole run: not found in the quarantine queue: I-99" in run.stdout
     assert ([message["body"] for message in stack.messages()], len(peek())) == ([sent["I-2"]], 2)
-    fixed = run_playbook(stack, *QUARANTINE, "-e", '{"remediate_allow": ["no_tags"]}')
-    assert (fixed.rc, fixed.dispositions, stack.depth()) == (0, {"I-2": "remediated"}, (0, 0)), fixed.stdout
 
 
 def test_alert_that_keeps_failing_lands_in_the_dead_letter_queue_and_no_review_sends_it_there(stack, create):
@@ -147,7 +138,8 @@ def test_alert_that_keeps_failing_lands_in_the_dead_letter_queue_and_no_review_s
     stack.fault(action="CreatePolicy", code="AccessDenied", status=403, count=9)
     failed = run_playbook(stack)
     assert (failed.rc, failed.dispositions, stack.depth(), peek()) == (2, {"I-1": "failed"}, (1, 0), [])
-    assert run_playbook(stack).alerts == {}
+    # What receives it once more is not given it.
+    assert "Messages" not in stack.client("sqs").receive_message(QueueUrl=stack.queue_url)
     assert [json.loads(body)["alertId"] for body, _attributes in peek()] == ["I-1"], "kept there, not lost"
     assert stack.depth() == (0, 0)
 
@@ -203,7 +195,3 @@ def test_three_slices_at_once_each_get_their_own_and_leave_the_rest(stack):
         mine = {alert["alert_id"] for alert in alerts if alert["disposition"] == "remediated"}
         assert mine == {f"I-{number}" for number in range(place, 30, 3)}
     assert stack.depth() == (1, 0)
-    # Only alerts of other hosts are left: a run ends, and leaves them visible.
-    stack.send(nested_alert("I-0", stack.account_id(accounts[0])))
-    run = run_playbook(stack, "--limit", accounts[1], *TOLERANT)
-    assert (run.rc, run.dispositions["I-0"], stack.depth()) == (0, "filtered", (2, 0)), run.stdout

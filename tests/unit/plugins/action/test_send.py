@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -20,13 +20,19 @@ SECRET = "hunter2hunter2"
 
 
 @contextmanager
-def listener(status=200, headers=(), piece=b"", pause=0.0):
-    """A server that notes each request, and answers with pieces of an endless body if there are any."""
+def listener(status=200, headers=(), piece=b"", pause=0.0, answer=None):
+    """A server that notes each request, and answers with pieces of an endless body if there are any.
+
+    `answer` is called with the stream and the event of the end, in the place of all this.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             length = int(self.headers["Content-Length"])
             received.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
+            if answer:
+                _answer_with(answer, self, over)
+                return
             self.send_response(status)
             for name, value in headers:
                 self.send_header(name, value)
@@ -49,6 +55,12 @@ def listener(status=200, headers=(), piece=b"", pause=0.0):
         yield f"127.0.0.1:{server.server_port}", received
         over.set()
         server.shutdown()
+
+
+def _answer_with(answer, handler, over):
+    handler.close_connection = True
+    with suppress(OSError):
+        answer(handler.wfile, over)
 
 
 def send(url, **options):
@@ -96,6 +108,39 @@ def test_an_answer_without_an_end_is_cut_off_at_the_deadline():
         result = send(f"http://{place}/")
         assert time.monotonic() - started < 6
     assert (result["delivered"], result["problem"]) == (False, "did not answer within 1 s")
+
+
+def never(_stream, over):
+    over.wait(60)
+
+
+def drop_by_drop(stream, over):
+    stream.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not over.wait(0.1):
+        stream.write(b"x")
+
+
+def with_continues(stream, over):
+    while not over.wait(0.1):
+        stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [never, drop_by_drop, with_continues])
+def test_an_answer_that_does_not_begin_is_given_up_at_the_deadline(answer):
+    with listener(answer=answer) as (place, received):
+        started = time.monotonic()
+        result = send(f"http://{place}/{SECRET}")
+        assert time.monotonic() - started < 6
+    assert (result["delivered"], result["problem"], len(received)) == (False, "did not answer within 1 s", 1)
+
+
+def test_an_answer_that_is_slow_is_waited_for():
+    def slowly(stream, over):
+        over.wait(1.2)
+        stream.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with listener(answer=slowly) as (place, _received):
+        assert send(f"http://{place}/", deadline=30)["delivered"]
 
 
 def test_a_large_answer_is_not_read():
