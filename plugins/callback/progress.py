@@ -47,11 +47,19 @@ from typing import Any
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, printable, wrapped
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of, summary_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import (
+    EMPTY,
+    Line,
+    line,
+    plain,
+    printable,
+    wrapped,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import COLUMNS, summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, painted, show
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import REPORT
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import DIAGNOSIS, REPORT
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
@@ -135,8 +143,8 @@ class CallbackModule(Default):
         # The play whose banner waits for a task that is not the role's, and whether there was one.
         self.play_to_announce: Any = None
         self.has_other_tasks = False
-        # The report whose summary is still to be shown.
-        self.report: Mapping[str, Any] | None = None
+        # Makes the text that is still to be shown, from the columns of the terminal and whether it is verbose.
+        self.text_for: Callable[[int, bool], list[Line]] | None = None
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
@@ -249,12 +257,12 @@ class CallbackModule(Default):
         show(self._display, [EMPTY, *self._fitted(lines)])
 
     def _fitted(self, lines: list[str]) -> list[Line]:
-        """The lines of a message. The summary is formatted again for this terminal: workers do not know its width."""
-        report, self.report = self.report, None
-        for is_verbose in (False, True) if report else ():
-            made = summary_text(report, is_verbose).split("\n")
+        """The lines of a message. A summary is formatted again for this terminal: workers do not know its width."""
+        text_for, self.text_for = self.text_for, None
+        for is_verbose in (False, True) if text_for else ():
+            made = [*map(plain, text_for(COLUMNS, is_verbose))]
             if lines[: len(made)] == made:
-                return [*summary_of(report, columns(), is_verbose), *map(line, lines[len(made) :])]
+                return [*text_for(columns(), is_verbose), *map(line, lines[len(made) :])]
         return [row for text in lines for row in _warning_or_line(text)]
 
     # --- progress -----------------------------------------------------------------------------------------------------
@@ -265,8 +273,11 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
-        if reported := (_fields(result).get("ansible_facts") or {}).get(REPORT):
-            self.report = from_text(reported["text"])
+        known = _fields(result).get("ansible_facts") or {}
+        if reported := known.get(REPORT):
+            self.text_for = partial(summary_of, from_text(reported["text"]))
+        if found := known.get(DIAGNOSIS):
+            self.text_for = partial(diagnosis_lines, found)
         learn = partial(self.progress.learn, result._host.get_name(), _fields(result), time.monotonic(), has_failed)
         # What cannot be drawn is left out; the result itself is shown as ever.
         return attempt("showing the progress", learn, lambda _reason: [])

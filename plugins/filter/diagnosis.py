@@ -13,8 +13,8 @@ description:
     M(leastpriv.iam.observe) and P(leastpriv.iam.api_check#lookup).
   - A check that failed as such, because a profile does not exist for example, is a finding itself.
   - So is a botocore that P(leastpriv.iam.warm#connection) was not tried with.
-  - The text has one line for each subject where everything is as it should be. For everything else it says what was
-    tried, what was found and what to do next. Control characters are escaped, so that nothing steers a terminal.
+  - The text shows first what is wrong, what was checked and what to do about it, and then the names of the subjects
+    where everything is right. Subjects with the same finding are together. Control characters are escaped.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input
@@ -38,9 +38,12 @@ options:
     type: str
     default: aws
   verbose:
-    description: Show what was tried where everything is as it should be, too.
+    description: Show what was checked where everything is right, too.
     type: bool
     default: false
+  awx:
+    description: The variables of the AWX job; empty elsewhere.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -57,6 +60,9 @@ _value:
     text:
       description: All of it for a person, several lines.
       type: str
+    command:
+      description: The command of a review, which is next if nothing is missing.
+      type: str
     missing:
       description: How many checks found something missing.
       type: int
@@ -66,12 +72,16 @@ _value:
       elements: dict
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible import constants
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import example_entries
-from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import STATUSES, finding
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import COLUMNS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
 
 MAX_NAMED = 5
@@ -87,12 +97,14 @@ def diagnosis(
     account_ids: Sequence[str] = (),
     partition: str = "aws",
     verbose: bool = False,
+    awx: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """See DOCUMENTATION."""
     found = [one for subject, checks in results.items() for check in checks for one in _found(subject, check)]
     found += [*_protection(settings, account_ids, partition), *_connection()]
     missing = sum(one["status"] == "missing" for one in found)
-    return {"text": _text(found, verbose), "missing": missing, "findings": found}
+    made = {"missing": missing, "findings": found, "command": playbook_command("review", {}, awx)}
+    return {**made, "text": "\n".join(map(plain, diagnosis_lines(made, COLUMNS, verbose)))}
 
 
 def _connection() -> Iterator[dict[str, str]]:
@@ -109,9 +121,9 @@ def _protection(
     if open_to_all:
         more = f" and {len(open_to_all) - MAX_NAMED} more" if len(open_to_all) > MAX_NAMED else ""
         where = ", ".join(open_to_all[:MAX_NAMED]) + more
-        found = f"no principals are protected in {where}: a script may lock out any user or role there"
+        found = f"No principals are protected in {where}. A script may lock out any user or role there."
         example = example_entries(sorted({str(account_id) for account_id in account_ids}), partition)
-        advice = f"List those that others depend on, in the group_vars of aws_accounts, for example:\n{example}"
+        advice = f"List those that others depend on in inventory/group_vars/aws_accounts.yml, for example:\n{example}"
         yield finding("guardrails", "advice", tried, found, advice)
     elif settings:
         yield finding("guardrails", "ok", tried, "every account has protected principals")
@@ -128,41 +140,6 @@ def _found(subject: str, check: dict[str, Any]) -> list[dict[str, str]]:
     if check["problem"]:
         return [finding(subject, "missing", tried, check["problem"], IDENTITY)]
     return [finding(subject, "ok", tried, f"it is {check['caller']}")]
-
-
-def _text(findings: list[dict[str, str]], verbose: bool) -> str:
-    """Subjects keep their order; the worst findings of each are first."""
-    subjects = dict.fromkeys(one["subject"] for one in findings)
-    lines = [
-        line for subject in subjects for line in _lines([one for one in findings if one["subject"] == subject], verbose)
-    ]
-    return "\n".join(_printable(line) for line in lines)
-
-
-def _lines(findings: list[dict[str, str]], verbose: bool) -> list[str]:
-    shown = [one for one in findings if verbose or one["status"] != "ok"]
-    if not shown:
-        return [f"{findings[0]['subject']}: ok ({len(findings)} checks)"]
-    return [line for one in sorted(shown, key=_rank) for line in _finding_lines(one)]
-
-
-def _rank(finding: dict[str, str]) -> int:
-    return STATUSES.index(finding["status"])
-
-
-def _finding_lines(finding: dict[str, str]) -> list[str]:
-    first, *others = finding["next"].split("\n")
-    advice = [f"  next:  {first}", *(f"    {line}" for line in others)] if first else []
-    return [
-        f"{finding['subject']}: {finding['status']}",
-        f"  tried: {finding['tried']}",
-        f"  found: {finding['found']}",
-        *advice,
-    ]
-
-
-def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 class FilterModule:

@@ -65,7 +65,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import findin
 
 # So often an alert may fail, or be reviewed, before it is put aside.
 RECOMMENDED_RECEIVES = 10
-REDRIVE = "docs/queue.md tells how to set a redrive policy."
+REDRIVE = "docs/queue.md shows how to set a redrive policy."
 SUBJECT = "queue"
 
 
@@ -94,15 +94,15 @@ def check_redrive(queue):
     if receives is None:
         advice = f"Give it a dead-letter queue with maxReceiveCount {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
         return finding(
-            SUBJECT, "advice", tried, "no dead-letter queue: a failing alert is redelivered indefinitely", advice
+            SUBJECT, "advice", tried, "No dead-letter queue: a failing alert is redelivered indefinitely.", advice
         )
-    found = f"a message moves to the dead-letter queue after {receives} receives (maxReceiveCount)"
+    found = f"A message moves to the dead-letter queue after {receives} receives (maxReceiveCount)."
     if receives >= RECOMMENDED_RECEIVES:
         return finding(SUBJECT, "ok", tried, found)
     advice = f"Set maxReceiveCount to {RECOMMENDED_RECEIVES} or more. {REDRIVE}"
     if receives < MIN_RECEIVES:
-        return finding(SUBJECT, "missing", tried, f"{found}, so a review (--check) is not possible", advice)
-    return finding(SUBJECT, "advice", tried, f"{found}, which a few reviews and failures use up", advice)
+        return finding(SUBJECT, "missing", tried, f"{found} A review (--check) is not possible.", advice)
+    return finding(SUBJECT, "advice", tried, f"{found} A few reviews and failures use them up.", advice)
 
 
 def check_quarantine(named, queue, connect, options):
@@ -114,7 +114,7 @@ def check_quarantine(named, queue, connect, options):
     except LeastprivError as error:
         advice = "Correct remediate_quarantine_queue, or the permission."
         return [finding(SUBJECT, "missing", tried, str(error), advice)], {}
-    return [finding(SUBJECT, "ok", tried, f"{url} is there")], {"quarantine_queue": url}
+    return [finding(SUBJECT, "ok", tried, f"found {url}")], {"quarantine_queue": url}
 
 
 def main():

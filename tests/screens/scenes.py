@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.callback.progress import failure
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Account, Progress
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line
@@ -147,6 +149,34 @@ def setting_error(columns: int) -> list[Line]:
     return failure("", "", problem, columns)
 
 
+def diagnosis(columns: int) -> list[Line]:
+    """What the doctor shows of a set-up with gaps."""
+    queue = "https://sqs.us-east-1.amazonaws.com/123456789012/prisma-alerts"
+    policies = "Run playbooks/policies.yml and put what it writes in place of the identity's policies."
+    unread = "AccessDenied: not authorized to perform: iam:SimulatePrincipalPolicy"
+    allow = "Allow iam:GetRole and iam:SimulatePrincipalPolicy on the identity itself, or compare its policies by hand."
+    simulated = "simulate 4 actions on arn:aws:iam::111122223333:user/* as arn:aws:iam::111122223333:role/leastpriv"
+    example = "List them, for example:\nremediate_protected_principals:\n  - arn: arn:aws:iam::*:user/break-glass-*"
+    found = [
+        finding("settings", "ok", "read the settings", "a run can begin"),
+        finding("queue", "ok", f"find the queue {queue}", "4 messages visible, 0 in flight"),
+        finding("queue", "advice", f"read the redrive policy of {queue}", "No dead-letter queue.", "Give it one."),
+        finding("API", "ok", "log in", "https://api.eu.prismacloud.io gave a token"),
+        finding("payments", "missing", simulated, "not allowed: iam:AttachRolePolicy (implicitDeny)", policies),
+        *(finding(f"account-{number}", "unknown", f"simulate as {number}", unread, allow) for number in range(20)),
+        finding("sandbox", "ok", "ask STS who the identity is", "it is arn:aws:iam::444455556666:role/leastpriv"),
+        finding("guardrails", "advice", "read remediate_protected_principals", "No principals are protected.", example),
+    ]
+    return diagnosis_lines({"findings": found, "missing": 1, "command": ""}, columns)
+
+
+def whole_diagnosis(columns: int) -> list[Line]:
+    subjects = ("settings", "queue", "runner", "API", "payments", "analytics", "sandbox", "guardrails")
+    found = [finding(subject, "ok", "look", "right") for subject in subjects]
+    command = "ansible-playbook playbooks/remediate.yml --check"
+    return diagnosis_lines({"findings": found, "missing": 0, "command": command}, columns)
+
+
 def failed_step(columns: int) -> list[Line]:
     reason = (
         "Failed to attach policy to user: An error occurred (AccessDenied) when calling the AttachUserPolicy "
@@ -196,7 +226,8 @@ def scenes() -> dict[str, Callable[[int], list[Line]]]:
     """Each scene by its name: a function of the columns."""
     shown = {name: lambda columns, make=make: summary(make(), columns) for name, make in REPORTS.items()}
     at_length = {f"{name}-v": lambda columns, name=name: summary(REPORTS[name](), columns, True) for name in VERBOSE}
-    return shown | at_length | ERRORS | {"progress": progress}
+    doctor = {"doctor": diagnosis, "doctor-whole": whole_diagnosis}
+    return shown | at_length | ERRORS | doctor | {"progress": progress}
 
 
 @functools.cache

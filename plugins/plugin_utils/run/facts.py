@@ -26,6 +26,8 @@ UNDOES = "__remediate_undoes"
 OUTCOMES = "__remediate_outcomes"
 # The report: once it is known, the role itself names what is left.
 REPORT = "__remediate_report"
+# What the doctor found.
+DIAGNOSIS = "__remediate_diagnosis"
 
 # --- of each account --------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.callback.progress import CallbackModule, Footer, failure
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary, summary_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary, summary_of, summary_text
 from screens.scenes import mixed
 
 CLEAR = "\r\x1b[J"
@@ -82,10 +85,20 @@ def raise_key_error(*ignored):
 def test_the_summary_of_a_worker_is_made_again_for_this_terminal(monkeypatch, columns, verbose):
     monkeypatch.setenv("COLUMNS", str(columns))
     plugin = CallbackModule()
-    plugin.report = mixed(is_review=True)
-    shown = plugin._fitted([*summary_text(plugin.report, verbose).split("\n"), "Report: /a/report.html"])
+    plugin.text_for = partial(summary_of, mixed(is_review=True))
+    shown = plugin._fitted([*summary_text(mixed(is_review=True), verbose).split("\n"), "Report: /a/report.html"])
     assert shown[:-1] == summary(mixed(is_review=True), columns, verbose)
     assert plain(shown[-1]) == "Report: /a/report.html"
+
+
+def test_the_doctor_s_findings_are_fitted_to_this_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    plugin = CallbackModule()
+    found = {"missing": 0, "findings": [finding("queue", "unknown", "look", "long " * 30)], "command": "review"}
+    plugin.text_for = partial(diagnosis_lines, found)
+    shown = plugin._fitted([plain(row) for row in diagnosis_lines(found, 80)])
+    assert shown == diagnosis_lines(found, 60)
+    assert max(len(plain(row)) for row in shown) <= 60
 
 
 def test_another_message_is_shown_as_it_is_and_a_warning_is_wrapped(monkeypatch):

@@ -23,7 +23,7 @@ def diagnosis(*settings, account_ids=("123456789012",)):
 def test_the_doctor_says_where_nobody_is_protected_with_what_to_paste():
     (found,), text = diagnosis({"account": "payments", "protected": []}, {"account": "sandbox", "protected": [ENTRY]})
     assert found["status"] == "advice"
-    assert "no principals are protected in payments:" in text
+    assert "No principals are protected in payments." in " ".join(text.split())
     block = "\n".join(line[4:] for line in text.split("\n") if line.startswith("    "))
     (first, *_others) = yaml.safe_load(block)["remediate_protected_principals"]
     assert first["arn"] == "arn:aws-cn:iam::123456789012:user/break-glass-*"
@@ -31,13 +31,14 @@ def test_the_doctor_says_where_nobody_is_protected_with_what_to_paste():
 
 def test_many_accounts_are_not_all_named():
     settings = [{"account": f"account-{number}", "protected": []} for number in range(7)]
-    assert "account-4 and 2 more: a script" in diagnosis(*settings)[1]
+    assert "account-4 and 2 more. A script" in " ".join(diagnosis(*settings)[1].split())
 
 
 def test_where_somebody_is_protected_everywhere_nothing_is_advised():
     (found,), text = diagnosis({"account": "payments", "protected": [ENTRY]})
-    assert (found["status"], text) == ("ok", "guardrails: ok (1 checks)")
-    assert diagnosis() == ([], "")
+    assert found["status"] == "ok"
+    assert "\nok  guardrails\n" in text
+    assert diagnosis()[0] == []
 
 
 def test_what_the_warm_connection_leaves_alone_in_botocore_is_advice(monkeypatch, tmp_path):
