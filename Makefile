@@ -147,7 +147,7 @@ $(DOCS)/ready: requirements/docs.txt
 matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md
 	@PYTHONPATH=tests:bench $(BIN)/python tests/matrix/run.py $(CORES)
 
-screens: setup ## Write the golden screens of the terminal's summary, into tests/fixtures/screens
+screens: setup ## Write the golden screens of the terminal, and the README's picture of one
 	@PYTHONPATH=tests $(BIN)/python tests/screens/write.py
 
 clean: ## Remove .venv, caches and artifacts

@@ -20,16 +20,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scenario import LEFT, SCENES, stage
+from scenario import LEFT, MORE, SCENES, stage, stage_more
 from stack import ROOT, Stack
 
 BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
-NEEDS_A_PERSON = 2
+NEEDS_ATTENTION = 2
 ARTIFACTS = ROOT / "artifacts"
 
 
 class Surprise(Exception):
-    """Something did not happen as it must."""
+    """A result is not the expected one."""
 
 
 def main() -> int:
@@ -43,7 +43,8 @@ def main() -> int:
         play(stack)
     heading(f"All as expected, in {time.monotonic() - started:.0f} s")
     if keep:
-        tell_how_to_go_on(stack)
+        stage_more(stack)
+        show_what_to_try(stack)
     return 0
 
 
@@ -59,10 +60,10 @@ def play(stack: Stack) -> None:
     changes = [call["action"] for call in stack.calls(service="iam", mutating=True)]
     expect("changes of IAM during the review", changes, [])
     expect("messages visible and in flight after the review", stack.depth(), (len(SCENES), 0))
-    heading("Now for real. Some alerts need attention, so the run must end with status 2 and say why")
+    heading("Now apply. Some alerts need attention: the run shows why, and ends with status 2")
     applied = run(stack)
     expect("the run's dispositions", applied, {scene.alert_id: scene.applied for scene in SCENES})
-    heading("What is left in the queue, for a person or for the next run")
+    heading("What is left in the queue")
     show_left(stack, applied)
 
 
@@ -73,7 +74,7 @@ def run(stack: Stack, *args: str) -> dict[str, str]:
     environment = stack.process_env | exports(stack) | ({"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {})
     earlier = set(reports())
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    expect("the exit status", status, NEEDS_A_PERSON)
+    expect("the exit status", status, NEEDS_ATTENTION)
     expect("the number of new reports", len(set(reports()) - earlier), 1)
     report = json.loads(reports()[-1].read_text())
     return {alert["alert_id"]: alert["disposition"] for alert in report["alerts"]}
@@ -84,7 +85,7 @@ def show_left(stack: Stack, dispositions: dict[str, str]) -> None:
     for alert_id in left:
         say(f"{alert_id:7} {dispositions[alert_id]}")
     expect("the alerts left", {alert_id: dispositions[alert_id] for alert_id in left}, LEFT)
-    say(f"\nThe whole story: {reports()[-1].relative_to(ROOT).with_name('report.html')}")
+    say(f"\nThe report: {reports()[-1].relative_to(ROOT).with_name('report.html')}")
 
 
 def reports() -> list[Path]:
@@ -96,13 +97,17 @@ def exports(stack: Stack) -> dict[str, str]:
     return stack.env | {"ANSIBLE_INVENTORY": str(stack.inventory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 
 
-def tell_how_to_go_on(stack: Stack) -> None:
-    say("The emulated world is still there. In a shell of your own:\n")
+def show_what_to_try(stack: Stack) -> None:
+    """The environment of the stack, and commands for the alerts that nothing has worked on yet."""
+    say(f"The emulated world is still running, with two new alerts: {', '.join(scene.alert_id for scene in MORE)}.")
+    say("Paste this into a shell of your own:\n")
     for name, value in exports(stack).items():
         print(f"    export {name}={shlex.quote(value)}")
-    print(f"    export PATH={Path(sys.executable).parent}{os.pathsep}$PATH\n")
-    print("    ansible-playbook remediate.yml --check -v")
-    print("    aws iam list-attached-user-policies --user-name alice --profile payments\n")
+    print(f"    export PATH={Path(sys.executable).parent}{os.pathsep}$PATH\n    cd {shlex.quote(str(ROOT))}\n")
+    say("Then review, and apply with the command that the review prints last. Undo one alert, and look:\n")
+    print("    ansible-playbook remediate.yml --check")
+    print("    ansible-playbook playbooks/undo.yml -e alert_id=I-4001")
+    print("    aws iam list-attached-user-policies --user-name frank --profile payments\n")
     say(f"To end it: kill {stack.pid}; rm -r {shlex.quote(str(stack.folder))}")
 
 
@@ -123,6 +128,6 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Surprise as surprise:
-        sys.exit(f"\nThe demo did not go as it must: {surprise}")
+        sys.exit(f"\nThe demo failed: {surprise}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Nothing is left running.")

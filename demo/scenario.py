@@ -102,6 +102,11 @@ SCENES: tuple[Scene, ...] = (
     _left_scene("a script with a pipe", "I-3004", "unsupported", PIPED_SCRIPT),
 )  # fmt: skip
 
+# For the reader of a stack that is kept, after everything else is done.
+MORE: tuple[Scene, ...] = (
+    _iam_scene("a user", "I-4001", "user", "frank", PAYMENTS),
+    _iam_scene("a role", "I-4002", "role", "deploy", SANDBOX),
+)
 LEFT = {scene.alert_id: scene.applied for scene in SCENES if scene.alert_id.startswith("I-3")}
 
 
@@ -111,11 +116,22 @@ def stage(stack: Stack) -> None:
         seed(stack, account, **principals)
     stack.client("iam", "sandbox").update_account_password_policy(**WEAK_PASSWORD_POLICY)
     _apply_by_the_pasted_script(stack)
-    for scene in SCENES:
+    _send(stack, SCENES)
+    stack.clear_calls()
+
+
+def stage_more(stack: Stack) -> None:
+    """Two further alerts, for the reader to review, apply and undo."""
+    seed(stack, "payments", users=["frank"])
+    seed(stack, "sandbox", roles=["deploy"])
+    _send(stack, MORE)
+
+
+def _send(stack: Stack, scenes: tuple[Scene, ...]) -> None:
+    for scene in scenes:
         stack.send(scene.message)
         if scene.script:
             stack.script(scene.alert_id, scene.script)
-    stack.clear_calls()
 
 
 def _apply_by_the_pasted_script(stack: Stack) -> None:

@@ -48,7 +48,7 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_reported_
     (right,) = re.findall(r"^ok  (.*(?:\n    .*)*)$", whole.stdout, re.MULTILINE)
     assert {*" ".join(right.split()).split(", ")} >= {"queue", "runner", "API", *stack.accounts}, whole.stdout
     assert "No principals are protected in analytics, payments, sandbox" in whole.stdout
-    assert re.search(r"^Next, review: ansible-playbook .*playbooks/remediate.yml --check ", whole.stdout, re.MULTILINE)
+    assert re.search(r"^Next, review:\s+ansible-playbook .*/remediate.yml --check ", whole.stdout, re.MULTILINE)
     assert "- arn: arn:aws:iam::*:user/break-glass-*" in whole.stdout
     assert only_looked(stack)
 

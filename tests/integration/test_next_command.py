@@ -18,7 +18,7 @@ QUARANTINE = ("-e", "remediate_quarantine_queue=quarantine")
 
 def give_to_a_shell(stack, run, words):
     """Run the command that a run has printed behind these words."""
-    (command,) = re.findall(rf"{words}: (ansible-playbook .*)", run.stdout)
+    (command,) = re.findall(rf"{words}:\s+(ansible-playbook .*)", run.stdout)
     inventory = stack.inventory.rename(stack.inventory.with_name("elsewhere.yml"))
     # The project's own inventory must not be what is found.
     command = command.replace(str(stack.inventory), str(inventory))

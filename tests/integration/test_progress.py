@@ -81,7 +81,7 @@ def test_a_review_with_diffs_shows_them_and_whose_they_are_and_no_colour_when_as
     last = lines(run.screen)
     assert '+        "s3:DeleteBucket"' in last
     assert "changed: [sandbox]" in last
-    assert [line for line in last[-5:] if line.startswith("To apply exactly this: ansible-playbook ")]
+    assert [line for line in last[-6:] if line.startswith("To apply exactly this:")]
     assert not [line for line in last if BAR.search(line)]
 
 

@@ -47,7 +47,7 @@ def run(stack, home, *command, cwd=None, rc=0):
 
 def give_to_a_shell(stack, home, folder, text, words):
     """Run the command that a run has printed behind these words, as it is copied from the terminal."""
-    [command] = re.findall(rf'{words}: (ansible-playbook [^"\n]*)', text)
+    [command] = re.findall(rf'{words}:[\s",]+(ansible-playbook [^"\n]*)', text)
     run(stack, home, "bash", "-c", command, cwd=folder)
     return command
 

@@ -20,7 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import show
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "screens"
-README = FOLDER.parent.parent.parent / "README.md"
+PAGE = FOLDER.parents[2] / "docs" / "terminal.md"
 # A comment that names a screen, and the block of code below it.
 SAMPLE = re.compile(r"(?<=<!-- screen: )([a-z0-9-]+)( -->\n```\n)(.*?)(?=```)", re.DOTALL)
 WIDTHS = (60, 80, 150)

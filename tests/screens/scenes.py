@@ -198,12 +198,14 @@ def progress(columns: int) -> list[Line]:
 
 
 def sample() -> dict[str, Any]:
-    """A small run, for the README."""
+    """A small review, for the documentation."""
     return run(
-        restricted("I-1001", "payments", "user", "alice", False),
-        restricted("I-1003", "analytics", "group", "analysts", False),
+        restricted("I-1001", "payments", "user", "alice", True),
+        restricted("I-1003", "analytics", "group", "analysts", True),
         alert("I-1007", "sandbox", "already_remediated", "Every step was already true."),
         alert("I-3004", "payments", "unsupported", PIPE),
+        check_mode=True,
+        settings=[{"account": "payments", "allow": [], "protected": [PROTECTED]}],
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the golden screens and the samples of README.md anew."""
+"""Writes the golden screens, the samples of docs/terminal.md and the README's picture of a terminal anew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ansible.plugins.loader import init_plugin_loader
 
 init_plugin_loader([str(ROOT / "collections")])
 
-from screens import FOLDER, README, golden, with_screens
+from screens import FOLDER, PAGE, golden, with_screens
+from screens.picture import PICTURE, picture
 from screens.scenes import screens
 
 if __name__ == "__main__":
@@ -23,4 +24,5 @@ if __name__ == "__main__":
         old.unlink()
     for name, rows in screens():
         golden(name).write_text("\n".join(rows) + "\n")
-    README.write_text(with_screens(README.read_text()))
+    PAGE.write_text(with_screens(PAGE.read_text()))
+    PICTURE.write_text(picture())

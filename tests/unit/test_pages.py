@@ -10,7 +10,7 @@ import pytest
 from stack import ROOT
 
 
-@pytest.mark.parametrize("name", ["make_permissions", "make_reliability"])
+@pytest.mark.parametrize("name", ["make_permissions", "make_reliability", "make_settings"])
 def test_the_page_is_up_to_date(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     generator = importlib.util.module_from_spec(spec)

@@ -29,8 +29,8 @@ def as_systemd_reads(text):
 
 
 def as_cron_reads(file):
-    """The variables that a program gets which is started as README.md tells for cron."""
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("*/10")]
+    """The variables that a program gets which is started as docs/schedule.md shows for cron."""
+    (line,) = [line for line in (ROOT / "docs/schedule.md").read_text().splitlines() if line.startswith("*/10")]
     reads = line.split(" && ")[1:3]
     assert reads == ["set -a", ". ./leastpriv.env"]
     command = " && ".join([*reads, "env -0"])

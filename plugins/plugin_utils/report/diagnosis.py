@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import STATUSES
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, wrapped
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, labelled, line, wrapped
 
 STYLES = {"missing": "bad", "unknown": "caution", "advice": "caution", "ok": "good"}
 MAX_NAMED = 12
@@ -32,7 +32,7 @@ def diagnosis_lines(diagnosis: Mapping[str, Any], columns: int, verbose: bool = 
         [_verdict(findings, missing)],
         *(_finding(group, columns) for group in groups.values()),
         [] if verbose else _all_right(findings, columns),
-        [line(("Next, review:", "strong"), f" {diagnosis['command']}")] if not missing else [],
+        [] if missing else labelled("Next, review:", diagnosis["command"], columns),
     ]
     first, *others = filter(None, parts)
     return [*first, *(each for part in others for each in (EMPTY, *part))]

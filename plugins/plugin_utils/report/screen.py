@@ -55,6 +55,13 @@ def wrapped(
     return [tuple(span for span in (Span(" " * indent), *spans) if span.text) for spans in shown]
 
 
+def labelled(label: str, command: str, columns: int) -> list[Line]:
+    """A command to copy, in one piece: behind its label, or below it if both are wider than the line."""
+    if cells(f"{label} {command}") <= columns:
+        return [line((label, "strong"), f" {command}")]
+    return [line((label, "strong")), line(f"  {command}")]
+
+
 def printable(text: object) -> str:
     """The text with control characters escaped, so that an alert cannot steer the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))

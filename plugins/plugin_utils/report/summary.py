@@ -25,6 +25,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
     Span,
     cells,
     cut,
+    labelled,
     line,
     pad,
     plain,
@@ -82,7 +83,7 @@ def summary(report_data, columns=COLUMNS, verbose=False):
         _scripts(report_data["alerts"], columns) if verbose else [],
         _notes(report_data["alerts"], columns) if has_notes else [],
         [*_remarks(report_data, columns), *(_protection(report_data) if verbose else [])],
-        _ending(report_data),
+        _ending(report_data, columns),
     )
     first, *others = filter(None, parts)
     return [*first, *(each for part in others for each in (EMPTY, *part))]
@@ -366,6 +367,6 @@ def _of_plan(plan):
     return "Applying plan", f"{plan['run_id']} ({counted(plan['alerts'])}).{gone}"
 
 
-def _ending(report_data):
+def _ending(report_data, columns):
     following = closing_command(report_data)
-    return [line((f"{following.purpose}:", "strong"), f" {following.command}")] if following else []
+    return labelled(f"{following.purpose}:", following.command, columns) if following else []

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
-from screens import FOLDER, README, SAMPLE, WIDTHS, golden, print_in, screen, untagged, with_screens
+from screens import FOLDER, PAGE, SAMPLE, WIDTHS, golden, print_in, screen, untagged, with_screens
+from screens.picture import PICTURE, SCREEN, picture
 from screens.scenes import ERRORS, rows, scenes
 
 
@@ -22,9 +25,18 @@ def test_every_golden_screen_has_its_scene():
     }
 
 
-def test_the_samples_of_the_readme_are_golden_screens():
-    assert with_screens(README.read_text()) == README.read_text()
-    assert SAMPLE.search(README.read_text())
+def test_the_samples_of_the_documentation_are_golden_screens():
+    assert with_screens(PAGE.read_text()) == PAGE.read_text()
+    assert len(SAMPLE.findall(PAGE.read_text())) == 2
+
+
+def test_the_readme_shows_the_terminal_as_it_looks_now():
+    assert PICTURE.read_text() == picture(), "the summary has changed: run make screens"
+    assert PICTURE.stat().st_size < 20_000
+    assert f"](docs/images/{PICTURE.name})" in (PAGE.parents[1] / "README.md").read_text()
+    drawn = "".join(ElementTree.parse(PICTURE).getroot().itertext()).replace("\N{NO-BREAK SPACE}", " ")
+    shown = [untagged(row).strip() for row in golden(SCREEN).read_text().split("\n") if row]
+    assert [row for row in drawn.split("\n") if row][2:] == shown
 
 
 @pytest.mark.parametrize("name", scenes())

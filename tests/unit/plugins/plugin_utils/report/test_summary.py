@@ -263,6 +263,8 @@ AWX = {"awx_job_id": "7"}
 )
 def test_a_summary_ends_with_one_command_at_most(run, command):
     commands = [row for row in lines(run) if "ansible-playbook" in row or "in AWX" in row]
-    assert commands == ([command] if command else [])
+    assert len(commands) == bool(command)
     if command:
-        assert lines(run)[-1] == command
+        # Below its label if both are wider than the line.
+        ending = lines(run)[-2:] if lines(run)[-1].startswith("  ") else lines(run)[-1:]
+        assert " ".join(row.strip() for row in ending) == command
