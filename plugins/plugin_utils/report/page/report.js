@@ -74,7 +74,7 @@
     // Where the keyboard follows the visible order, nothing has to move in the document: half the time.
     const isVisual = CSS.supports("reading-flow", "flex-visual");
     sort.addEventListener("change", () => {
-      const sorted = [...cards].sort(compare[sort.value]).map((card) => card.element);
+      const sorted = [...cards].sort(compare[sort.value]).map((card) => card.element.parentNode);
       if (isVisual) sorted.forEach((element, place) => { element.style.order = place; });
       else list.append(...sorted);
     });
