@@ -19,6 +19,7 @@ MARK = "<!-- From here on written by docs/make_settings.py. -->\n"
 HEADINGS = {
     "remediate_queue_name": "Queue",
     "remediate_api_endpoint": "Vendor's API",
+    "remediate_message_shapes": "Other senders",
     "remediate_severities": "Selection of alerts",
     "remediate_plan": "Plans",
     "remediate_allow": "Guardrails and limits",

@@ -31,6 +31,10 @@ options:
         description: With V(consolidate) they may also put inline policies.
         type: str
         default: fail
+      prove:
+        description: With V(access_analyzer) they may also ask IAM Access Analyzer about replacements.
+        type: str
+        default: local
       runner:
         description: The ARNs of the roles or users that run the playbooks and assume the account roles.
         type: list

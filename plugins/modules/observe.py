@@ -71,6 +71,14 @@ options:
         there. In check mode nothing is applied, so the fence is not asked for.
     type: bool
     default: false
+  prove:
+    description:
+      - Who says whether a document is narrower than those that it replaces. With V(access_analyzer) IAM Access Analyzer
+        is asked (C(access-analyzer:CheckNoNewAccess)) where the local proof cannot tell; any error counts as refused.
+        With V(local) no such call is made.
+    type: str
+    choices: [local, access_analyzer]
+    default: local
   simulate:
     description:
       - Whether to ask IAM (C(iam:SimulatePrincipalPolicy)) if the identity that works in the account may do what each
@@ -165,6 +173,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
+from ansible_collections.leastpriv.iam.plugins.module_utils.account.new_access import NewAccess
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import (
     principal,
 )
@@ -190,6 +199,7 @@ ARGUMENTS = {
     "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
     "protected_principals": {"type": "list", "elements": "dict", "default": []},
     "runners": {"type": "list", "elements": "str", "default": []},
+    "prove": {"type": "str", "choices": ["local", "access_analyzer"], "default": "local"},
     "simulate": {"type": "bool", "default": False},
     "undo": {"type": "bool", "default": False},
     "unfenced": {"type": "bool", "default": False},
@@ -233,7 +243,8 @@ def observe_alerts(module, alerts, caller):
     account_id = module.params["account_id"]
     now, runners = datetime.now(timezone.utc), module.params.get("runners") or []
     protection = Protection(module.params["protected_principals"], caller, now, runners)
-    account = IamAccount(module.client("iam"))
+    new_access = NewAccess(lambda: module.client("accessanalyzer")) if module.params["prove"] != "local" else None
+    account = IamAccount(module.client("iam"), new_access)
     if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
     partition = caller.split(":")[1]

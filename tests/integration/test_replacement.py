@@ -137,6 +137,45 @@ def test_a_trusted_account_becomes_one_of_its_roles(stack):
     assert iam.get_role(RoleName="kept")["Role"]["AssumeRolePolicyDocument"] == json.loads(old)
 
 
+def test_what_the_local_proof_cannot_tell_is_asked_of_access_analyzer_only_if_opted_in(stack):
+    """Two statements become one: narrower, and not proven. It is asked once; what may not be asked is refused."""
+
+    def a_region(*names):
+        return {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:RequestedRegion": [*names]}},
+        }
+
+    def a_policy(*statements):
+        return json.dumps({"Version": "2012-10-17", "Statement": [*statements]})
+
+    iam, new = stack.client("iam", PAYMENTS), a_policy(a_region("eu-west-1", "eu-west-2"))
+    iam.create_user(UserName="alice")
+    iam.put_user_policy(
+        UserName="alice", PolicyName="work", PolicyDocument=a_policy(a_region("eu-west-1"), a_region("eu-west-2"))
+    )
+    send(stack, {"I-1": f"aws iam put-user-policy --user-name alice --policy-name work --policy-document '{new}'"})
+    asks = "-e", "remediate_prove=access_analyzer"
+    run = run_playbook(stack)
+    assert run.dispositions == {"I-1": "refused"}
+    assert "cannot be proven: it is not certain that s3:GetObject on *" in run.alerts["I-1"]["reason"]
+    assert stack.calls(service="access-analyzer") == []
+    stack.fault(action="CheckNoNewAccess", code="AccessDeniedException", status=403, count=1)
+    run = run_playbook(stack, *asks)
+    assert run.dispositions == {"I-1": "refused"}
+    assert (
+        "IAM Access Analyzer could not be asked: An error occurred (AccessDeniedException)"
+        in run.alerts["I-1"]["reason"]
+    )
+    run = run_playbook(stack, *asks)
+    assert run.dispositions == {"I-1": "remediated"}, run.stdout
+    assert "IAM Access Analyzer found no new access where the local proof could not tell." in run.alerts["I-1"]["notes"]
+    assert len(stack.calls(service="access-analyzer")) == 2
+    assert iam.get_user_policy(UserName="alice", PolicyName="work")["PolicyDocument"] == json.loads(new)
+
+
 RACES = {
     "put-user-policy": ("I-inline", "its inline policy differs"),
     "create-policy-version": ("I-version", "the policy's default document differs"),

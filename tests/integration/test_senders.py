@@ -75,7 +75,7 @@ def test_findings_of_aws_end_as_smaller_policies_without_the_vendor_s_api(stack)
     assert f"about account 999999999999, and the message about {account_id}" in reasons["another"]
     assert "remediate_message_shapes (docs/senders.md)" in reasons[next(iter(found))]
     [attached] = iam.list_attached_role_policies(RoleName="reports")["AttachedPolicies"]
-    assert attached["PolicyName"].startswith("storage-")
+    assert attached["PolicyName"].startswith("storage-leastpriv-")
     version = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId="v1")["PolicyVersion"]["Document"]
     assert version["Statement"][0]["Action"] == ["s3:GetObject", "s3:ListBucket"]
     functions = iam.get_role_policy(RoleName="reports", PolicyName="functions")["PolicyDocument"]

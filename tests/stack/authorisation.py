@@ -23,7 +23,7 @@ from moto.iam.responses import IamResponse
 from moto.sts.models import sts_backends
 
 PARTITION = "aws"
-AUTHORISED = ("iam", "sqs")
+AUTHORISED = ("access-analyzer", "iam", "sqs")
 # The resource's kind -> the parameters that name it, and what is found by that name.
 NAMED = {
     "user": ("UserName", "get_user"),
@@ -119,6 +119,9 @@ def requests_of(call: Mapping[str, Any]) -> Iterator[Request]:
     """What IAM asks about a call: its own action, and those that depend on it."""
     if call["service"] == "sqs":
         yield Request(f"sqs:{call['action'].removesuffix('Batch')}", _queue_arn(call), {})
+        return
+    if call["service"] == "access-analyzer":
+        yield Request(f"access-analyzer:{call['action']}", "*", {})
         return
     context = {key: call["parameters"][name] for key, name in CONTEXT.items() if name in call["parameters"]}
     kinds = reference()["iam"][call["action"]]["resource_types"]

@@ -30,13 +30,14 @@ from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
+from . import access_analyzer
 from .authorisation import denied, role_of, simulate_principal_policy
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .iam_gaps import close_gaps
 from .sessions import Sessions
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
 
-READ_ONLY = ("Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
+READ_ONLY = ("Check", "Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
 # Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
 SECRETS = ("Password", "OldPassword", "NewPassword", "PrivateKey", "AuthenticationCode1", "AuthenticationCode2")
 # moto's dictionaries are not made for threads; SQS is left out, since a long poll would hold the others up.
@@ -97,6 +98,8 @@ class Aws:
             call["status"] = int(status.split()[0])
             return start_response(status, headers, *rest)
 
+        if call["service"] == access_analyzer.SERVICE:
+            return answer_json(note_status, *access_analyzer.answer(call))
         if call["service"] not in SERIALISED:
             return self.moto(environ, note_status)
         with self.lock:
@@ -230,6 +233,8 @@ def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, A
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return target.rpartition(".")[2], json.loads(body or b"{}")
+    if environ["PATH_INFO"] in access_analyzer.ACTIONS:
+        return access_analyzer.ACTIONS[environ["PATH_INFO"]], json.loads(body)
     parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
     parameters.pop("Version", None)
     action = parameters.pop("Action", "")
@@ -238,7 +243,7 @@ def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, A
 
 def refuse(start_response: Any, call: dict[str, Any], code: str, status: int, message: str) -> Iterable[bytes]:
     """Answer with a service error in the caller's protocol: XML for the query services, JSON for the others."""
-    if call["service"] in ("organizations", "sqs"):
+    if call["service"] in ("organizations", "sqs", access_analyzer.SERVICE):
         kind = f"com.amazonaws.{call['service']}#{code}"
         return answer_json(start_response, {"__type": kind, "message": message}, status)
     body = (

@@ -18,6 +18,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import ClientError
 
 from ..policies.document import PolicyDocumentError, stored_document
+from .new_access import NewAccess
 
 PAGE = 1000
 # Who holds the root user's MFA device: no name of a user begins so.
@@ -28,10 +29,12 @@ class IamAccount:
     """One account's live IAM facts.
 
     :param client: a boto3 IAM client of that account.
+    :param new_access: who is asked what the local proof cannot tell, if anyone.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, new_access: NewAccess | None = None) -> None:
         self._client = client
+        self.new_access = new_access
         self._facts: dict[tuple[str, ...], Any] = {}
         self._complete: set[str] = set()
 

@@ -258,10 +258,14 @@ class AccountOverlay:
             self.guard(rule, step, act)
             return
         verdict = prove(replaced, [document], self._account_id)
-        if verdict.is_narrower:
-            self.notes += describe_lost_access(whose, replaced, [document])
-        else:
-            self.guard("no_widening", step, f"{act}: {verdict.why}")
+        new_access = self._account.new_access if verdict.denies_enough else None
+        refused = new_access.why_refused(replaced, document) if new_access else ""
+        if not verdict.is_narrower and (not new_access or refused):
+            self.guard("no_widening", step, f"{act}: {'; '.join(filter(None, [verdict.why, refused]))}")
+            return
+        if new_access:
+            self.notes.append("IAM Access Analyzer found no new access where the local proof could not tell.")
+        self.notes += describe_lost_access(whose, replaced, [document])
 
     def guard_denies(self, step: Mapping[str, Any], document: Any, act: str, *replacements: Any) -> None:
         """Refuse to take away Deny statements; a document that cannot be read might hold one.

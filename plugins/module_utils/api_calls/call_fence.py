@@ -44,6 +44,8 @@ NO_FENCE = (
     "the risk with remediate_unfenced: true."
 )
 READS = ("Get", "List", "Generate", "Simulate", "Describe")
+# The reads with other names.
+OTHER_READS = (("accessanalyzer", "CheckNoNewAccess"),)
 # Logging in to AWS changes nothing in an account.
 LOGIN_SERVICES = ("sts", "sso", "sso-oidc", "signin")
 CALL_EVENT = "before-parameter-build"
@@ -127,7 +129,7 @@ class Fence:
 
         :raises botocore.exceptions.ClientError: `NotInScript`, before anything is sent.
         """
-        if operation.startswith(READS) or service in LOGIN_SERVICES:
+        if operation.startswith(READS) or (service, operation) in OTHER_READS or service in LOGIN_SERVICES:
             return
         if self.violation:
             raise _stopped(operation, self.violation)

@@ -33,11 +33,13 @@ class Verdict:
     :ivar outcome: `narrower` is proven; `wider` has a counterexample; `unknown` is neither.
     :ivar why: for people, as a clause: what the new documents allow and the old ones did not. Empty if narrower.
     :ivar request: the counterexample of `wider`, or None.
+    :ivar denies_enough: of `unknown`, whether only what is allowed cannot be proven.
     """
 
     outcome: str
     why: str = ""
     request: Request | None = None
+    denies_enough: bool = False
 
     @property
     def is_narrower(self) -> bool:
@@ -87,7 +89,8 @@ def _compare(before: list[Statement], after: list[Statement], account_id: str) -
         return Verdict(WIDER, f"does not deny {shortened(in_words(request))}, which the old one did", request)
     part, verb = (wider[0], "allowed") if wider else (lost[0], "still denied")
     was = "was " if wider else "is "
-    return Verdict(UNKNOWN, f"cannot be proven: it is not certain that {shortened(_part_in_words(part))} {was}{verb}")
+    why = f"cannot be proven: it is not certain that {shortened(_part_in_words(part))} {was}{verb}"
+    return Verdict(UNKNOWN, why, denies_enough=not lost)
 
 
 def _of(statements: list[Statement], effect: str) -> list[Statement]:

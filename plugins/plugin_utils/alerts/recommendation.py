@@ -22,8 +22,10 @@ PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):(user|role)/(?:[\x21-
 POLICY = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,128})", re.ASCII)
 NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 CREATE, DETACH = "CREATE_POLICY", "DETACH_POLICY"
-MAX_NAME = 128
+# New policies have the existing one's name, this and a digest: by it their permissions are limited.
+INFIX = "-leastpriv-"
 DIGEST_LENGTH = 12
+MAX_NAME = 128 - len(INFIX) - DIGEST_LENGTH
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _replacement(principal: Principal, existing: str, document: str, alert_id: s
         return [f"aws iam put-{principal.kind}-policy {named} --policy-name {existing} {quoted}"]
     # The same for the same document, so a repeated run finds its policy.
     digest = hashlib.sha256("\n".join([alert_id, principal.name, existing, document]).encode(errors="replace"))
-    name = f"{existing.rpartition('/')[2][: MAX_NAME - DIGEST_LENGTH - 1]}-{digest.hexdigest()[:DIGEST_LENGTH]}"
+    name = f"{existing.rpartition('/')[2][:MAX_NAME]}{INFIX}{digest.hexdigest()[:DIGEST_LENGTH]}"
     arn = f"arn:{principal.partition}:iam::{principal.account_id}:policy/{name}"
     return [
         f"aws iam create-policy --policy-name {name} {quoted}",

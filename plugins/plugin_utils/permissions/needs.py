@@ -34,6 +34,8 @@ SETS = {
 READS = ("Get", "List")
 # One reading of the whole account instead of many (module_utils/account/iam_account.py).
 PRELOAD = "iam:GetAccountAuthorizationDetails"
+# What remediate_prove: access_analyzer asks.
+NEW_ACCESS = "access-analyzer:CheckNoNewAccess"
 
 # The doctor asks about this name in place of any other.
 EXAMPLE = "leastpriv-doctor"
@@ -50,7 +52,8 @@ class Scope:
     """What the account roles are limited to.
 
     `role` is the account role's path and name, `runners` the ARNs of who assumes it, `policies` and `boundaries` are
-    patterns of policies' names (with their path), `protected` the entries of remediate_protected_principals.
+    patterns of policies' names (with their path), `protected` the entries of remediate_protected_principals,
+    `asks_analyzer` whether IAM Access Analyzer is asked about replacements.
     """
 
     role: str
@@ -60,6 +63,7 @@ class Scope:
     boundaries: tuple[str, ...] = ("*",)
     principal_path: str = "/"
     protected: tuple[Mapping[str, Any], ...] = ()
+    asks_analyzer: bool = False
 
     def arn(self, resource: str, account: str = "*") -> str:
         return f"arn:{self.partition}:iam::{account}:{resource}"
@@ -129,8 +133,9 @@ def _meant(word: str) -> Sequence[str]:
 def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope: Scope) -> list[Need]:
     """What the account role must be allowed, for these operations and for those that undo them."""
     actions = {action for row in (*rows, *undoing) for action in row.permissions}
+    asking = (NEW_ACCESS,) if scope.asks_analyzer else ()
     needs = [
-        Need("Observe", tuple(sorted({PRELOAD, *filter(_is_read, actions)}))),
+        Need("Observe", tuple(sorted({PRELOAD, *asking, *filter(_is_read, actions)}))),
         Need("Doctor", ("iam:GetRole", "iam:SimulatePrincipalPolicy"), (scope.role_arn,)),
     ]
     undone = {row.name for row in undoing}

@@ -37,6 +37,7 @@ KNOWN = (
     "policy_names",
     "principal_path",
     "protected_principals",
+    "prove",
     "quarantine_queue",
     "queue",
     "redrive",
@@ -101,6 +102,7 @@ def _scope(given: Mapping[str, Any], partition: str) -> Scope:
         boundaries=words(given.get("boundaries", Scope.boundaries)),
         principal_path=given.get("principal_path", "/"),
         protected=tuple(given.get("protected_principals", ())),
+        asks_analyzer=given.get("prove") == "access_analyzer",
     )
 
 

@@ -44,7 +44,7 @@ def test_everything_new_is_before_everything_that_is_taken_away():
     ]
     name = made[0][1]["PolicyName"]
     assert made[1][1] == {"RoleName": "reports", "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
-    assert name.startswith("Big-")
+    assert name.startswith("Big-leastpriv-")
 
 
 def test_an_inline_policy_is_replaced_under_its_own_name():

@@ -156,6 +156,12 @@ def test_an_account_setting_has_no_resource():
         assert set(reference()["iam"][action.removeprefix("iam:")]["resource_types"]) == {""}, action
 
 
+def test_access_analyzer_may_be_asked_only_where_the_setting_says_so():
+    assert not allowed(made(), "access-analyzer:CheckNoNewAccess", "*")
+    assert allowed(made(prove="access_analyzer"), "access-analyzer:CheckNoNewAccess", "*")
+    assert not allowed(made(prove="access_analyzer"), "access-analyzer:CreateAnalyzer", "*")
+
+
 def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
     policy = made("runner-role.json", external_id="x1", journal="s3://logs/leastpriv", quarantine_queue="bad")
     queue, bad = (f"arn:aws:sqs:eu-west-1:123456789012:{name}" for name in ("alerts", "bad"))
