@@ -9,6 +9,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 DOCS := .cache/docs/venv
+RELEASE := .cache/release/venv
 READY := $(VENV)/ready
 MADE := $(VENV)/made-by-make
 # Every program of the environment first, whatever the caller has activated.
@@ -37,7 +38,7 @@ PYTHON ?= python3
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
-.PHONY: matrix operation scaling docs changelog picture screens clean
+.PHONY: matrix operation scaling docs changelog release picture screens clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -51,7 +52,7 @@ setup: $(READY) ## Make .venv with everything pinned in requirements.txt and req
 ifneq ($(shell test -L $(VENV) && echo link),)
 $(READY): ;
 else
-$(READY): requirements.txt $(wildcard requirements/* requirements/collections/*)
+$(READY): requirements.txt $(filter-out requirements/docs.txt requirements/release.txt,$(wildcard requirements/* requirements/collections/*))
 	@if [ -e $(VENV) ] && [ ! -e $(MADE) ] && [ ! -e $(READY) ]; then \
 	    echo "$(VENV) was not made by make setup, so it is left as it is. Rename or remove it first." >&2; \
 	    exit 1; \
@@ -142,6 +143,16 @@ $(DOCS)/ready: requirements/docs.txt
 	$(call headline,$(DOCS): what documentation is made with)
 	@$(BIN)/python -m venv --clear $(DOCS)
 	@$(DOCS)/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements/docs.txt
+	@touch $@
+
+release: setup $(RELEASE)/ready ## Build the collection, check and try it, into .cache/release/out
+	@tests/release/run $(CURDIR)/$(RELEASE) $(CURDIR)/.cache/release/out
+
+$(RELEASE)/ready: requirements/release.txt requirements.txt requirements/collections/amazon.aws.txt
+	$(call headline,$(RELEASE): what a release is checked with)
+	@$(BIN)/python -m venv --clear $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements/release.txt
+	@$(RELEASE)/bin/python requirements/collection.py amazon.aws
 	@touch $@
 
 matrix: setup ## Run the tests on every ansible-core and amazon.aws that is supported, into docs/compatibility.md

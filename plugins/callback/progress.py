@@ -14,7 +14,7 @@ description:
     the steps that are done, their rate, and the time left. Without a terminal, each account prints a plain line when it
     starts and when it ends.
   - The summary follows, fitted to the width of the terminal and in colours. E(COLUMNS) sets another width, and
-    E(NO_COLOR), E(ANSIBLE_NOCOLOR) and E(ANSIBLE_FORCE_COLOR) work as usual.
+    C(NO_COLOR), C(ANSIBLE_NOCOLOR) and C(ANSIBLE_FORCE_COLOR) work as usual.
   - Failures are shown at once, in a line or two each. Warnings, retries and diffs are shown as
     P(ansible.builtin.default#callback) does. The rest of the role's tasks is left out, and so is the recap if a
     playbook has no other tasks.
