@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import html
 import os
 import re
@@ -41,13 +42,18 @@ class NotPrinted(Exception):
     """No row can be printed; the text says why, and what to do."""
 
 
+@functools.cache
+def _model():
+    return botocore.session.get_session().get_service_model("iam")
+
+
 def printed(name):
     """The row and the fixture as text.
 
     :param name: the API name or the CLI's, e.g. `UpdateUser` or `update-user`.
     :raises NotPrinted: IAM has no such operation, it only reads, or it has a row.
     """
-    model = botocore.session.get_session().get_service_model("iam")
+    model = _model()
     operation = _operation(model, name)
     target, twins = _target(operation), _twins(operation)
     fields = [

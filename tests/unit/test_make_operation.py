@@ -17,7 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from stack import ROOT
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("make_operation", ROOT / "docs" / "make_operation.py")
     module = importlib.util.module_from_spec(spec)

@@ -147,11 +147,9 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 
     Never raises. In doubt it takes too much: all words after a secret option up to the next option.
     """
-    return [*_merged_spans(text)]
+    return [*(_spans_of_short if len(text) <= _MAX_SHORT else _spans_of_long)(text)]
 
 
-# A script is searched several times while it is translated.
-@lru_cache(maxsize=8)
 def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
     lowered = text.lower()
     found = [
@@ -171,6 +169,12 @@ def _merged_spans(text: str) -> tuple[tuple[int, int], ...]:
         elif start < end:
             merged.append((start, end))
     return tuple(merged)
+
+
+# A report has the same names and short texts in every alert, and a script is searched several times.
+_MAX_SHORT = 128
+_spans_of_short = lru_cache(maxsize=4096)(_merged_spans)
+_spans_of_long = lru_cache(maxsize=8)(_merged_spans)
 
 
 def can_be_copied(text: str) -> bool:

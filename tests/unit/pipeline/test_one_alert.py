@@ -50,7 +50,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport
 from scale import scaled
 from stack.alerts import deny_script, flat_alert, nested_alert
 
-BATCHES = int(os.environ.get("LEASTPRIV_FUZZ", scaled(5_000, 200_000))) // 200
+BATCHES = int(os.environ.get("LEASTPRIV_FUZZ", scaled(2_000, 200_000))) // 200
 ACCOUNT, HOST = "123456789012", "payments"
 CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Runner/x"
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -20,9 +20,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message impor
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scale import scaled
 from stack.alerts import flat_alert, in_eventbridge_envelope, in_sns_envelope, integration_test, nested_alert
 
-FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", "5000"))
+FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", scaled(2_000, 50_000)))
 ACCOUNT = "012345678901"
 JINJA = "{{ lookup('pipe','id') }}"
 

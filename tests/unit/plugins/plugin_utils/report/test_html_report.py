@@ -188,8 +188,8 @@ def test_a_script_with_characters_that_nobody_sees_cannot_be_copied():
 
 
 def test_enormous_texts_are_clipped_and_say_so():
-    text = page(*(alert(script="x" * 1_000_000, reason="y" * 1_000_000, policy="z" * 1_000_000) for _ in range(10)))
-    assert len(text) < 1_500_000
+    text = page(*(alert(script="x" * 1_000_000, reason="y" * 1_000_000, policy="z" * 1_000_000) for _ in range(3)))
+    assert len(text) < 450_000
     assert "980000 more characters, which report.json has" in text
 
 

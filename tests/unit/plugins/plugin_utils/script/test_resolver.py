@@ -16,10 +16,11 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import describe
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.resolver import MAX_WORDS, resolve
+from scale import scaled
 
 COLLECTED = Path(__file__).parents[4] / "fixtures" / "scripts" / "collected.jsonl"
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"${aws:username}"}]}'
-FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", "5000"))
+FUZZ = int(os.environ.get("LEASTPRIV_FUZZ", scaled(2_000, 50_000)))
 
 ACCEPTED = {
     f"aws iam create-policy --policy-name p --policy-document '{DOCUMENT}'": (
