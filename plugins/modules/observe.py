@@ -243,7 +243,8 @@ def observe_alerts(module, alerts, caller):
     account_id = module.params["account_id"]
     now, runners = datetime.now(timezone.utc), module.params.get("runners") or []
     protection = Protection(module.params["protected_principals"], caller, now, runners)
-    new_access = NewAccess(lambda: module.client("accessanalyzer")) if module.params["prove"] != "local" else None
+    asks_analyzer = module.params.get("prove") == "access_analyzer"
+    new_access = NewAccess(lambda: module.client("accessanalyzer")) if asks_analyzer else None
     account = IamAccount(module.client("iam"), new_access)
     if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
