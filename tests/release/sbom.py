@@ -4,7 +4,7 @@
 """Write the bill of materials of a built collection beside it: sbom.py TARBALL PYTHON MANIFEST.
 
 PYTHON has nothing but what requirements.txt installs. cyclonedx-bom lists its packages; the collection itself and
-amazon.aws, whose MANIFEST.json is given, are no Python packages and are added here.
+amazon.aws, whose MANIFEST.json is given, are not Python packages and are added here.
 """
 
 from __future__ import annotations
