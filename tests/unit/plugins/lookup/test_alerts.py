@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import Inbox
+from stack import senders
 from stack.alerts import flat_alert, in_sns_envelope, integration_test, nested_alert
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_PROFILE, VENDOR_PASSWORD
 
@@ -114,6 +115,25 @@ def test_every_kind_of_alert(stack, run):
     assert stack.depth() == (1, 12), "the alert of another host is back already"
     assert [alert["alert_id"] for alert in alerts if not alert["receipts"]] == ["I-9"]
     json.dumps(alerts)
+
+
+def test_the_api_is_asked_about_other_senders_only_where_their_messages_bring_no_script(stack, run):
+    names = ["Prisma Cloud by EventBridge", "IAM Access Analyzer", "Security Hub"]
+    for sender in names:
+        stack.send(senders.message(sender))
+    stack.script("I-1234567", SCRIPT)
+    described = [shape for sender in names for shape in senders.shapes(sender)]
+    scripts = {alert["alert_id"]: alert["script"] for alert in run(accounts=ACCOUNTS, message_shapes=described)}
+    assert len(scripts) == 3
+    assert scripts["I-1234567"] == SCRIPT
+    assert [request["alerts"] for request in stack.api_requests(endpoint="remediation")] == [["I-1234567"]]
+    assert all(script.startswith("aws iam ") for script in scripts.values())
+
+
+def test_a_shape_that_is_not_valid_is_an_error_before_anything_is_received(stack, run):
+    with pytest.raises(AnsibleLookupError, match=r"remediate_message_shapes, shape 1: when must be paths"):
+        run(message_shapes=[{"when": {}, "alert_id": "id", "account_id": "account"}])
+    assert stack.calls(action="ReceiveMessage") == []
 
 
 def test_empty_queue_is_an_empty_list_and_no_api_call(stack, run):
