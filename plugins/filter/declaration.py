@@ -43,12 +43,15 @@ _value:
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.call_fence import declaration, declared_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
 
 
 def declare(step: dict[str, Any], required: bool = True) -> str:
     """See DOCUMENTATION."""
-    return to_text(declaration(declared_calls(step) if step else [], required))
+    if not step:
+        return to_text(declaration([], required))
+    return to_text(declaration(declared_calls(step), required, OPERATIONS[step["operation"]].ends))
 
 
 class FilterModule:

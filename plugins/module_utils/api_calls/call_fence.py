@@ -8,6 +8,9 @@ a trust policy. The fence keeps them exact. It stands on two public events of bo
 session before it is sent: `before-parameter-build` checks the call, and `creating-client-class.iam` gives the methods
 of a client a second look at what IAM cannot make conditional. See boto3's "Extensibility guide".
 
+A third one, `after-call.iam`, ends a module of amazon.aws when the last call of its step was answered: what it would
+still do is read back what it has changed, for a return value that the run does not use.
+
 A declaration names the calls of a step; it is handed over as JSON in the environment of the module.
 """
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -50,6 +54,8 @@ OTHER_READS = (("accessanalyzer", "CheckNoNewAccess"),)
 LOGIN_SERVICES = ("sts", "sso", "sso-oidc", "signin")
 CALL_EVENT = "before-parameter-build"
 CLASS_EVENT = "creating-client-class.iam"
+ANSWER_EVENT = "after-call.iam"
+HTTP_ERROR = 300
 # An event that no call has: what answers it is the fence.
 PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
 
@@ -72,26 +78,27 @@ def declared_calls(step: Step) -> list[dict[str, Any]]:
     ]
 
 
-def declaration(calls: Sequence[Mapping[str, Any]], required: bool = True) -> dict[str, Any]:
+def declaration(calls: Sequence[Mapping[str, Any]], required: bool = True, ends: bool = False) -> dict[str, Any]:
     """What is handed over to the process of a module, as JSON.
 
     :param calls: list as `declared_calls` gives it; an empty one lets reads pass and nothing else.
     :param required: whether the module must not run where the fence cannot stand.
+    :param ends: whether the module ends with the answer to the last of the calls, see `Operation.ends`.
     """
-    return {"calls": calls, "required": required}
+    return {"calls": calls, "required": required, "ends": ends}
 
 
-def read_declaration(text: str) -> tuple[list[Declared], bool]:
+def read_declaration(text: str) -> tuple[list[Declared], bool, bool]:
     """Read a declaration.
 
-    :returns: (the calls, whether the fence is required).
+    :returns: (the calls, whether the fence is required, whether the module ends with the last call).
     :raises ValueError: it cannot be read.
     """
     try:
         declaration = json.loads(text)
         calls = [(one["operation"], one["parameters"], one["observed"]) for one in declaration["calls"]]
         named = [(name, normal(name, parameters), parameters, dict(observed)) for name, parameters, observed in calls]
-        return named, bool(declaration["required"])
+        return named, bool(declaration["required"]), bool(declaration["ends"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the declared calls cannot be read ({type(error).__name__})") from None
 
@@ -115,11 +122,14 @@ def _normal_value(name: str, value: Any) -> str:
 class Fence:
     """What one module run may do.
 
+    :param calls: the calls that the step declares.
+    :param ends: whether the module has done its work when they were all answered.
     :ivar violation: why a call was stopped, or None. From the first one on, declared calls are stopped as well.
     """
 
-    def __init__(self, calls: Sequence[Declared]) -> None:
+    def __init__(self, calls: Sequence[Declared], ends: bool = False) -> None:
         self._calls = calls
+        self._left = [operation for operation, *_rest in calls] if ends else []
         self._passed: list[str] = []
         self._verified: list[Declared] = []
         self.violation: str | None = None
@@ -158,6 +168,13 @@ class Fence:
             if now != then:
                 self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {state.differs}.")
         self._verified.append(declared)
+
+    def is_last(self, operation: str) -> bool:
+        """Note that IAM has carried out a call; gives whether the module has nothing left to do."""
+        if self.violation or operation not in self._left:
+            return False
+        self._left.remove(operation)
+        return not self._left
 
     def _declared(self, operation: str, parameters: Mapping[str, Any]) -> Declared | None:
         wanted = normal(operation, parameters)
@@ -220,8 +237,8 @@ def enclose(text: str) -> Fence:
     :returns: the `Fence`.
     :raises ValueError: the declaration cannot be read.
     """
-    calls, _required = read_declaration(text)
-    _standing[:] = [Fence(calls)]
+    calls, _required, ends = read_declaration(text)
+    _standing[:] = [Fence(calls, ends)]
     return _standing[0]
 
 
@@ -237,7 +254,7 @@ def install() -> None:
     """
     from botocore.handlers import BUILTIN_HANDLERS
 
-    handlers = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first)]
+    handlers = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first), (ANSWER_EVENT, _end_after_last)]
     BUILTIN_HANDLERS[:0] = [handler for handler in handlers if handler not in BUILTIN_HANDLERS]
 
 
@@ -281,6 +298,14 @@ def _check_call(params: dict[str, Any], model: Any, event_name: str | None = Non
         params.setdefault("Scope", "Local")
     _standing[0].check(service, model.name, params)
     return None
+
+
+def _end_after_last(http_response: Any, parsed: Mapping[str, Any], model: Any, **_more: Any) -> None:
+    """End the module as its own `exit_json` does, with less: that it changed something, and AWS's id of the call."""
+    if http_response.status_code < HTTP_ERROR and _standing and _standing[0].is_last(model.name):
+        request_id = parsed.get("ResponseMetadata", {}).get("RequestId")
+        print(json.dumps({"changed": True, "response_metadata": {"request_id": request_id}}))
+        sys.exit(0)
 
 
 def _read_again_first(class_attributes: dict[str, Any], **_more: Any) -> None:

@@ -36,6 +36,8 @@ SEARCHED = {
     "GetUser": "ListUsers",
     "ListPolicyVersions": "ListPolicies",
 }
+# What IAM may show to the next call a moment later.
+AWAITED = ("CreateGroup", "CreateInstanceProfile", "CreateRole", "CreateUser")
 # Reads a fact by its key, see account/iam_account.py.
 Fact = Callable[..., Any]
 _LEFT_OUT = object()
@@ -155,6 +157,15 @@ class Operation:
     def policy_resource(self) -> str:
         """The pattern of what it changes in an account role's policy, after the account."""
         return self.resource or self.target.resource
+
+    @property
+    def ends(self) -> bool:
+        """Whether its module has done its work with the last call.
+
+        The modules of amazon.aws then only read back what they have changed. Where they create a principal, they wait
+        until IAM shows it.
+        """
+        return self.module.startswith("amazon.aws.") and self.name not in AWAITED
 
     @property
     def permissions(self) -> list[str]:

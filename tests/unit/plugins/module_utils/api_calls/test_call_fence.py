@@ -14,6 +14,7 @@ import botocore.handlers
 import botocore.session
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
@@ -28,23 +29,26 @@ NO_POLICY = "<PolicyNames/><IsTruncated>false</IsTruncated>"
 
 @pytest.fixture
 def fenced(monkeypatch):
-    """Function of declared steps: gives an IAM client inside their fence, the list of what it sends, and the fence."""
+    """Function of declared steps: gives an IAM client inside their fence, the list of what it sends, and the fence.
+
+    With `ends` the module ends with the last declared call. IAM answers all with the status `code`.
+    """
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", list(botocore.handlers.BUILTIN_HANDLERS))
     call_fence.install()
 
-    def fenced(*steps, service="iam", answers=None):
+    def fenced(*steps, service="iam", answers=None, ends=False, code=200):
         sent = []
 
         def send(request, **_more):
             action = parse_qs(request.body.decode() if isinstance(request.body, bytes) else request.body)["Action"][0]
             sent.append((action, request.body))
             body = f"<R><{action}Result>{(answers or {}).get(action, '')}</{action}Result></R>"
-            return AWSResponse(request.url, 200, {}, _Raw(body.encode()))
+            return AWSResponse(request.url, code, {}, _Raw(body.encode()))
 
         session = boto3.session.Session("AKIA", "secret", region_name="us-east-1")
         session.events.register("before-send", send)
         declared = [call for step in steps for call in call_fence.declared_calls(as_step(*step))]
-        fence = call_fence.enclose(json.dumps(call_fence.declaration(declared)))
+        fence = call_fence.enclose(json.dumps(call_fence.declaration(declared, ends=ends)))
         return session.client(service), sent, fence
 
     yield fenced
@@ -121,6 +125,31 @@ def test_calls_of_other_services_are_stopped_but_for_logging_in(fenced):
     client.get_caller_identity()
     client.assume_role(RoleArn="arn:aws:iam::123456789012:role/leastpriv", RoleSessionName="run")
     assert actions(sent) == ["GetCallerIdentity", "AssumeRole"]
+
+
+def test_a_module_ends_with_the_answer_to_the_last_declared_call_and_says_that_it_changed_something(fenced, capsys):
+    client, sent, _fence = fenced(CREATE, ATTACH, ends=True)
+    client.create_policy(**CREATE[1])
+    client.get_policy(PolicyArn=ARN)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(SystemExit) as end:
+        client.attach_user_policy(**ATTACH[1])
+    assert (end.value.code, json.loads(capsys.readouterr().out)["changed"]) == (0, True)
+    assert actions(sent) == ["CreatePolicy", "GetPolicy", "AttachUserPolicy"]
+
+
+def test_a_refused_call_does_not_end_a_module(fenced, capsys):
+    client, _sent, _fence = fenced(ATTACH, ends=True, code=403)
+    with pytest.raises(ClientError):
+        client.attach_user_policy(**ATTACH[1])
+    assert capsys.readouterr().out == ""
+
+
+def test_only_modules_that_would_read_back_end_early():
+    ends = {name for name, row in OPERATIONS.items() if row.ends}
+    assert {"AttachUserPolicy", "CreatePolicy", "PutRolePolicy"} <= ends
+    # These wait: until IAM shows a new principal, or has deleted a role.
+    assert not ends & {"CreateGroup", "CreateInstanceProfile", "CreateRole", "CreateUser", "DeleteServiceLinkedRole"}
 
 
 def test_a_step_that_declares_nothing_may_only_read(fenced):
@@ -285,7 +314,16 @@ def test_methods_look_like_botocore_s_own(fenced):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"calls": 1, "required": true}', '{"calls": [{}], "required": true}', "1e999"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "1e999",
+        '{"calls": 1, "required": true, "ends": false}',
+        '{"calls": [{}], "required": true, "ends": false}',
+        '{"calls": [], "required": true}',
+    ],
 )
 def test_a_declaration_that_cannot_be_read_raises_no_fence(text):
     with pytest.raises(ValueError, match="the declared calls cannot be read"):
