@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 # The services that the role's modules call.
 SERVICES = ("iam", "sts", "sqs")
+# Those that a module inside the call fence calls: to work, and to log in.
+FENCED_SERVICES = ("iam", "sts", "sso", "sso-oidc", "signin")
 # A small one, to try a client.
 TRIAL = "sts"
 # Each loaded Python leaves a note of what it has not replaced in Ansible's local temporary folder.
@@ -123,12 +125,12 @@ def installed(folder: str) -> Iterator[Note]:
 
 
 @contextmanager
-def installed_and_noted(folder: str, note_file: str) -> Iterator[None]:
+def installed_and_noted(folder: str, note_file: str) -> Iterator[Note]:
     """As `installed`, with a note for `read_notes`."""
     with installed(folder) as note:
         with suppress(OSError):
             Path(note_file).write_text(json.dumps(note._asdict()), encoding="utf-8")
-        yield
+        yield note
 
 
 def read_notes(folder: str) -> Note:
@@ -144,6 +146,19 @@ def read_notes(folder: str) -> Note:
             for lines, more in zip(note, found, strict=True):
                 lines += [line for line in more if line not in lines]
     return note
+
+
+def keep_handlers() -> None:
+    """Leave the sessions of this process the handlers of the services that a fenced module calls.
+
+    Each session registers botocore's 127 handlers, nearly all of them of other services: half the time of a session.
+    """
+    handlers = importlib.import_module("botocore.handlers").BUILTIN_HANDLERS
+    handlers[:] = [handler for handler in handlers if _is_of_fenced(*handler[0].split(".")[1:2])]
+
+
+def _is_of_fenced(service: str = "") -> bool:
+    return service in ("", *FENCED_SERVICES)
 
 
 def was_tried(version: str, tried: tuple[str, str]) -> bool:

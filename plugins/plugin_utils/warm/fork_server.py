@@ -40,7 +40,7 @@ import types
 import zipfile
 import zipimport
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -328,7 +328,7 @@ def close_all(descriptors: Iterable[int]) -> None:
 class ForkServer:
     """Runs modules, each in a child of its own, until the controller has ended; what runs then is killed."""
 
-    def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source], fence: Any) -> None:
+    def __init__(self, listener: socket.socket, controller: int, sources: dict[str, Source], fence: Fence) -> None:
         self._listener = listener
         self._fence = fence
         self._controller = controller
@@ -488,17 +488,27 @@ def become(request: Request) -> None:
     sys.path.insert(0, "")
 
 
-def run_fenced(program: Program, fence: Any) -> int:
-    """Run a program inside the call fence where its environment declares calls; what the fence has stopped has failed.
+@dataclass(frozen=True)
+class Fence:
+    """The call fence for the children.
 
-    :param fence: the collection's module_utils/api_calls/call_fence.py, or None where it does not stand.
+    :ivar module: the collection's module_utils/api_calls/call_fence.py, or None where it does not stand.
+    :ivar keep_handlers: leaves the sessions of this process what a fenced module needs of botocore.
     """
+
+    module: Any
+    keep_handlers: Callable[[], None] = lambda: None
+
+
+def run_fenced(program: Program, fence: Fence) -> int:
+    """Run a program inside the call fence where its environment declares calls; what it has stopped has failed."""
     text = os.environ.get(DECLARATION)
     if text is None:
         return run_program(program)
-    standing, problem = raise_fence(fence, text)
+    standing, problem = raise_fence(fence.module, text)
     if problem:
         return stop(problem)
+    fence.keep_handlers()
     status = run_program(program)
     # Whatever the module has made of the error.
     return stop(standing.violation) if standing and standing.violation else status
@@ -606,18 +616,21 @@ def main() -> None:
             shutil.rmtree(settings["sessions"], ignore_errors=True)
 
 
-def prepare(sources: dict[str, Source], settings: dict[str, Any], patches: contextlib.ExitStack) -> Any:
-    """Put the call fence, the counting of calls and the patches of botocore in place, and give the fence or None.
+def prepare(sources: dict[str, Source], settings: dict[str, Any], patches: contextlib.ExitStack) -> Fence:
+    """Put the call fence, the counting of calls and the patches of botocore in place.
 
     Each is independent of the others. Without boto3 in this Python, none is in place.
     """
     fence = installed_fence(module_of(sources, settings["fence"]))
+    extras = {}
     with contextlib.suppress(Exception):
         module_of(sources, settings["counter"]).note_aws_calls(settings["calls"])
     with contextlib.suppress(Exception):
         module = module_of(sources, settings["patches"])
-        patches.enter_context(module.installed_and_noted(settings["sessions"], settings["note"]))
-    return tried_fence(fence)
+        note = patches.enter_context(module.installed_and_noted(settings["sessions"], settings["note"]))
+        if not note.untried:
+            extras["keep_handlers"] = module.keep_handlers
+    return Fence(tried_fence(fence), **extras)
 
 
 if __name__ == "__main__":

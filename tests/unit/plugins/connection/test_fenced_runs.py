@@ -23,6 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import cal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.fork_server import (
     DECLARATION,
     STOPPED,
+    Fence,
     Program,
     run_fenced,
 )
@@ -41,14 +42,14 @@ print(json.dumps({"changed": True}))
 """
 
 
-def run(text, declaration, monkeypatch, fence=call_fence):
+def run(text, declaration, monkeypatch, module=call_fence):
     """Run a program in a child, since it ends as an interpreter does; gives its exit status."""
     if declaration is not None:
         monkeypatch.setenv(DECLARATION, declaration)
     child = os.fork()
     if child == 0:
         try:
-            os._exit(run_fenced(Program(None, text.encode(), "", {}), fence))
+            os._exit(run_fenced(Program(None, text.encode(), "", {}), Fence(module)))
         finally:
             os._exit(255)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -77,7 +78,7 @@ def test_a_declaration_that_cannot_be_read_runs_nothing(monkeypatch, capfd, decl
 
 @pytest.mark.parametrize(("declaration", "runs"), [(REQUIRED, False), (NOT_REQUIRED, True)])
 def test_where_no_fence_can_stand_a_module_runs_only_where_none_is_required(monkeypatch, capfd, declaration, runs):
-    status = run("print(1)", declaration, monkeypatch, fence=None)
+    status = run("print(1)", declaration, monkeypatch, module=None)
     assert (capfd.readouterr().out == "1\n", status == 0) == (runs, runs)
 
 

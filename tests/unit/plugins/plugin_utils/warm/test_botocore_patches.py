@@ -11,6 +11,7 @@ from pathlib import Path
 
 import botocore.client
 import botocore.credentials
+import botocore.handlers
 import botocore.session
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm import botocore_patches
@@ -19,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patche
     TRIED,
     installed,
     installed_and_noted,
+    keep_handlers,
     read_notes,
     was_tried,
 )
@@ -177,3 +179,16 @@ def test_assumed_roles_are_kept_in_the_folder(tmp_path):
         }.values()
         cache["key"] = {"AccessKeyId": "a"}
     assert [json.loads(file.read_text()) for file in tmp_path.iterdir()] == [{"AccessKeyId": "a"}]
+
+
+def test_a_fenced_module_keeps_the_handlers_of_its_services_and_those_that_the_collection_has_added(monkeypatch):
+    added = [("after-call.iam", print), ("needs-retry", print), ("creating-client-class.iam", print)]
+    monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [*botocore.handlers.BUILTIN_HANDLERS, *added])
+    before = {event for event, *_rest in botocore.handlers.BUILTIN_HANDLERS}
+    keep_handlers()
+    kept = {event for event, *_rest in botocore.handlers.BUILTIN_HANDLERS}
+    gone = before - kept
+    assert {event for event, _handler in added} <= kept
+    assert gone
+    assert not {event for event in gone if "iam" in event and not event.startswith("docs.")}
+    assert {event for event in before if "." not in event} <= kept
