@@ -56,6 +56,8 @@ CALL_EVENT = "before-parameter-build"
 CLASS_EVENT = "creating-client-class.iam"
 ANSWER_EVENT = "after-call.iam"
 HTTP_ERROR = 300
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+MAX_ITEMS = 1_000
 # An event that no call has: what answers it is the fence.
 PROBE = f"{CALL_EVENT}.iam.LeastprivProbe"
 
@@ -293,11 +295,19 @@ def _check_call(params: dict[str, Any], model: Any, event_name: str | None = Non
     if event_name == PROBE:
         return VARIABLE
     service = model.service_model.service_name
-    # A customer's policy is never among AWS's own fifteen hundred.
-    if (service, model.name) == ("iam", "ListPolicies"):
-        params.setdefault("Scope", "Local")
+    if service == "iam":
+        _list_less(model, params)
     _standing[0].check(service, model.name, params)
     return None
+
+
+def _list_less(model: Any, params: dict[str, Any]) -> None:
+    """Ask for what can be meant, and for as much at once as IAM gives: by default it gives a hundred of a list."""
+    # A customer's policy is never among AWS's own fifteen hundred.
+    if model.name == "ListPolicies":
+        params.setdefault("Scope", "Local")
+    if model.name.startswith(READS) and "MaxItems" in getattr(model.input_shape, "members", ()):
+        params.setdefault("MaxItems", MAX_ITEMS)
 
 
 def _end_after_last(http_response: Any, parsed: Mapping[str, Any], model: Any, **_more: Any) -> None:

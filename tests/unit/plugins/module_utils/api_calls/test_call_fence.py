@@ -260,6 +260,15 @@ def test_a_resource_and_a_paginator_pass_the_fence_as_well(fenced):
     assert actions(sent) == ["ListPolicies"]
 
 
+def test_lists_are_asked_for_in_the_largest_pages(fenced):
+    client, sent, _fence = fenced()
+    client.list_policies()
+    client.get_account_authorization_details()
+    client.list_users(MaxItems=5)
+    client.get_account_summary()
+    assert [parse_qs(body).get("MaxItems") for _action, body in sent] == [["1000"], ["1000"], ["5"], None]
+
+
 def test_policies_are_listed_among_the_account_s_own_unless_another_scope_is_asked_for(fenced):
     client, sent, _fence = fenced()
     client.list_policies()
