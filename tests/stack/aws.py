@@ -33,6 +33,8 @@ from moto.sqs.models import Message, SQSBackend, sqs_backends
 from . import access_analyzer
 from .authorisation import denied, role_of, simulate_principal_policy
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
+from .copies import Copies
+from .details import details
 from .iam_gaps import close_gaps
 from .sessions import Sessions
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
@@ -48,7 +50,8 @@ class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
     Control, for the test's process: GET/DELETE /_stack/calls, GET /_stack/changes, POST/DELETE /_stack/faults,
-    POST /_stack/reset, POST /_stack/visible, GET/POST /_stack/sessions, GET /_stack/queue/<name>, GET /_stack/cpu.
+    POST /_stack/reset, POST /_stack/visible, POST /_stack/keep, POST /_stack/give, GET/POST /_stack/sessions,
+    GET /_stack/queue/<name>, GET /_stack/details/<account>, GET /_stack/cpu.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class Aws:
         self.changes: list[dict[str, Any]] = []
         self.faults = Faults()
         self.sessions = Sessions()
+        self.copies = Copies()
         self.called: set[str] = set()
         self.lock = threading.RLock()
 
@@ -122,6 +126,9 @@ class Aws:
         path = environ["PATH_INFO"].removeprefix("/_stack/")
         if path.startswith("queue/"):
             return answer_json(start_response, _messages_in(path.removeprefix("queue/")))
+        if path.startswith("details/"):
+            with self.lock:
+                return answer_json(start_response, details(iam_backends[path.removeprefix("details/")]["aws"]))
         commands = {
             ("GET", "calls"): lambda: list(self.calls),
             ("DELETE", "calls"): self.calls.clear,
@@ -133,8 +140,16 @@ class Aws:
             ("POST", "sessions"): lambda: self.sessions.set(json.loads(read_body(environ))["seconds"]),
             ("POST", "visible"): _end_visibility_timeouts,
             ("GET", "cpu"): time.process_time,
+            ("POST", "keep"): lambda: self.copy_account(self.copies.keep, **json.loads(read_body(environ))),
+            ("POST", "give"): lambda: self.copy_account(self.copies.give, **json.loads(read_body(environ))),
         }
         return answer_json(start_response, commands[environ["REQUEST_METHOD"], path]())
+
+    def copy_account(self, copy: Any, name: str, account: str, **remark: Any) -> Any:
+        """Keep what an account has in IAM, or give it to one. Copies stay after a reset."""
+        with self.lock:
+            self.called.add(account)
+            return copy(name, iam_backends[account]["aws"], **remark)
 
     def reset(self) -> None:
         """Empty every account, queue and bucket, and dissolve the organization.

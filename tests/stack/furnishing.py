@@ -10,6 +10,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -34,11 +35,27 @@ SAML_METADATA = f"<EntityDescriptor entityID='https://idp.example.com/'>{'<!-- -
 
 
 def furnish(iam: Any, account_id: str, operation: str | None = None) -> dict[str, str]:
-    """Make it all.
+    """Make it all; from the second time on as a copy, so the ids that IAM gives are the same in each account.
 
     :param operation: the one that is to change something, where the account cannot have both.
     :returns: the id that IAM gave for each of `WRITTEN`.
     """
+    is_federated = operation == "DisableOutboundWebIdentityFederation"
+    named = {"name": "furnished and federated" if is_federated else "furnished", "account": account_id}
+    made = _control(iam, "give", named)
+    if made is None:
+        made = _furnish(iam, account_id, is_federated)
+        _control(iam, "keep", {**named, "remark": made})
+    return made
+
+
+def _control(iam: Any, command: str, sent: dict[str, Any]) -> Any:
+    answer = requests.post(f"{iam.meta.endpoint_url}/_stack/{command}", json=sent, timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _furnish(iam: Any, account_id: str, is_federated: bool) -> dict[str, str]:
     _policies(iam)
     _principals(iam, f"arn:aws:iam::{account_id}:policy/")
     _instance_profiles(iam)
@@ -46,7 +63,7 @@ def furnish(iam: Any, account_id: str, operation: str | None = None) -> dict[str
     iam.update_account_password_policy(MinimumPasswordLength=10, MaxPasswordAge=365)
     iam.create_account_alias(AccountAlias="first-alias")
     iam.create_login_profile(UserName="bob", Password="emulated-Passw0rd")
-    if operation == "DisableOutboundWebIdentityFederation":
+    if is_federated:
         iam.enable_outbound_web_identity_federation()
     return furnish_credentials(iam, account_id)
 

@@ -277,6 +277,10 @@ class Stack:
         """Let the roles that are assumed from now on, until the reset, end after so many seconds."""
         self._control(self.url, "sessions", {"seconds": seconds})
 
+    def iam_details(self, account: str) -> dict[str, dict[str, Any]]:
+        """What GetAccountAuthorizationDetails leaves out of an account: see details.py."""
+        return self._control(self.url, f"details/{self.account_id(account)}", method="GET")
+
     def temporary_keys(self) -> list[str]:
         """The key ids, secret keys and tokens of all roles that were assumed: what must not be shown."""
         return self._control(self.url, "sessions", method="GET")

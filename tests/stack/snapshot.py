@@ -32,12 +32,12 @@ def iam_state(stack: Stack, account: str) -> dict[str, Any]:
     ids, times and the account's own id are not.
     """
     iam = stack.client("iam", account)
-    found = _authorization_details(iam)
+    found, details = _authorization_details(iam), stack.iam_details(account)
     state = {
-        "users": {name: user | _sign_in(iam, name) for name, user in found["UserDetailList"].items()},
+        "users": {name: user | details["users"][name] for name, user in found["UserDetailList"].items()},
         "groups": found["GroupDetailList"],
-        "roles": {name: role | _role_settings(iam, name) for name, role in found["RoleDetailList"].items()},
-        "policies": {name: policy | _tags(iam, policy) for name, policy in found["Policies"].items()},
+        "roles": {name: role | details["roles"][name] for name, role in found["RoleDetailList"].items()},
+        "policies": {name: policy | details["policies"][policy["Arn"]] for name, policy in found["Policies"].items()},
         "instance_profiles": _instance_profiles(iam),
         "server_certificates": _server_certificates(iam),
         "providers": _providers(iam),
@@ -63,30 +63,6 @@ def _authorization_details(iam: Any) -> dict[str, dict[str, dict[str, Any]]]:
         for member, name_key in DETAILS.items():
             found[member] |= {entity[name_key]: entity for entity in page[member]}
     return found
-
-
-def _sign_in(iam: Any, user: str) -> dict[str, Any]:
-    """What a user can sign in with, by status where the id is random."""
-    return {
-        "LoginProfile": _or_none(iam, lambda: iam.get_login_profile(UserName=user)["LoginProfile"]),
-        "AccessKeys": [key["Status"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]],
-        "SSHPublicKeys": [key["Status"] for key in iam.list_ssh_public_keys(UserName=user)["SSHPublicKeys"]],
-        "Certificates": [one["Status"] for one in iam.list_signing_certificates(UserName=user)["Certificates"]],
-        "MFADevices": [device["SerialNumber"] for device in iam.list_mfa_devices(UserName=user)["MFADevices"]],
-        "ServiceSpecificCredentials": [
-            one["Status"] for one in iam.list_service_specific_credentials(UserName=user)["ServiceSpecificCredentials"]
-        ],
-    }
-
-
-def _role_settings(iam: Any, role: str) -> dict[str, Any]:
-    """What GetAccountAuthorizationDetails leaves out of a role."""
-    found = iam.get_role(RoleName=role)["Role"]
-    return {name: found.get(name) for name in ("Description", "MaxSessionDuration")}
-
-
-def _tags(iam: Any, policy: dict[str, Any]) -> dict[str, Any]:
-    return {"Tags": iam.list_policy_tags(PolicyArn=policy["Arn"])["Tags"], "PolicyArn": policy["Arn"]}
 
 
 def _instance_profiles(iam: Any) -> dict[str, Any]:
