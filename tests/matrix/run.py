@@ -31,9 +31,8 @@ AMAZON = {"10.1.2": "ansible==12.3.0", "11.4.0": "ansible==14.5.0"}
 # What touches most of what Ansible changes between versions: both connections, the vendor's own script, hostile text,
 # secrets, a plan, an undo, a worker that dies.
 INTEGRATION = (
-    "test_remediate.py::test_alerts_of_three_accounts_are_remediated_once",
-    "test_remediate.py::test_a_review_changes_nothing_and_releases_everything",
-    "test_remediate.py::test_policy_variables_and_template_text_arrive_byte_for_byte",
+    "test_remediate.py::test_alerts_of_three_accounts_are_reviewed_and_remediated_once",
+    "test_remediate.py::test_scripts_in_every_joining_half_done_and_with_template_text_are_applied_byte_for_byte",
     "test_remediate.py::test_no_secret_is_shown_at_any_verbosity",
     "test_plan.py::test_what_was_reviewed_is_applied_and_what_has_changed_is_left_alone",
     "test_undo.py::test_a_run_is_undone_and_the_undo_too",
