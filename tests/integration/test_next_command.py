@@ -53,6 +53,8 @@ def test_printed_commands_work_when_they_are_copied(stack):
     given = ("--limit", "payments", *QUARANTINE, *secret)
 
     review = run_playbook(stack, "--check", *given, artifacts=artifacts)
+    assert review.dispositions == {"I-1": "planned", "I-2": "filtered", "I-3": "unsupported"}
+    assert {call["account"] for call in stack.calls(service="iam")} == {stack.account_id("payments")}
     assert "hunter2" not in review.stdout
     command, applied = give_to_a_shell(stack, review, "To apply exactly this")
     assert "--limit payments" in command

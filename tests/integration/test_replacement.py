@@ -102,39 +102,46 @@ def test_what_is_wider_is_refused_with_what_it_would_allow(stack):
         "I-new": wider["I-inline"].replace("--policy-name work", "--policy-name other"),
     }
     send(stack, {**wider, **unsafe})
+    trusts = make_trusting_roles(stack)
     run = run_playbook(stack)
-    assert set(run.dispositions.values()) == {"refused"}
+    assert {run.dispositions[alert_id] for alert_id in (*wider, *unsafe)} == {"refused"}
     for alert_id in wider:
         assert "guardrail no_widening" in run.alerts[alert_id]["reason"]
     assert "allows ec2:RunInstances on *, which the old one did not" in run.alerts["I-inline"]["reason"]
     assert "allows sts:AssumeRole for ecs-tasks.amazonaws.com" in run.alerts["I-trust"]["reason"]
     for alert_id in unsafe:
         assert "guardrail deny_only" in run.alerts[alert_id]["reason"]
-    assert stack.changes() == []
+    assert stack.changes() == ["UpdateAssumeRolePolicy"], "the one of the role deploys"
+    assert [run.dispositions[f"I-{role}"] for role in trusts] == ["remediated", "refused"]
+    assert "allows sts:AssumeRole for arn:aws:iam::210987654322:role/example" in run.alerts["I-kept"]["reason"]
+    iam = stack.client("iam", PAYMENTS)
+    for role, document in trusts.items():
+        assert iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"] == json.loads(document)
 
 
-def test_a_trusted_account_becomes_one_of_its_roles(stack):
-    other = "arn:aws:iam::210987654321:{}"
-    old, new, wider = (
+def make_trusting_roles(stack):
+    """Roles that trust an account, and alerts that let them trust one of its roles, or a second account.
+
+    Gives the trust policy that each has in the end.
+    """
+    old, one_role, another = (
         json.dumps(
             {
                 "Version": "2012-10-17",
                 "Statement": [{"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sts:AssumeRole"}],
             }
         )
-        for who in (other.format("root"), other.format("role/deploy"), "arn:aws:iam::210987654322:root")
+        for who in (
+            "arn:aws:iam::210987654321:root",
+            "arn:aws:iam::210987654321:role/deploy",
+            "arn:aws:iam::210987654322:root",
+        )
     )
-    iam = stack.client("iam", PAYMENTS)
-    for role in ("ci", "kept"):
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=old)
-    for alert_id, role, document in (("I-1", "ci", new), ("I-2", "kept", wider)):
+    for role, document in (("deploys", one_role), ("kept", another)):
+        stack.client("iam", PAYMENTS).create_role(RoleName=role, AssumeRolePolicyDocument=old)
         script = f"aws iam update-assume-role-policy --role-name {role} --policy-document '{document}'"
-        send_alert(stack, alert_id, PAYMENTS, "role", role, script=script)
-    run = run_playbook(stack)
-    assert run.dispositions == {"I-1": "remediated", "I-2": "refused"}, run.stdout
-    assert "allows sts:AssumeRole for arn:aws:iam::210987654322:role/example" in run.alerts["I-2"]["reason"]
-    assert iam.get_role(RoleName="ci")["Role"]["AssumeRolePolicyDocument"] == json.loads(new)
-    assert iam.get_role(RoleName="kept")["Role"]["AssumeRolePolicyDocument"] == json.loads(old)
+        send_alert(stack, f"I-{role}", PAYMENTS, "role", role, script=script)
+    return {"deploys": one_role, "kept": old}
 
 
 def test_what_the_local_proof_cannot_tell_is_asked_of_access_analyzer_only_if_opted_in(stack):
