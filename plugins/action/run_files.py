@@ -4,20 +4,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import json
 from typing import Any
 
-from ansible import constants
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files, write_run_files
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import environment
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import SettingError, read_lifetime
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import verdict
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_end import end_run
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "run": {"type": "dict", "required": True},
+    "alerts": {"type": "raw", "required": True},
+    "decided": {"type": "list", "elements": "dict", "default": []},
+    "settings": {"type": "list", "elements": "dict", "default": []},
+    "undoes": {"type": "list", "elements": "str", "default": []},
+    "plan": {"type": "dict"},
+    "unsettled": {"type": "list", "elements": "str", "default": []},
+    "unmoved": {"type": "list", "elements": "str", "default": []},
+    "address": {"type": "str", "required": True},
+    "verbose": {"type": "bool", "default": False},
+}
+# The options that are fields of the report's run.
+OF_RUN = ("settings", "undoes", "plan", "unsettled", "unmoved")
 
 
 class ActionModule(ActionBase):
@@ -25,39 +38,36 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the files, see `leastpriv.iam.run_files`; a result that has failed says which of them are missing."""
+        """Write the files, see `leastpriv.iam.run_files`."""
         end_worker_with_controller()
         result = super().run(tmp, task_vars)
-        _ignored, options = self.validate_argument_spec(
-            argument_spec={
-                "folder": {"type": "path", "required": True},
-                "report": {"type": "raw", "required": True},
-                "planned": {"type": "raw"},
-                "plan_lifetime": {"type": "str", "default": "24h"},
-                "awx": {"type": "dict", "default": {}},
-                "api_endpoint": {"type": "str", "default": ""},
-                "metrics_file": {"type": "str", "default": ""},
-            }
+        _ignored, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        record = options["run"]
+        ended = end_run(
+            record,
+            [*options["decided"], *from_text(options["alerts"])],
+            quarantine_queue="" if record["is_undo"] else record["quarantine_queue"],
+            **{name: options[name] for name in OF_RUN},
         )
-        calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
-        endpoint = options["api_endpoint"] or environment.api_endpoint()
-        files = run_files(from_text(options["report"]), calls, _planning(options), endpoint)
-        problems = write_run_files(Path(options["folder"]), files, options["metrics_file"])
-        failure = {"failed": True, "msg": " ".join(problems)} if problems else {}
-        return {**result, "changed": False, "metrics": files["metrics.prom"]["text"], "problems": problems, **failure}
+        address = options["address"], record["report_url"]
+        body = attempt("notifying", lambda: notification(ended.report, *address), lambda reason: {"text": reason})
+        return {
+            **result,
+            "changed": False,
+            **{field: ended.report[field] for field in ("totals", "needs_person", "unsettled")},
+            "accounts": _accounts(ended.report),
+            "alerts": len(ended.report["alerts"]),
+            "files": ended.files,
+            "metrics": ended.metrics,
+            "notification": json.dumps(body),
+            "problems": ended.problems,
+            "report": to_text(ended.report),
+            "summary": summary_text(ended.report, options["verbose"]).split("\n"),
+            "verdict": verdict(ended.report),
+        }
 
 
-def _planning(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not options["planned"]:
-        return None
-    job = options["awx"].get("awx_job_id")
-    who = {
-        "user": environment.user_name(),
-        "awx_user": options["awx"].get("awx_user_name"),
-        "awx_job": None if job is None else str(job),
-    }
-    try:
-        lifetime = read_lifetime(options["plan_lifetime"])
-    except SettingError as error:
-        raise AnsibleActionFail(str(error)) from None
-    return {"alerts": from_text(options["planned"]), "lifetime": lifetime, "who": who, "key": read_key()}
+def _accounts(report: RunReport) -> list[str]:
+    """The accounts of alerts that need attention."""
+    wanting = [alert for alert in report["alerts"] if alert["disposition"] in report["needs_person"]]
+    return list(dict.fromkeys(alert["account"] or alert["account_id"] or "no account" for alert in wanting))

@@ -44,27 +44,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, count_calls
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, RELEASE
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     delete,
     release,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal import Renewal
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import (
-    run_files,
-    write_report,
-    write_run_files,
-)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, show
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
@@ -78,7 +69,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes impor
 ROLE = "leastpriv.iam.remediate"
 # The tasks whose results say something about the run.
 ACKNOWLEDGE = "leastpriv.iam.acknowledge"
-READ_TASKS = ("ansible.builtin.set_fact", ACKNOWLEDGE)
+READ_TASKS = ("ansible.builtin.set_fact", ACKNOWLEDGE, "leastpriv.iam.run_files")
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # For what is running to end by itself, then to end when it is stopped, and for the queue.
@@ -238,18 +229,13 @@ class CallbackModule(CallbackBase):
         return list(dict.fromkeys(failure.reason for failure in failures))
 
     def _report(self, run: Unfinished, unsettled: list[str]) -> None:
-        finished = utc_text(datetime.now(timezone.utc))
-        report = run.report(finished, self._what_happened, unsettled)
-        folder = Path(run.record["artifacts_dir"]) / report["run_id"]
-        problems = write_report(folder, report)
+        ended = run.end(self._what_happened, unsettled)
         with suppress(OSError):
-            show(self._display, summary_of(report, columns()))
-        calls = count_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
-        files = run_files(report, calls, api_endpoint=run.api_endpoint())
-        problems += write_run_files(folder, files, run.record["metrics_file"])
-        for problem in problems:
+            show(self._display, summary_of(ended.report, columns()))
+        for problem in ended.problems:
             self._say(self._display.error, f"Of the interrupted run something is missing. {problem}")
-        if not problems:
+        if not ended.problems:
+            folder = Path(run.record["artifacts_dir"], ended.report["run_id"])
             self._say(self._display.display, f"Report: {folder}/report.html")
 
     def _say(self, show: Callable[[str], None], text: str) -> None:

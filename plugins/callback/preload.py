@@ -72,10 +72,13 @@ CONNECTION = "leastpriv.iam.warm"
 # The first of Ansible's own filters and tests that is looked for loads them all.
 PLUGINS = (
     (action_loader, ("ansible.builtin.set_fact", "ansible.builtin.normal")),
-    (action_loader, ("leastpriv.iam.acknowledge", "leastpriv.iam.journal", "leastpriv.iam.preflight")),
+    (
+        action_loader,
+        ("leastpriv.iam.acknowledge", "leastpriv.iam.journal", "leastpriv.iam.preflight", "leastpriv.iam.run_files"),
+    ),
     (connection_loader, (CONNECTION,)),
     (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes")),
-    (filter_loader, ("leastpriv.iam.pending_steps", "leastpriv.iam.translate", "leastpriv.iam.report")),
+    (filter_loader, ("leastpriv.iam.pending_steps", "leastpriv.iam.translate")),
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session", "leastpriv.iam.settings")),
     (test_loader, ("ansible.builtin.failed",)),
 )

@@ -59,10 +59,11 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import COLUMNS, summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, painted, show
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import DIAGNOSIS, REPORT
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import DIAGNOSIS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 ROLE = "leastpriv.iam.remediate"
+RUN_FILES = "leastpriv.iam.run_files"
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 DEBUG = add_internal_fqcns(("debug",))
 
@@ -273,12 +274,12 @@ class CallbackModule(Default):
     def _learn(self, result: Any, has_failed: bool = False) -> list[str]:
         if not self._is_filtered(result._task):
             return []
-        known = _fields(result).get("ansible_facts") or {}
-        if reported := known.get(REPORT):
-            self.text_for = partial(summary_of, from_text(reported["text"]))
-        if found := known.get(DIAGNOSIS):
+        fields = _fields(result)
+        if result._task.action == RUN_FILES and "report" in fields:
+            self.text_for = partial(summary_of, from_text(fields["report"]))
+        if found := (fields.get("ansible_facts") or {}).get(DIAGNOSIS):
             self.text_for = partial(diagnosis_lines, found)
-        learn = partial(self.progress.learn, result._host.get_name(), _fields(result), time.monotonic(), has_failed)
+        learn = partial(self.progress.learn, result._host.get_name(), fields, time.monotonic(), has_failed)
         # What cannot be drawn is left out; the result itself is shown as ever.
         return attempt("showing the progress", learn, lambda _reason: [])
 

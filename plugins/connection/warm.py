@@ -21,7 +21,7 @@ description:
   - Where E(LEASTPRIV_CALLS) declares the calls of a step (P(leastpriv.iam.declaration#filter)),
     a call fence stands around its module; only reads and these calls reach AWS. A module that wants another call fails,
     and so does one around which no fence can stand.
-  - Calls to AWS are counted by service and operation, for P(leastpriv.iam.api_calls#lookup).
+  - Calls to AWS are counted by service and operation, for C(metrics.prom).
   - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
     temporary folder, which only its user can read, until the run ends.
   - The process and the modules that it runs end with the run of Ansible, also when that is killed, and so do Ansible's

@@ -7,46 +7,66 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: run_files
 version_added: 1.0.0
-short_description: Write what is derived from the report of a run
+short_description: Write the files of a run that ends now
 description:
-  - Writes C(report.html), C(report.csv), C(metrics.prom) and, after a review, C(plan.json) and C(plan.md) into the
-    folder of the run. They are readable by its user only (mode 0600). Each is written whether or not the others can be
-    made.
+  - Writes C(report.json) into the folder of the run, then C(report.html), C(report.csv), C(metrics.prom) and, after a
+    review, C(plan.json) and C(plan.md). They are readable by its user only (mode 0600). Each is written whether or not
+    the others can be made.
+  - Where E(REMEDIATE_PLAN_KEY) is set, report and plan are signed with it. Secrets in scripts are masked.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
-  folder:
-    description: The folder of the run.
-    type: path
-    required: true
-  report:
-    description: The content of C(report.json), as text or as data.
-    type: raw
-    required: true
-  planned:
+  run:
     description:
-      - Alerts as P(leastpriv.iam.outcomes#filter) returns them, or a list. Only V(planned) and V(already_remediated)
-        ones are part of the plan. Without this option no plan is made.
-      - Where E(REMEDIATE_PLAN_KEY) is set, the plan is signed with it. docs/plan.md has its schema.
-    type: raw
-  plan_lifetime:
-    description: How long the plan may be applied, a number with a unit such as V(24h), or a number of seconds.
-    type: str
-    default: 24h
-  awx:
-    description: What AWX tells the job about itself, if it is one.
+      - The run, as the role P(leastpriv.iam.remediate#role) records it in C(tasks/begin.yml). Among it are C(run_id),
+        C(started), C(artifacts_dir), C(check_mode) and C(tolerate).
     type: dict
-    default: {}
-  api_endpoint:
+    required: true
+  alerts:
     description:
-      - The address of the vendor's API. The page then links each alert to the vendor's console. Empty takes
-        E(API_ENDPOINT) or E(PRISMACLOUD_URL).
+      - Alerts as P(leastpriv.iam.outcomes#filter) returns them, or a list.
+    type: raw
+    required: true
+  decided:
+    description:
+      - Further alerts, which were decided when they were received.
+    type: list
+    elements: dict
+    default: []
+  settings:
+    description: What P(leastpriv.iam.settings#lookup) returned for each account.
+    type: list
+    elements: dict
+    default: []
+  undoes:
+    description:
+      - The ids of the runs that are undone, if this is an undo.
+    type: list
+    elements: str
+    default: []
+  plan:
+    description:
+      - The plan that was applied, as P(leastpriv.iam.plan#lookup) returns it, if there was one.
+    type: dict
+  unsettled:
+    description: Why messages could not be deleted or released.
+    type: list
+    elements: str
+    default: []
+  unmoved:
+    description:
+      - The message ids of alerts that could not be moved to the quarantine queue.
+    type: list
+    elements: str
+    default: []
+  address:
+    description: Where C(report.html) can be found, for the notification.
     type: str
-    default: ""
-  metrics_file:
-    description: A second file for the metrics, readable by everybody (mode 0644). Empty writes none.
-    type: str
-    default: ""
+    required: true
+  verbose:
+    description: Show the script and the steps of every alert in the summary.
+    type: bool
+    default: false
 attributes:
   action:
     description: Runs on the controller only, whatever the connection.
@@ -60,20 +80,71 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write the page and the metrics again
+- name: Write the files of the run
   leastpriv.iam.run_files:
-    folder: artifacts/20240701T101500Z-1a2b
-    report: "{{ lookup('ansible.builtin.file', 'artifacts/20240701T101500Z-1a2b/report.json') }}"
+    run: "{{ run }}"
+    alerts: "{{ outcomes }}"
+    address: "{{ run.artifacts_dir }}/{{ run.run_id }}/report.html"
+  register: written
+
+- name: Show the summary
+  ansible.builtin.debug:
+    msg: "{{ written.summary }}"
 """
 
 RETURN = r"""
-metrics:
-  description: The metrics, null if they could not be made.
-  returned: always
+report:
+  description: The content of C(report.json) as JSON text, see docs/report.md for its schema.
+  returned: success
   type: str
+totals:
+  description: How many alerts have which disposition.
+  returned: success
+  type: dict
+  sample: {"remediated": 3}
+needs_person:
+  description: Those of them that need attention.
+  returned: success
+  type: dict
+verdict:
+  description: The result in one sentence.
+  returned: success
+  type: str
+accounts:
+  description: The accounts of alerts that need attention.
+  returned: success
+  type: list
+  elements: str
+unsettled:
+  description: Why messages could not be deleted or released.
+  returned: success
+  type: list
+  elements: str
+alerts:
+  description: How many alerts there are.
+  returned: success
+  type: int
+summary:
+  description: The lines of the summary for a terminal, with control characters escaped.
+  returned: success
+  type: list
+  elements: str
+notification:
+  description: The body of a message that Slack, Microsoft Teams and others understand, as JSON text.
+  returned: success
+  type: str
+metrics:
+  description: The metrics as OpenMetrics text (docs/metrics.md), null if they could not be made.
+  returned: success
+  type: str
+files:
+  description: The names of the files in the folder of the run.
+  returned: success
+  type: list
+  elements: str
 problems:
   description: What could not be made or written, a sentence for each file.
-  returned: always
+  returned: success
   type: list
   elements: str
 """

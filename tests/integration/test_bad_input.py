@@ -193,10 +193,10 @@ def test_an_expired_static_token_says_what_to_use_instead(stack):
 
 def test_a_folder_that_becomes_unwritable_takes_no_summary_away(stack, tmp_path):
     good_alert(stack)
-    # Where the role looks when it writes is not where it looked before.
-    moved = json.dumps({"__remediate_run_dir": f"{tmp_path}/file/artifacts"})
+    # Where the role writes is not where it looked before.
     (tmp_path / "file").touch()
-    run = run_playbook(stack, "--check", "-e", moved)
+    moved = json.dumps({"__remediate_run_id": "file/run"})
+    run = run_playbook(stack, "--check", "-e", moved, artifacts=tmp_path)
     shown = " ".join(run.stdout.split())
     assert run.rc == 2
     assert "1 planned" in shown

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from stack.process import ROOT
 from stack.runs import MARK, Playbook
 
 MODULES = ROOT / "tests/fixtures/modules"
+CALLS = "lookup('ansible.builtin.config', 'DEFAULT_LOCAL_TMP') ~ '/leastpriv-api-calls'"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
 
 # What is compared, by what it is about; each is a task.
@@ -217,7 +219,7 @@ def test_without_any_patch_the_fence_stands_and_calls_are_counted(stack, folder,
     tasks = {
         "stopped": {**USER, "environment": {call_fence.VARIABLE: json.dumps(call_fence.declaration([]))}},
         "who": {"amazon.aws.aws_caller_info": {}},
-        "calls": {"ansible.builtin.debug": {"msg": "{{ query('leastpriv.iam.api_calls') }}"}},
+        "calls": {"ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.file', {CALLS}) }}}}"}},
     }
     env = {"PYTHONPATH": str(tmp_path)}
     results, output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, "-vvv", env=env)
@@ -227,9 +229,9 @@ def test_without_any_patch_the_fence_stands_and_calls_are_counted(stack, folder,
     assert stopped["failed"], stopped
     assert "The module wanted to call CreateUser" in stopped["msg"], stopped
     assert stack.calls(mutating=True) == []
-    counted = {f"{one['service']}:{one['operation']}": one["calls"] for one in results["payments"]["calls"]["msg"]}
+    counted = Counter(line.rsplit(" ", 1)[0] for line in results["payments"]["calls"]["msg"].splitlines())
     assumed = len(stack.calls(service="sts", action="AssumeRole"))
-    assert (counted["sts:AssumeRole"], counted["sts:GetCallerIdentity"]) == (assumed, 1)
+    assert (counted["sts AssumeRole"], counted["sts GetCallerIdentity"]) == (assumed, 1)
     assert assumed >= 2, "each module assumes the role for itself"
 
 

@@ -31,7 +31,7 @@ Samples = Iterable[tuple[Mapping[str, str], int]]
 
 @dataclass(frozen=True)
 class Run:
-    """A report, and the calls of its run as `count_calls` of module_utils/api_calls/counter.py returns them."""
+    """A report, and the calls of its run."""
 
     report: Mapping[str, Any]
     calls: Sequence[Mapping[str, Any]]
@@ -155,7 +155,7 @@ def metrics(report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = ()) 
     """The text of metrics.prom.
 
     :param report: what `report` of plugin_utils/report/report.py returned.
-    :param calls: what the lookup `leastpriv.iam.api_calls` returned.
+    :param calls: what `count_calls` of module_utils/api_calls/counter.py returned.
     :returns: OpenMetrics text. It holds no word of an alert, no name of an account and no secret.
     """
     run = Run(report, calls)

@@ -16,9 +16,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_end import EndedRun, end_run
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 
 
@@ -46,7 +45,7 @@ class Unfinished:
         self.finished.update(_by_message(from_text(known.get(facts.OUTCOMES))))
         self.settings += [known[facts.SETTINGS]] if facts.SETTINGS in known else []
         self.undoes += known.get(facts.UNDOES) or []
-        self.is_reported = self.is_reported or facts.REPORT in known
+        self.is_reported = self.is_reported or "verdict" in result
         self.settled.update(result.get("settled") or ())
 
     def held(self) -> list[str]:
@@ -62,10 +61,6 @@ class Unfinished:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
         return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
 
-    def api_endpoint(self) -> str:
-        """The address of the vendor's API, or empty."""
-        return next((one["api_endpoint"] for one in self.settings if one.get("api_endpoint")), "") or api_endpoint()
-
     def wanted(self) -> dict[str, list[str]]:
         """The receipt handles that are not settled yet, for DELETE and for RELEASE."""
         wanted: dict[str, list[str]] = {DELETE: [], RELEASE: []}
@@ -78,31 +73,16 @@ class Unfinished:
         handles = [each["receipt_handle"] for each in alert["receipts"] if each["message_id"] not in self.settled]
         return fate(alert["disposition"], (self.record or {}).get("check_mode", False)), handles
 
-    def report(self, finished: str, interrupted: str, unsettled: list[str]) -> dict[str, Any]:
-        """The report of the run so far.
+    def end(self, interrupted: str, unsettled: list[str]) -> EndedRun:
+        """Write the files of the run so far.
 
-        :param finished: the time of its end, ISO 8601 in UTC.
         :param interrupted: what ended it.
         :param unsettled: the reasons why messages could not be deleted or released.
         """
-        run = self.record or {}
         again = "Undo again" if self.undoes else "Run again"
         reason = f"{interrupted} before it was finished. {again}: steps that were already applied are skipped."
-        return report(
-            Run(
-                self.alerts(reason),
-                run["run_id"],
-                run["started"],
-                finished,
-                check_mode=run["check_mode"],
-                tolerate=run["tolerate"],
-                unsettled=unsettled,
-                settings=self.settings,
-                interrupted=interrupted,
-                undoes=self.undoes,
-                awx=run["awx"],
-            )
-        )
+        more = {"settings": self.settings, "undoes": self.undoes, "unsettled": unsettled, "interrupted": interrupted}
+        return end_run(self.record or {}, self.alerts(reason), **more)
 
 
 def _left_alone(alert: Mapping[str, Any], reason: str) -> tuple[str, list[str]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 RUN_ID = "__remediate_run_id"
 # When it began, ISO 8601 in UTC.
 STARTED = "__remediate_started"
-# What an interrupted run needs to release its messages and to write its report: a dict, see tasks/begin.yml.
+# What the end of a run needs, the role's or an interrupted one's: a dict, see tasks/begin.yml.
 RUN = "__remediate_run"
 # All alerts that were received, or are undone, as JSON text or a list; those with a disposition are decided.
 RECEIVED = "__remediate_alerts"
@@ -24,8 +24,6 @@ TRANSLATED = "__remediate_translated"
 UNDOES = "__remediate_undoes"
 # The alerts of all accounts with their outcome, as JSON text.
 OUTCOMES = "__remediate_outcomes"
-# The report: once it is known, the role itself names what is left.
-REPORT = "__remediate_report"
 # What the doctor found.
 DIAGNOSIS = "__remediate_diagnosis"
 

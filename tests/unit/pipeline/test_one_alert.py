@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import tempfile
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -36,14 +38,14 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import notifi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import report as reports
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import summary as summaries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.notification import notification
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_files import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_end import end_run
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import journal as journals
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import outcome as outcome_module
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import plan as plans
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import waves as wave_module
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import by_account
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_page, to_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script import translation
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import RemediationApi
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import Response
@@ -54,6 +56,15 @@ BATCHES = int(os.environ.get("LEASTPRIV_FUZZ", scaled(2_000, 200_000))) // 200
 ACCOUNT, HOST = "123456789012", "payments"
 CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Runner/x"
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+RECORD = {
+    "run_id": "run-1",
+    "started": "2026-01-01T00:00:00Z",
+    "plan_lifetime": "24h",
+    **dict.fromkeys(("api_endpoint", "metrics_file"), ""),
+    "awx": {},
+    "is_undo": False,
+    "tolerate": [],
+}
 DENY = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}'
 
 # JSON values, as text, that some reader or other cannot take.
@@ -160,16 +171,15 @@ def run(bodies, scripts, stored=DENY, is_review=False):
     if HOST in translated:
         facts |= work(translated, is_review, Iam(stored))
     outcomes = from_text(to_text(outcome_module.outcomes_of_all(translated, {HOST: facts}, is_review)))
-    report = reports.report(
-        reports.Run([*decided, *outcomes], "run-1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", is_review)
-    )
-    strict = json.loads(to_page(report), parse_constant=pytest.fail)
-    planning = {"alerts": outcomes, "lifetime": timedelta(days=1), "who": {}, "key": ""}
-    files = run_files(strict, (), planning if is_review else None)
+    with tempfile.TemporaryDirectory() as folder:
+        ended = end_run({**RECORD, "check_mode": is_review, "artifacts_dir": folder}, [*decided, *outcomes])
+        files = {name: Path(folder, "run-1", name).read_text() for name in ended.files}
+    strict = json.loads(files["report.json"], parse_constant=pytest.fail)
     shown = summary_text(strict, True), json.dumps(notification(strict, "report.html"))
     return SimpleNamespace(
         entries={alert["alert_id"] or alert["message_id"]: alert for alert in strict["alerts"]},
         files=files,
+        problems=ended.problems,
         shown=shown,
     )
 
@@ -245,8 +255,8 @@ def check_others(batch, alone, made):
     for alert_id, entry in alone.items():
         assert batch.entries[alert_id] == entry
         assert alert_id in batch.shown[0]
-        assert f"<h3>{alert_id}</h3>" in batch.files["report.html"]["text"]
-    assert {name: file["problem"] for name, file in batch.files.items()} == dict.fromkeys(batch.files)
+        assert f"<h3>{alert_id}</h3>" in batch.files["report.html"]
+    assert batch.problems == []
     assert len(batch.entries) == len(alone) + made
     assert all(entry["disposition"] in BY_WORD for entry in batch.entries.values())
 
@@ -345,16 +355,14 @@ def test_an_unknown_fault_of_any_stage_costs_its_alert_alone(alone, monkeypatch,
         add_ordinary(bodies, scripts, number)
     batch = run(bodies, scripts, is_review=is_review)
     assert batch.entries["I-1"] == alone[1, is_review]
-    page = batch.files["report.html"]["text"]
+    page = batch.files["report.html"]
     assert all(f"<h3>{alert_id}</h3>" in page and alert_id in batch.shown[0] for alert_id in ("I-0", "I-1"))
-    assert batch.files["metrics.prom"]["text"]
+    assert batch.files["metrics.prom"]
     if is_review:
-        planned = {alert["alert_id"] for alert in json.loads(batch.files["plan.json"]["text"])["alerts"]}
+        planned = {alert["alert_id"] for alert in json.loads(batch.files["plan.json"])["alerts"]}
         assert planned >= {"I-1"}
         assert (
-            ("I-0" in planned)
-            or "I-0" in (batch.files["plan.json"]["problem"] or "")
-            or batch.entries["I-0"]["disposition"] == "failed"
+            ("I-0" in planned) or "I-0" in " ".join(batch.problems) or batch.entries["I-0"]["disposition"] == "failed"
         )
     if name in ("translate", "_outcome"):
         assert is_failed(batch, "I-0")

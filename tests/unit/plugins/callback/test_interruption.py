@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.plugins.loader import callback_loader
 from ansible_collections.leastpriv.iam.plugins.callback.interruption import SIGNALS
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import run_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import run_end
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
 
 
@@ -82,13 +82,14 @@ def shown(callback, monkeypatch):
 
 def interrupted(folder, **more):
     settings = {"artifacts_dir": str(folder), "check_mode": False, "tolerate": [], "awx": {}, "metrics_file": ""}
+    settings |= {"api_endpoint": "", "is_undo": False}
     received = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": None, "receipts": []}
     run = {**settings, "run_id": "run-1", "started": "2026-01-01T00:00:00Z", **more}
     return Unfinished(record=run, received={"m": {**received, "reason": None}})
 
 
 def test_the_report_of_an_interrupted_run_depends_on_no_page(callback, shown, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_files, "html_report", {}.__getitem__)
+    monkeypatch.setattr(run_end, "html_report", {}.__getitem__)
     callback._report(interrupted(tmp_path), [])
     assert sorted(path.name for path in (tmp_path / "run-1").iterdir()) == ["metrics.prom", "report.csv", "report.json"]
     assert "failed  I-1  payments" in shown, "the summary comes first"

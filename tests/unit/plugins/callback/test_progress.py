@@ -132,5 +132,9 @@ def test_a_result_that_cannot_be_drawn_is_shown_all_the_same(monkeypatch):
     plugin = CallbackModule()
     monkeypatch.setattr(plugin, "progress", SimpleNamespace(learn=raise_key_error))
     monkeypatch.setattr(plugin, "_is_filtered", lambda task: True)
-    result = SimpleNamespace(_task=None, _host=SimpleNamespace(get_name=lambda: "payments"), _result={"alerts": [{}]})
+    result = SimpleNamespace(
+        _task=SimpleNamespace(action="leastpriv.iam.observe"),
+        _host=SimpleNamespace(get_name=lambda: "payments"),
+        _result={"alerts": [{}]},
+    )
     assert plugin._learn(result) == []

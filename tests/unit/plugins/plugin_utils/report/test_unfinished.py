@@ -22,10 +22,11 @@ def alert(name, disposition=None):
 
 
 @pytest.fixture
-def run():
+def run(tmp_path):
     """Three alerts to work on, one of them finished; one that was decided as soon as it was received, and settled."""
     run = Unfinished()
-    settings = {"artifacts_dir": "/tmp", "awx": {"awx_job_id": "7"}, "check_mode": False, "tolerate": []}
+    settings = {"artifacts_dir": str(tmp_path), "awx": {"awx_job_id": "7"}, "check_mode": False, "is_undo": False}
+    settings |= {"api_endpoint": "api.eu", "metrics_file": "", "tolerate": []}
     named = {"__remediate_run_id": "run-1", "__remediate_started": "2026-01-01T00:00:00Z", "__remediate_run": settings}
     run.learn({"ansible_facts": named})
     received = [alert("a"), alert("b"), alert("c"), alert("t", "acknowledged")]
@@ -52,7 +53,7 @@ def test_a_review_releases_everything(run):
 
 
 def test_the_report_keeps_what_was_finished_and_says_what_was_not(run):
-    report = run.report("2026-01-01T00:00:09Z", "Interrupted by SIGTERM", [])
+    report = run.end("Interrupted by SIGTERM", []).report
     assert {one["alert_id"]: one["disposition"] for one in report["alerts"]} == {
         "I-a": "failed",
         "I-b": "remediated",
@@ -77,13 +78,19 @@ def test_a_run_without_a_name_wants_nothing():
 
 def test_an_undo_is_reported_as_one(run):
     run.learn({"ansible_facts": {"__remediate_undoes": ["run-0"]}})
-    report = run.report("2026-01-01T00:01:00Z", "Interrupted by SIGTERM", [])
+    report = run.end("Interrupted by SIGTERM", []).report
     assert (report["mode"], report["undoes"]) == ("undo", ["run-0"])
 
 
-def test_the_api_s_address_is_the_setting_or_that_of_the_environment(run, monkeypatch):
-    monkeypatch.setenv("API_ENDPOINT", "api2")
-    assert run.api_endpoint() == "api2"
-    run.learn({"ansible_facts": {"__remediate_settings": {"api_endpoint": ""}}})
-    run.learn({"ansible_facts": {"__remediate_settings": {"api_endpoint": "api.eu"}}})
-    assert run.api_endpoint() == "api.eu"
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_an_interrupted_run_leaves_everything_but_a_plan(run, check_mode):
+    run.record["check_mode"] = check_mode
+    ended = run.end("Interrupted by SIGTERM", ["the queue is gone"])
+    assert (ended.files, ended.problems) == (["report.json", "report.html", "report.csv", "metrics.prom"], [])
+    assert ended.report["unsettled"] == ["the queue is gone"]
+
+
+def test_a_run_with_a_report_is_not_broken_off(run):
+    assert run.is_broken_off()
+    run.learn({"verdict": "No action needed"})
+    assert not run.is_broken_off()
