@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
     END,
@@ -19,8 +20,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
     kept_results,
     results,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import pending_steps
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 
@@ -37,24 +38,26 @@ class ActionModule(ActionBase):
                 "file": {"type": "path", "required": True},
                 "run": {"type": "dict", "required": True},
                 "account": {"type": "dict", "required": True},
-                "steps": {"type": "list", "elements": "dict", "default": []},
-                "applied": {"type": "raw", "default": []},
-                "kept": {"type": "list", "elements": "dict", "default": []},
-                "is_last": {"type": "bool", "default": False},
+                "wave": {"type": "dict", "required": True},
             }
         )
-        options["applied"] = from_text(options["applied"])
-        kept = [*options["kept"], *kept_results(options["applied"])]
-        problem = _write(options)
+        # Read where they are: as options Ansible would search all of them for templates, for every wave.
+        known = task_vars or {}
+        applied = (known.get(facts.APPLIED) or {}).get("results") or []
+        kept = [*((known.get(facts.RESULTS) or {}).get("kept") or []), *kept_results(applied)]
+        observed, max_failures = known[facts.OBSERVED]["alerts"], known[facts.SETTINGS]["max_failures"]
+        pending = pending_steps(observed, options["wave"], kept, max_failures)
+        lines = [*results(applied), *intents(pending)]
+        if "wave" not in options["wave"] and (kept or lines):
+            lines.append({"event": END})
+        problem = _write(options, lines)
         # What was done is known to the report even where it could not be written down.
-        return {**result, "changed": False, "kept": kept, **({"failed": True, "msg": problem} if problem else {})}
+        failure = {"failed": True, "msg": problem} if problem else {}
+        return {**result, "changed": False, "kept": kept, "pending": pending, **failure}
 
 
-def _write(options: Mapping[str, Any]) -> str:
+def _write(options: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
     """Why the lines could not be written; empty when they are."""
-    lines = [*results(options["applied"]), *intents(options["steps"])]
-    if options["is_last"] and (options["kept"] or lines):
-        lines.append({"event": END})
     if not lines:
         return ""
     now = utc_text(datetime.now(timezone.utc), "milliseconds")

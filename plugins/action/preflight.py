@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,23 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader, strategy_loader
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_aws_calls
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import (
+    FILE_NAME,
+    note_aws_calls,
+    note_call,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import ProtectionError, in_force
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import GROUP
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import (
+    learn_identities,
+    wanted_identities,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import unknown_names
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import check_api
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 CHECKS = ("accounts", "hosts", "artifacts", "profiles", "queue", "api")
@@ -36,6 +46,8 @@ WITHOUT_CALLBACK = (
     "leastpriv.iam.interruption, or callbacks_enabled in ansible.cfg."
 )
 ADVICE = "Correct it: nothing is received before."
+ACCEPT = "To apply without protecting it, set remediate_unknown_identity: true."
+CALLS = Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME)
 
 
 class ActionModule(ActionBase):
@@ -55,11 +67,14 @@ class ActionModule(ActionBase):
         )
         self.variables = task_vars or {}
         self.checks, self.is_doctor = options["checks"], options["as_findings"]
+        self.api: list[dict[str, str]] = []
+        self.runners: list[str] = []
+        self.warnings: list[str] = []
         # Nothing works without them, the doctor's other checks neither.
         missing = preflight.program_problems()
         problems = missing or list(dict.fromkeys(" ".join(problem.split()) for problem in self._problems()))
-        answer = {**result, "changed": False}
-        if warnings := [*self._expired(), *self._without_callback()]:
+        answer = {**result, "changed": False, "api": self.api, "runners": self.runners}
+        if warnings := [*self._expired(), *self._without_callback(), *self.warnings]:
             answer["warnings"] = warnings
         if self.is_doctor and not missing:
             return answer | {"findings": findings(problems)}
@@ -87,26 +102,42 @@ class ActionModule(ActionBase):
             yield from preflight.artifacts_problems(Path(self._settings()["artifacts_dir"]).absolute())
 
     def _remote_problems(self, hosts: list[preflight.Host], settings: Mapping[str, Any]) -> Iterator[str]:
-        note_aws_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
+        note_aws_calls(CALLS)
         asking = []
         if "profiles" in self.checks:
             asking = preflight.identity_problems(hosts, settings["queue_profile"], datetime.now(timezone.utc))
-            yield from asking
+            yield from asking or self._identity_problems(hosts, settings)
         # Without a valid login the queue would fail for the reason that was just named.
         if "queue" in self.checks and not asking:
             yield from preflight.queue_problems(settings)
         if "api" in self.checks:
             yield from self._api_problems(settings)
 
+    def _identity_problems(self, hosts: list[preflight.Host], settings: Mapping[str, Any]) -> list[str]:
+        """Learn the identities that the run depends on, for observe to protect them. Unknown ones stop an apply."""
+        if self.is_doctor:
+            return []
+        self.runners, unknown = learn_identities(wanted_identities(settings["queue_profile"], [h.base for h in hosts]))
+        # An undo receives no message.
+        is_apply = "queue" in self.checks and not self._task.check_mode
+        if is_apply and not settings["unknown_identity"]:
+            return [f"{problem} {ACCEPT}" for problem in unknown]
+        self.warnings += unknown
+        return []
+
     def _api_problems(self, settings: Mapping[str, Any]) -> Iterator[str]:
-        """Why the API does not let us in; a set-up without any API is left alone until an alert needs it."""
-        if not settings["api_endpoint"] and not any(os.environ.get(name) for name in API_VARIABLES):
+        """Why the API does not let us in; without the doctor, a set-up without any API is left alone."""
+        if not (self.is_doctor or settings["api_endpoint"] or any(os.environ.get(name) for name in API_VARIABLES)):
             return
-        check = lookup_loader.get("leastpriv.iam.api_check", loader=self._loader, templar=self._templar)
-        options = {name: settings[name] for name in ("api_endpoint", "validate_certs")}
-        for found in check.run([], self.variables, keep_token=True, **options):
-            if found["status"] == "missing":
-                yield found["found"]
+        # With the options of the lookup that works with the API.
+        alerts = lookup_loader.get("leastpriv.iam.alerts", loader=self._loader, templar=self._templar)
+        given = {"api_endpoint": settings["api_endpoint"] or None, "validate_certs": settings["validate_certs"]}
+        given = {name: value for name, value in given.items() if value is not None}
+        alerts.set_options(var_options=self.variables, direct=given)
+        folder = None if self.is_doctor else CALLS.parent
+        self.api = check_api(alerts.get_option, partial(note_call, CALLS, "vendor"), folder)
+        if not self.is_doctor:
+            yield from (found["found"] for found in self.api if found["status"] == "missing")
 
     # --- what the role and Ansible know -------------------------------------------------------------------------------
 

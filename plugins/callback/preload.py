@@ -77,8 +77,7 @@ PLUGINS = (
         ("leastpriv.iam.acknowledge", "leastpriv.iam.journal", "leastpriv.iam.preflight", "leastpriv.iam.run_files"),
     ),
     (connection_loader, (CONNECTION,)),
-    (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes")),
-    (filter_loader, ("leastpriv.iam.pending_steps", "leastpriv.iam.translate")),
+    (filter_loader, ("ansible.builtin.combine", "leastpriv.iam.outcomes", "leastpriv.iam.translate")),
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session", "leastpriv.iam.settings")),
     (test_loader, ("ansible.builtin.failed",)),
 )

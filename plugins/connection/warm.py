@@ -18,7 +18,7 @@ description:
   - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
     transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
     P(ansible.builtin.local#connection). C(-vvv) says so.
-  - Where E(LEASTPRIV_CALLS) declares the calls of a step (P(leastpriv.iam.declaration#filter)),
+  - Where E(LEASTPRIV_CALLS) declares the calls of a step (P(leastpriv.iam.session#lookup)),
     a call fence stands around its module; only reads and these calls reach AWS. A module that wants another call fails,
     and so does one around which no fence can stand.
   - Calls to AWS are counted by service and operation, for C(metrics.prom).

@@ -9,8 +9,8 @@ name: diagnosis
 version_added: 1.0.0
 short_description: Gather and show what checks have found
 description:
-  - Takes the results of M(leastpriv.iam.preflight), M(leastpriv.iam.queue_check), M(leastpriv.iam.permission_check),
-    M(leastpriv.iam.observe) and P(leastpriv.iam.api_check#lookup).
+  - Takes the results of M(leastpriv.iam.preflight), M(leastpriv.iam.queue_check), M(leastpriv.iam.permission_check)
+    and M(leastpriv.iam.observe).
   - A check that failed as such, because a profile does not exist for example, is a finding itself.
   - So is a botocore that P(leastpriv.iam.warm#connection) was not tried with.
   - The text shows first what is wrong, what was checked and what to do about it, and then the names of the subjects

@@ -9,7 +9,7 @@ name: report_entry
 version_added: 1.0.0
 short_description: Find what a run reported about an alert
 description:
-  - Finds an alert in the newest C(report.json) that knows it.
+  - Finds an alert in the newest C(report.json) that contains it.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
@@ -38,7 +38,7 @@ options:
 EXAMPLES = r"""
 - name: Show the outcome of an alert
   ansible.builtin.debug:
-    msg: "{{ lookup('leastpriv.iam.report_entry', 'I-1', artifacts_dir='artifacts').alert.reason }}"
+    msg: "{{ lookup('leastpriv.iam.report_entry', 'I-1', artifacts_dir='artifacts').text.splitlines() }}"
 """
 
 RETURN = r"""
@@ -56,6 +56,11 @@ _list:
     mode:
       description: V(check) or V(apply).
       type: str
+    text:
+      description:
+        - The vendor's script to copy, its translation, and why it was applied or not, several lines. Control characters
+          are escaped, so they cannot control a terminal.
+      type: str
     finished:
       description: When the run ended, ISO 8601 in UTC.
       type: str
@@ -63,6 +68,7 @@ _list:
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.alert_details import alert_details
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, report_entry
 
 
@@ -72,6 +78,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         try:
-            return [report_entry(str(alert_id), artifacts_dir, run_id, self.get_option("key")) for alert_id in terms]
+            found = [report_entry(str(alert_id), artifacts_dir, run_id, self.get_option("key")) for alert_id in terms]
         except NotReported as error:
             raise AnsibleLookupError(str(error)) from None
+        return [{**entry, "text": alert_details(entry)} for entry in found]

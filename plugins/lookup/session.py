@@ -9,8 +9,9 @@ name: session
 version_added: 1.0.0
 short_description: Assume a role once per run, and work as it
 description:
-  - Gives the environment in which AWS modules work as a role. The modules are to be given the role's ARN as their
-    C(profile), and C(access_key), C(secret_key) and C(session_token) as empty, so no other identity is used.
+  - Returns the environment in which AWS modules work as a role. The modules must get the role's ARN as their
+    C(profile), and empty C(access_key), C(secret_key) and C(session_token), so no other identity is used.
+  - With O(step) it also declares to the call fence which calls the module may make, see docs/guardrails.md.
   - The role is assumed when it is first asked for, in check mode too. The temporary keys are kept in a file in
     Ansible's local temporary folder, which only its user can read, until the run ends. Neither the environment nor any
     output holds them.
@@ -24,7 +25,7 @@ requirements:
   - boto3 >= 1.34.0
 options:
   _terms:
-    description: The ARN of one role.
+    description: The ARN of one role. An empty text leaves the identity of the modules as it is.
     type: list
     elements: str
     required: true
@@ -54,6 +55,14 @@ options:
     description: botocore's configuration for the call.
     type: dict
     default: {}
+  step:
+    description:
+      - The step that the module applies, as M(leastpriv.iam.observe) returns it. An empty dictionary allows reads only.
+    type: dict
+  fenced:
+    description: Whether the module must not run without the call fence.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -71,7 +80,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _list:
-  description: The variables to set, C(AWS_SHARED_CREDENTIALS_FILE) and C(AWS_CONFIG_FILE).
+  description:
+    - The variables to set. C(AWS_SHARED_CREDENTIALS_FILE) and C(AWS_CONFIG_FILE) are those of the role,
+      C(LEASTPRIV_CALLS) that of O(step).
   type: list
   elements: dict
 """
@@ -82,6 +93,8 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import (
     SessionError,
     Wanted,
@@ -89,6 +102,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_sessio
     open_session,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import unset_empty_variables
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 OPTIONAL = ("external_id", "profile", "region", "endpoint_url")
@@ -101,12 +115,22 @@ class LookupModule(LookupBase):
         unset_empty_variables()
         self.set_options(var_options=variables, direct=kwargs)
         (role_arn,) = terms
+        return [{**(self._session(str(role_arn)) if role_arn else {}), **self._calls()}]
+
+    def _session(self, role_arn: str) -> dict[str, str]:
         # A variable that is not there is an empty text before ansible-core 2.19.
         optional = {name: self.get_option(name) or None for name in OPTIONAL}
         tags = {str(key): str(value) for key, value in self.get_option("session_tags").items()}
-        wanted = Wanted(str(role_arn), self.get_option("session_name"), tags=tags, **optional)
+        wanted = Wanted(role_arn, self.get_option("session_name"), tags=tags, **optional)
         aws_config = self.get_option("aws_config")
         try:
-            return [environment(open_session(wanted, datetime.now(timezone.utc), Display().warning, aws_config))]
+            return environment(open_session(wanted, datetime.now(timezone.utc), Display().warning, aws_config))
         except SessionError as error:
             raise AnsibleLookupError(str(error)) from None
+
+    def _calls(self) -> dict[str, str]:
+        step = self.get_option("step")
+        if step is None:
+            return {}
+        calls, ends = (call_fence.declared_calls(step), OPERATIONS[step["operation"]].ends) if step else ([], False)
+        return {call_fence.VARIABLE: to_text(call_fence.declaration(calls, self.get_option("fenced"), ends))}

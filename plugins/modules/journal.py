@@ -7,54 +7,39 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: journal
 version_added: 1.0.0
-short_description: Write down what is about to be done, and what came of it
+short_description: Record what was applied, and what is about to be applied
 description:
   - Appends lines to the journal of a run, C(journal.jsonl), and returns when the disk has them. The file is readable by
     its user only (mode 0600). Several hosts may write at the same time.
   - Where E(REMEDIATE_PLAN_KEY) is set, every line is signed with it.
-  - Written before the steps of a wave, it tells what a run that was killed may have done; docs/undo.md describes it.
-  - Writes nothing, and fails nothing, when there is neither a step nor a result.
+  - Written before the steps of a wave, it shows what a run that was killed may have done; docs/undo.md describes it.
+  - Reads the variables of the role P(leastpriv.iam.remediate#role) that have the account's observed steps and the
+    results of the last wave. Writes nothing if there is neither a step nor a result.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
   file:
     description:
-      - The journal. It is made, with its folder, where there is none.
+      - The journal. It is made, with its folder, if it does not exist.
     type: path
     required: true
   run:
     description:
-      - What the first line tells of the run, among it C(run_id), C(started) and C(mode). The user who runs it is
+      - What the first line records of the run, among it C(run_id), C(started) and C(mode). The user who runs it is
         added.
     type: dict
     required: true
   account:
     description:
-      - What every line tells of the account, such as C(account), C(account_id) and C(caller).
+      - What every line records of the account, such as C(account), C(account_id) and C(caller).
     type: dict
     required: true
-  steps:
+  wave:
     description:
-      - Steps that are about to be applied, as M(leastpriv.iam.observe) gives them.
-    type: list
-    elements: dict
-    default: []
-  applied:
-    description:
-      - Results of a loop over such steps, each with its C(step), as a list or as its JSON text.
-    type: raw
-    default: []
-  kept:
-    description:
-      - RV(kept) of the waves before.
-    type: list
-    elements: dict
-    default: []
-  is_last:
-    description:
-      - Whether the account's work ends with O(applied). A last line says so, if there were any others.
-    type: bool
-    default: false
+      - The next wave, as P(leastpriv.iam.waves#filter) returns it. A dictionary without C(wave) ends the account's
+        work, and a last line records that, if there were any others.
+    type: dict
+    required: true
 attributes:
   action:
     description: Runs on the controller only, whatever the connection.
@@ -78,12 +63,19 @@ EXAMPLES = r"""
     account:
       account: payments
       account_id: "123456789012"
-    steps: "{{ observed.alerts | map(attribute='steps') | flatten }}"
+    wave: "{{ waves.0 }}"
 """
 
 RETURN = r"""
 kept:
-  description: O(kept), and what the rest of the run needs to know of O(applied).
+  description: What the rest of the run needs of the results of all waves so far.
+  returned: always
+  type: list
+  elements: dict
+pending:
+  description:
+    - The steps of O(wave) that the account needs. An alert stops at its first failure, and an account whose last steps
+      all failed has none.
   returned: always
   type: list
   elements: dict

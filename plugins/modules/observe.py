@@ -60,7 +60,7 @@ options:
     default: []
   runners:
     description:
-      - ARNs of further identities that the run depends on, as P(leastpriv.iam.identities#lookup) returns them. Those of
+      - ARNs of further identities that the run depends on, as M(leastpriv.iam.preflight) returns them. Those of
         this account are protected like the identity that runs the playbook.
     type: list
     elements: str

@@ -20,8 +20,12 @@ options:
     description:
       - What is checked besides settings and installed programs.
       - V(accounts) are the account ids of the inventory, V(hosts) whether hosts walk together and modules run on the
-        controller, V(artifacts) whether files can be written, V(profiles) whether a profile would ask a person,
-        V(queue) whether the queues exist, and V(api) whether the API lets us in.
+        controller, V(artifacts) whether files can be written, V(profiles) whether a profile would ask a person and
+        which identities the run depends on, V(queue) whether the queues exist, and V(api) whether the API lets us in.
+      - Roles that the AWS configuration names (C(role_arn) of a profile) are taken from there. STS is asked only which
+        identity such a chain begins with, by one call of GetCallerIdentity for each distinct beginning, most often one
+        for a run. An identity that cannot be learnt is a warning, or an error if steps would be applied and
+        C(remediate_unknown_identity) does not accept it.
     type: list
     elements: str
     choices: [accounts, hosts, artifacts, profiles, queue, api]
@@ -55,4 +59,14 @@ findings:
   returned: when O(as_findings)
   type: list
   elements: dict
+api:
+  description: What V(api) of O(checks) has found, in the same form.
+  returned: success
+  type: list
+  elements: dict
+runners:
+  description: The ARNs of the identities that the run depends on, as STS or the AWS configuration names them.
+  returned: success
+  type: list
+  elements: str
 """

@@ -20,7 +20,6 @@ from stack.process import ROOT
 from stack.runs import MARK, Playbook
 
 MODULES = ROOT / "tests/fixtures/modules"
-CALLS = "lookup('ansible.builtin.config', 'DEFAULT_LOCAL_TMP') ~ '/leastpriv-api-calls'"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
 
 # What is compared, by what it is about; each is a task.
@@ -216,12 +215,13 @@ def test_accounts_side_by_side_never_share_an_identity(stack, folder):
 
 def test_without_any_patch_the_fence_stands_and_calls_are_counted(stack, folder, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import botocore\nbotocore.__version__ = '999.0'\n")
+    noted = f"lookup('ansible.builtin.pipe', 'cat {tmp_path}/local/*/leastpriv-api-calls')"
     tasks = {
         "stopped": {**USER, "environment": {call_fence.VARIABLE: json.dumps(call_fence.declaration([]))}},
         "who": {"amazon.aws.aws_caller_info": {}},
-        "calls": {"ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.file', {CALLS}) }}}}"}},
+        "calls": {"ansible.builtin.debug": {"msg": f"{{{{ {noted} }}}}"}},
     }
-    env = {"PYTHONPATH": str(tmp_path)}
+    env = {"PYTHONPATH": str(tmp_path), "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local")}
     results, output = run_tasks(stack, folder, "leastpriv.iam.warm", tasks, "-vvv", env=env)
     assert output.count("EXEC WARM") >= 2
     assert output.count("botocore 999.0 was not tried with this release") == 1

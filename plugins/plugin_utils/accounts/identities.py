@@ -10,7 +10,7 @@ Reference; "Configuration and credential file settings" of the AWS CLI.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,20 @@ class Beginning:
 
     profile: str | None
     source: str | None = None
+
+
+def wanted_identities(queue_profile: str, bases: Sequence[Mapping[str, Any]]) -> list[Identity]:
+    """The identities that a run depends on, each once.
+
+    :param queue_profile: the profile of the queue; empty for AWS's usual chain.
+    :param bases: how each account is reached: `profile`, `role_arn`, `region`, `endpoint_url`. With a `role_arn`,
+        `profile` is what assumes it.
+    """
+    wanted = [Identity(queue_profile)]
+    for base in bases:
+        fields = {field: str(base.get(field) or "") for field in ("profile", "role_arn", "region", "endpoint_url")}
+        wanted.append(Identity(**fields, is_base=bool(fields["role_arn"])))
+    return list(dict.fromkeys(wanted))
 
 
 def learn_identities(wanted: Iterable[Identity]) -> tuple[list[str], list[str]]:

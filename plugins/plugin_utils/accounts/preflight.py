@@ -40,7 +40,7 @@ class Host:
     """A host of the play as the role found it.
 
     :ivar settings: what `leastpriv.iam.settings` gave.
-    :ivar base: how its account is reached, see `leastpriv.iam.identities`.
+    :ivar base: how its account is reached, see `wanted_identities`.
     """
 
     name: str

@@ -35,6 +35,8 @@ BASE = "__remediate_base"
 # The results of the module observe, before anything is applied and after a module changed nothing.
 OBSERVED = "__remediate_observed"
 CONFIRMED = "__remediate_confirmed"
+# The loop results of the last wave's module.
+APPLIED = "__remediate_applied"
 # The result of the last journal task, whose `kept` are the results of all steps so far.
 RESULTS = "__remediate_results"
 # Why the account could not be finished.

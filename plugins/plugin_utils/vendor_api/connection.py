@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the doc fragment `api` -> a connection to the vendor's API."""
+"""The options of the doc fragment `api` -> a connection to the vendor's API, and a check of it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.client import (
     ApiSettingsError,
     Credentials,
     Tokens,
     check_credentials,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import Endpoint, read_endpoint
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import Timing, Transport
+
+SUBJECT = "API"
+INSECURE = "validate_certs is false: anyone between you and the API can replace the scripts"
+SHORT_LIVED = "AUTH_KEY holds a token, which lives ten minutes: no schedule can rely on it"
 
 
 def connect(
@@ -72,3 +78,32 @@ def read_credentials(get_option: Callable[[str], Any]) -> Credentials:
     """The access key or token in the options. A line end after a value comes from a file or a paste, and is dropped."""
     given = (get_option(name) for name in ("api_username", "api_password", "prisma_id", "auth_key"))
     return Credentials(*(value.rstrip("\r\n") if isinstance(value, str) else value for value in given))
+
+
+def check_api(
+    get_option: Callable[[str], Any], note: Callable[..., Any], folder: Path | None = None
+) -> list[dict[str, str]]:
+    """Log in to the API with the access key, or extend the token. Nothing else is asked.
+
+    :param folder: where to keep the token for the next process of this run; None does not keep it.
+    :returns: one finding (module_utils/shapes.py), and further ones as advice where something could be safer.
+    """
+    text = get_option("api_endpoint")
+    tried = f"log in to {text}" if text else "log in to the API"
+    try:
+        endpoint = read_endpoint(text) if text else None
+        transport, tokens = connect(endpoint, get_option, note)
+        tokens.current()
+        if folder:
+            keep_token(tokens, read_credentials(get_option), folder)
+    except LeastprivError as error:
+        return [finding(SUBJECT, "missing", tried, str(error), "Correct the setting named there.")]
+    advices = {
+        transport.endpoint.warning or "": "Write the API's own address into API_ENDPOINT.",
+        "" if get_option("api_password") else SHORT_LIVED: "Set PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD.",
+        "" if get_option("validate_certs") else INSECURE: "Set REQUESTS_CA_BUNDLE to the CA that is meant.",
+    }
+    return [
+        finding(SUBJECT, "ok", tried, f"{transport.endpoint.url} gave a token"),
+        *(finding(SUBJECT, "advice", "read the settings", found, advice) for found, advice in advices.items() if found),
+    ]

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from actions import load_action
 from ansible.parsing.dataloader import DataLoader
-from ansible.playbook.play_context import PlayContext
-from ansible.playbook.task import Task
-from ansible.plugins.loader import action_loader, connection_loader
+from ansible.plugins.loader import action_loader
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import run_end
 
@@ -51,17 +50,7 @@ def write(folder, alerts=(), metrics_file="", options=(), **changes):
         **changes,
     }
     given = {"run": run, "alerts": json.dumps(alerts), "address": "/a/report.html", **dict(options)}
-    context = PlayContext()
-    action = action_loader.get(
-        "leastpriv.iam.run_files",
-        task=Task.load({"leastpriv.iam.run_files": given}),
-        connection=connection_loader.get("ansible.builtin.local", context),
-        play_context=context,
-        loader=None,
-        templar=None,
-        shared_loader_obj=None,
-    )
-    return action.run(task_vars={})
+    return load_action("leastpriv.iam.run_files", given).run(task_vars={})
 
 
 def modes(folder):

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import pytest
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.loader import lookup_loader
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import identities
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import Identity, learn_identities
+from actions import load_action
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import identities, preflight
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import (
+    Identity,
+    learn_identities,
+    wanted_identities,
+)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from stack.settings import BASE_ACCESS_KEY, BASE_SECRET_KEY, QUEUE_ACCOUNT
 
 BASE = f"arn:aws:sts::{QUEUE_ACCOUNT}:user/moto"
@@ -109,19 +113,31 @@ def test_an_sts_that_fails_is_said(stack, learn):
     assert "AccessDenied" in problem
 
 
-def test_what_has_to_be_learnt_ends_the_run(stack, learn):
-    lookup = lookup_loader.get("leastpriv.iam.identities")
-    assert lookup.run([], {}, queue_profile="keys", required=True) == [BASE]
-    stack.fault(action="GetCallerIdentity", code="AccessDenied", status=403, count=10)
-    with pytest.raises(
-        AnsibleLookupError, match=r"nothing was received.*AccessDenied.*remediate_unknown_identity: true"
-    ):
-        lookup.run([], {}, queue_profile="keys", required=True)
-    assert lookup.run([], {}, queue_profile="keys") == []
+def checked(check_mode=False, **settings):
+    """The result of preflight for one account that a role is assumed in."""
+    known = {"queue_profile": "keys", "unknown_identity": False, **settings}
+    host = {facts.SETTINGS: known, facts.BASE: {"profile": "keys", "role_arn": ROLE.format("x")}}
+    options = {"checks": ["profiles", "queue"]}
+    action = load_action("leastpriv.iam.preflight", options, check_mode=check_mode)
+    return action.run(task_vars={**host, "inventory_hostname": "payments", "hostvars": {"payments": host}})
 
 
-def test_the_lookup_tells_hosts_with_a_role_from_those_without(stack, learn):
+def test_what_has_to_be_learnt_ends_a_run_that_would_apply(stack, learn, monkeypatch):
+    monkeypatch.setattr(preflight, "queue_problems", lambda _settings: [])
+    result = checked()
+    assert (result["runners"], "failed" in result) == ([BASE], False)
+    stack.fault(action="GetCallerIdentity", code="AccessDenied", status=403, count=30)
+    result = checked()
+    assert result["failed"]
+    assert result["msg"].startswith("The whole run: nothing was received.")
+    assert "AccessDenied" in result["msg"]
+    assert result["msg"].endswith("set remediate_unknown_identity: true.")
+    for accepted in (checked(check_mode=True), checked(unknown_identity=True)):
+        assert (accepted["runners"], "failed" in accepted) == ([], False)
+        assert any("is not protected" in warning for warning in accepted["warnings"])
+
+
+def test_hosts_with_a_role_are_told_from_those_without(stack, learn):
     hosts = [{"profile": "keys", "role_arn": ROLE.format("x")}, {"profile": "middle", "role_arn": ""}]
-    lookup = lookup_loader.get("leastpriv.iam.identities")
-    assert lookup.run([], {}, queue_profile="keys", hosts=hosts) == [BASE, ROLE.format("middle")]
+    assert learn(wanted_identities("keys", hosts)) == ([BASE, ROLE.format("middle")], [])
     assert len(stack.calls(action="GetCallerIdentity")) == 1
