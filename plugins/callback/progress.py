@@ -49,18 +49,12 @@ from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress import Progress
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import (
-    EMPTY,
-    Line,
-    line,
-    plain,
-    printable,
-    wrapped,
-)
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, line, plain, wrapped
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import COLUMNS, summary_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.terminal import columns, painted, show
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import DIAGNOSIS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
 ROLE = "leastpriv.iam.remediate"
 RUN_FILES = "leastpriv.iam.run_files"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import step_line
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
 FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
 MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}

@@ -36,10 +36,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
     protection_example,
     verdict,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, job_name, verdict
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
 # A section holds 3,000 characters.
 MAX_TEXT = 2_900

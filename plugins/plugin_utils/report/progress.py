@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line, cells, cut, line, pad, printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import Line, cut, line, pad
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.facts import OUTCOMES, PROBLEM, RUN, TRANSLATED
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells, printable
 
 BAR, SHORTEST_BAR = 20, 4
 NAME = 32

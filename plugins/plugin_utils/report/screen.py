@@ -1,12 +1,13 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text for a terminal: made harmless, measured, fitted to its columns, and marked for its colours. No I/O."""
+"""Lines for a terminal: fitted to its columns, and marked for its colours. No I/O."""
 
 from __future__ import annotations
 
-import unicodedata
 from typing import NamedTuple
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells, printable
 
 
 class Span(NamedTuple):
@@ -60,22 +61,6 @@ def labelled(label: str, command: str, columns: int) -> list[Line]:
     if cells(f"{label} {command}") <= columns:
         return [line((label, "strong"), f" {command}")]
     return [line((label, "strong")), line(f"  {command}")]
-
-
-def printable(text: object) -> str:
-    """The text with control characters escaped, so that an alert cannot steer the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal the text takes (Unicode Standard Annex #11)."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("F", "W") else 1
 
 
 def cut(text: str, width: int) -> str:

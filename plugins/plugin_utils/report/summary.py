@@ -23,15 +23,14 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import (
     EMPTY,
     Span,
-    cells,
     cut,
     labelled,
     line,
     pad,
     plain,
-    printable,
     wrapped,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells, printable
 
 # What is planned is what a review is about.
 ORDER = sorted(WORDS, key=lambda word: word != "planned")

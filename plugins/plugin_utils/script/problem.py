@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells
 
 MAX_COLUMNS = 100  # of a long source line, around the place
 MAX_SHOWN = 20  # problems that are described one by one
@@ -59,13 +59,13 @@ def describe(text: str, problems: Iterable[Problem]) -> str:
 
 def _describe(masked: str, problem: Problem) -> Iterator[str]:
     line, column = line_and_column(masked, problem.offset)
-    yield f"line {line}, column {column}: {printable(redact(problem.message))}"
+    yield f"line {line}, column {column}: {visible(redact(problem.message))}"
     shown, before, marked = _window(masked, problem)
     if shown:
         yield f"  | {shown}"
         yield f"  | {' ' * before}{'^' * marked}"
     if problem.hint:
-        yield f"  hint: {printable(problem.hint)}"
+        yield f"  hint: {visible(problem.hint)}"
 
 
 def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
@@ -77,19 +77,12 @@ def _window(masked: str, problem: Problem) -> tuple[str, int, int]:
     right = min(end, left + MAX_COLUMNS)
     stop = max(problem.offset + 1, min(problem.offset + problem.length, right))
     lead, tail = "…" if left > start else "", "…" if right < end else ""
-    before = lead + printable(masked[left : problem.offset])
-    marked = printable(masked[problem.offset : stop])
-    shown = (before + marked + printable(masked[stop:right])).rstrip() + tail
-    return shown, _width(before), max(1, _width(marked))
+    before = lead + visible(masked[left : problem.offset])
+    marked = visible(masked[problem.offset : stop])
+    shown = (before + marked + visible(masked[stop:right])).rstrip() + tail
+    return shown, cells(before), max(1, cells(marked))
 
 
-def printable(text: str) -> str:
-    """A text for a terminal: spaces for white space, question marks for control characters."""
+def visible(text: str) -> str:
+    """The text, each character in its own column: spaces for white space, question marks for control characters."""
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: wide characters take two, combining marks none (Unicode annex 11)."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )

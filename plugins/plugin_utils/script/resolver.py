@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.arguments imp
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.constraints import faults
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.lexer import Word
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import AND, Command
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, printable, unsupported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, unsupported, visible
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.service import (
     FLAG,
     IAM,
@@ -157,7 +157,7 @@ def _call(
 ) -> Call:
     read_only = bool(operation and operation.read_only)
     if read_only and not found.problems:
-        found.notes.append(f"`{printable(command.text[:80])}` only reads and was left out")
+        found.notes.append(f"`{visible(command.text[:80])}` only reads and was left out")
     return Call(
         operation=operation.name if operation else "",
         parameters=parameters or {},

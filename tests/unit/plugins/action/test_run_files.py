@@ -62,7 +62,9 @@ def test_the_files_are_for_the_user_and_the_second_metrics_for_everybody(tmp_pat
     shown.parent.mkdir()
     result = write(tmp_path, metrics_file=str(shown), check_mode=False)
     assert (result["problems"], result["metrics"]) == ([], shown.read_text())
-    assert modes(tmp_path / RUN_ID) == dict.fromkeys(("report.json", "report.html", "report.csv", "metrics.prom"), "0o600")
+    assert modes(tmp_path / RUN_ID) == dict.fromkeys(
+        ("report.json", "report.html", "report.csv", "metrics.prom"), "0o600"
+    )
     assert result["files"] == ["report.json", "report.html", "report.csv", "metrics.prom"]
     assert modes(shown.parent) == {"leastpriv.prom": "0o644"}
 
@@ -120,7 +122,7 @@ def test_a_file_that_cannot_be_made_costs_no_other_one(tmp_path, monkeypatch, br
     assert (len(result["files"]), len(result["problems"])) == (written, 1)
 
 
-def told(**variables):
+def warnings_of(**variables):
     """What the role warns of, by what its last tasks have registered."""
     tasks = yaml.safe_load((ROLE / "tasks" / "report.yml").read_text())
     of_role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
@@ -134,14 +136,14 @@ def told(**variables):
 def test_nothing_is_missing_where_all_went_well():
     copied = {"results": [{"url": "https://…", "msg": "PUT operation complete"}]}
     delivered = {"delivered": True, "status": 204, "problem": ""}
-    assert told(__remediate_copied=copied, __remediate_notified=delivered) == [[], []]
-    assert told(__remediate_copied={"skipped": True}) == [[], []]
+    assert warnings_of(__remediate_copied=copied, __remediate_notified=delivered) == [[], []]
+    assert warnings_of(__remediate_copied={"skipped": True}) == [[], []]
 
 
 def test_a_failed_copy_is_said_once_and_after_the_files():
     copied = {"results": [{"url": "u"}, {"msg": "no such bucket"}, {"msg": "no such bucket"}]}
     written = {"problems": ["Could not write a."]}
-    missing, _unsent = told(__remediate_copied=copied, __remediate_report=written)
+    missing, _unsent = warnings_of(__remediate_copied=copied, __remediate_report=written)
     assert missing == ["Could not write a.", "Not copied to remediate_artifacts_s3: no such bucket"]
 
 
@@ -160,5 +162,5 @@ def test_a_failed_copy_is_said_once_and_after_the_files():
     ],
 )
 def test_whom_the_run_could_not_reach_is_said(result, shown, variable, before, setting):
-    _missing, unsent = told(**{variable: result})
+    _missing, unsent = warnings_of(**{variable: result})
     assert unsent == [f"{before}{shown}). Check {setting}. The run's result is not affected."]

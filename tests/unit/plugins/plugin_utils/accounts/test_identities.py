@@ -137,7 +137,7 @@ def test_what_has_to_be_learnt_ends_a_run_that_would_apply(stack, learn, monkeyp
         assert any("is not protected" in warning for warning in accepted["warnings"])
 
 
-def test_hosts_with_a_role_are_told_from_those_without(stack, learn):
+def test_only_hosts_with_a_role_depend_on_their_profile(stack, learn):
     hosts = [{"profile": "keys", "role_arn": ROLE.format("x")}, {"profile": "middle", "role_arn": ""}]
     assert learn(wanted_identities("keys", hosts)) == ([BASE, ROLE.format("middle")], [])
     assert len(stack.calls(action="GetCallerIdentity")) == 1

@@ -10,7 +10,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.progress impo
     SETTLING,
     Progress,
 )
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, cut, pad, plain
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cut, pad, plain
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells
 
 WIDE, TALL = 100, 24
 

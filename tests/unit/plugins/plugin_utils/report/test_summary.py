@@ -11,8 +11,9 @@ from collections import Counter
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DISPOSITIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import cells, plain, printable
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary, summary_text
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells, printable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
