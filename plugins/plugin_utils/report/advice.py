@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 
@@ -135,7 +136,7 @@ CAUSES = (
 )
 
 
-def advice_for(alert, is_undo=False):
+def advice_for(alert: Mapping[str, Any], is_undo: bool = False) -> str:
     """Say in a sentence or two what to do about an alert of a report.
 
     :param alert: dict of `disposition` and `reason`.

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name
@@ -22,7 +25,7 @@ NOT_TO_COPY = (
 )
 
 
-def alert_details(found):
+def alert_details(found: Mapping[str, Any]) -> str:
     """Describe what a run reported of an alert.
 
     :param found: what `reported` of plugin_utils/run/past_runs.py returned.
@@ -44,7 +47,7 @@ def alert_details(found):
     return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run did not get a script for this alert."])
 
 
-def _facts(found):
+def _facts(found: Mapping[str, Any]) -> list[str]:
     alert = found["alert"]
     account = " ".join(filter(None, (alert["account"], alert["account_id"], alert["account_name"])))
     facts = [("run", f"{found['run_id']}, {MODES[found['mode']]}"), ("account", account)]
@@ -52,5 +55,5 @@ def _facts(found):
     return [f"{name:12}{value}" for name, value in facts if value]
 
 
-def _part(head, lines):
+def _part(head: str, lines: Sequence[str]) -> str:
     return "\n".join([printable(head), *(f"  {printable(line)}" for line in lines)])

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
 # More bars than this cannot be read at a glance. The table has them all.
 MAX_BARS = 12
 MAX_LABEL = 30
 
 
-def by_urgency(counts, urgent):
+def by_urgency(counts: Mapping[str, Counter[str]], urgent: Collection[str]) -> dict[str, Counter[str]]:
     """The rows with the most alerts of urgent dispositions first, then the longest.
 
     :param counts: number of alerts by disposition, by row.
@@ -22,7 +26,9 @@ def by_urgency(counts, urgent):
     return {label: counts[label] for label in order}
 
 
-def stacked_bars(name, counts, words, group_of):
+def stacked_bars(
+    name: str, counts: Mapping[str, Counter[str]], words: Sequence[str], group_of: Mapping[str, str]
+) -> dict[str, Any]:
     """One bar for each row, widths in per cent of the longest bar.
 
     :param name: what the rows are, a word.
@@ -43,7 +49,7 @@ def stacked_bars(name, counts, words, group_of):
     }
 
 
-def _bar(label, parts, longest, group_of):
+def _bar(label: str, parts: Sequence[tuple[str, int]], longest: int, group_of: Mapping[str, str]) -> dict[str, Any]:
     drawn, at = [], 0
     for word, number in parts:
         x, end = (round(100 * edge / longest, 2) for edge in (at, at + number))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import (
     PolicyDocumentError,
@@ -34,7 +35,7 @@ class Line:
     text: str
 
 
-def difference(before, after):
+def difference(before: Any, after: Any) -> list[Line]:
     """Compare two parts of an account line by line.
 
     :param before: JSON value; None or empty when nothing is there.
@@ -51,12 +52,12 @@ def difference(before, after):
     return [line for opcode in opcodes for line in _part(opcode, old, new)]
 
 
-def _without_commas(value, lines):
+def _without_commas(value: Any, lines: list[str]) -> list[str]:
     """An entry that gets a neighbour, and a comma with it, is the same entry."""
     return lines if isinstance(value, str) else [line.rstrip(",") for line in lines]
 
 
-def readable(value):
+def readable(value: Any) -> str:
     """A JSON value as indented text, the policy documents inside of it unfolded; a text stays as it is."""
     unfolded = _unfolded(value)
     # Indenting is ten times slower, and a single value has nothing to indent.
@@ -64,11 +65,11 @@ def readable(value):
     return unfolded if isinstance(unfolded, str) else json.dumps(unfolded, indent=indent, ensure_ascii=False)
 
 
-def _lines(value):
+def _lines(value: Any) -> list[str]:
     return readable(value).split("\n") if value else []
 
 
-def _part(opcode, old, new):
+def _part(opcode: tuple[str, int, int, int, int], old: list[str], new: list[str]) -> list[Line]:
     tag, old_start, old_end, new_start, new_end = opcode
     if tag != "equal":
         return [*_signed(REMOVED, old[old_start:old_end]), *_signed(ADDED, new[new_start:new_end])]
@@ -82,11 +83,11 @@ def _part(opcode, old, new):
     return [*_signed(SAME, lines[:head]), skipped, *_signed(SAME, lines[len(lines) - tail :])]
 
 
-def _signed(sign, lines):
+def _signed(sign: str, lines: list[str]) -> list[Line]:
     return [Line(sign, line) for line in lines]
 
 
-def _unfolded(value):
+def _unfolded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _unfolded(value[key]) for key in sorted(value, key=_rank)}
     if isinstance(value, list):
@@ -95,11 +96,11 @@ def _unfolded(value):
     return _unfolded(document) if isinstance(document, dict) else document
 
 
-def _rank(key):
+def _rank(key: str) -> tuple[int, str]:
     return (WRITTEN_FIRST.index(key), "") if key in WRITTEN_FIRST else (len(WRITTEN_FIRST), key)
 
 
-def _document(text):
+def _document(text: str) -> Any:
     """A policy document as data; a text that IAM would not read in one way only stays text."""
     if not text.lstrip().startswith("{"):
         return text

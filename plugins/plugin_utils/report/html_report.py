@@ -9,16 +9,17 @@ import json
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.selection import SEVERITIES
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.chart import by_urgency, stacked_bars
@@ -40,8 +41,12 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.highlighting import pieces
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import EndpointError, read_endpoint
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint import (
+    Endpoint,
+    EndpointError,
+    read_endpoint,
+)
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 PAGE = Path(__file__).parent / "page"
@@ -84,7 +89,7 @@ NOT_MADE = "Planned change, not made:"
 ANCHOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def html_report(report, api_endpoint=""):
+def html_report(report: RunReport, api_endpoint: str = "") -> str:
     """The page of one run.
 
     :param report: what `report` of plugin_utils/report/report.py returned, the content of report.json.
@@ -106,7 +111,7 @@ def html_report(report, api_endpoint=""):
 
 
 @cache
-def _environment():
+def _environment() -> Environment:
     return Environment(
         autoescape=True,
         finalize=_visible,
@@ -115,12 +120,12 @@ def _environment():
     )
 
 
-def _template(name):
+def _template(name: str) -> Template:
     """A template without its newlines: as text between tags they would be a third of what a browser keeps and sorts."""
     return re.sub(r"\n\s*", "", (PAGE / name).read_text(encoding="utf-8"))
 
 
-def _visible(value):
+def _visible(value: Any) -> Any:
     """Escape a value for the page: invisible and bidirectional control characters, too."""
     if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
         return value
@@ -128,11 +133,11 @@ def _visible(value):
 
 
 @cache
-def _resource(name):
+def _resource(name: str) -> str:
     return (PAGE / name).read_text(encoding="utf-8")
 
 
-def _policy(css, js):
+def _policy(css: str, js: str) -> str:
     """Content Security Policy Level 3: nothing but the page's own style and script, named by their hashes."""
     style, script = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (css, js))
     return (
@@ -141,7 +146,7 @@ def _policy(css, js):
     )
 
 
-def _endpoint(text):
+def _endpoint(text: str) -> Endpoint | None:
     try:
         return read_endpoint(text)
     except EndpointError:
@@ -151,10 +156,10 @@ def _endpoint(text):
 # the head
 
 
-def _head(report):
+def _head(report: RunReport) -> dict[str, Any]:
     wanted = sum(report["needs_person"].values()) or report["interrupted"] or report["unsettled"]
     return {
-        "kind": " of an ".join(filter(None, [MODES[report["mode"]], _reviewed_undo(report) and "undo"])),
+        "kind": " of an ".join(filter(None, [MODES[report["mode"]], "undo" if _reviewed_undo(report) else ""])),
         "tone": PERSON if wanted else UNDONE if "undone" in report["totals"] else "calm",
         "verdict": _headline(report),
         "run_facts": _run_facts(report),
@@ -168,18 +173,18 @@ def _head(report):
     }
 
 
-def _headline(report):
+def _headline(report: RunReport) -> str:
     undone = report["totals"].get("undone", 0)
     if not undone or report["needs_person"]:
         return verdict(report)
     return f"{counted(undone)} undone"
 
 
-def _reviewed_undo(report):
-    return report["mode"] == "check" and report["undoes"]
+def _reviewed_undo(report: RunReport) -> bool:
+    return report["mode"] == "check" and bool(report["undoes"])
 
 
-def _run_facts(report):
+def _run_facts(report: RunReport) -> list[str]:
     started, finished = (read_time(report[end]) for end in ("started", "finished"))
     facts = [f"{started:%Y-%m-%d %H:%M:%S} UTC", f"{(finished - started).total_seconds():.0f} s", job_name(report)]
     return [fact for fact in facts if fact]
@@ -195,25 +200,25 @@ class Notice(NamedTuple):
     command: NextCommand | None = None
 
 
-def _notices(report):
+def _notices(report: RunReport) -> list[dict[str, Any]]:
     """The notices of a run, the most urgent first."""
     found = (find(report) for find in (_interrupted, _unsettled, _effect, _not_received, _quarantined))
     return [{**notice._asdict(), "command": _copyable(notice.command)} for notice in found if notice]
 
 
-def _interrupted(report):
+def _interrupted(report: RunReport) -> Notice | None:
     if not report["interrupted"]:
         return None
     released = "" if report["unsettled"] else " Its remaining messages were returned to the queue."
     return Notice(PERSON, report["interrupted"], f"The run ended early.{released}", command=again_command(report))
 
 
-def _unsettled(report):
+def _unsettled(report: RunReport) -> Notice | None:
     text = "They return to the queue after the visibility timeout."
     return Notice(PERSON, "Messages were left in flight", text, report["unsettled"]) if report["unsettled"] else None
 
 
-def _effect(report):
+def _effect(report: RunReport) -> Notice | None:
     runs = " and ".join(report["undoes"])
     if _reviewed_undo(report):
         return Notice(UNDONE, "Nothing was changed: this was a review", f"To undo {runs} makes access wider.")
@@ -222,7 +227,7 @@ def _effect(report):
     return Notice(UNDONE, WIDER, f"This undo reverted changes of {runs}.") if "undone" in report["totals"] else None
 
 
-def _not_received(report):
+def _not_received(report: RunReport) -> Notice | None:
     plan = report["plan"]
     if not plan or not plan["not_received"]:
         return None
@@ -231,7 +236,7 @@ def _not_received(report):
     return Notice(PLANNED, title, text, plan["not_received"])
 
 
-def _quarantined(report):
+def _quarantined(report: RunReport) -> Notice | None:
     quarantine = report["quarantine"]
     if not quarantine:
         return None
@@ -241,7 +246,7 @@ def _quarantined(report):
     )
 
 
-def _copyable(following):
+def _copyable(following: NextCommand | None) -> dict[str, Any] | None:
     """A command with its purpose. In AWX the text names what to launch, so it is not for copying."""
     if not following:
         return None
@@ -249,16 +254,16 @@ def _copyable(following):
     return {"purpose": following.purpose, "text": following.command, "can_copy": can_copy}
 
 
-def _groups_in(report):
+def _groups_in(report: RunReport) -> list[dict[str, str]]:
     groups = {_group(word, report) for word in report["totals"]}
     return [{"name": name, "label": label} for name, label in GROUPS.items() if name in groups]
 
 
-def _group(word, report):
+def _group(word: str, report: RunReport) -> str:
     return PERSON if word in report["needs_person"] else GROUP_OF.get(word, OTHER)
 
 
-def _tiles(report):
+def _tiles(report: RunReport) -> list[dict[str, Any]]:
     by_group = {name: [word for word in report["totals"] if _group(word, report) == name] for name in GROUPS}
     count = len(report["alerts"])
     tiles = [{"group": "all", "count": count, "label": "alert" if count == 1 else "alerts", "parts": (), "note": ""}]
@@ -273,9 +278,9 @@ def _tiles(report):
     return tiles
 
 
-def _opened(opened):
+def _opened(opened: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Each word of remediate_allow once, with what is normally forbidden and the accounts where it is not."""
-    accounts = {}
+    accounts: dict[str, list[str]] = {}
     for one in opened:
         for word in one["allow"]:
             accounts.setdefault(word, []).append(one["account"])
@@ -289,7 +294,7 @@ def _opened(opened):
 # the alerts
 
 
-def _alerts(report, endpoint):
+def _alerts(report: RunReport, endpoint: Endpoint | None) -> dict[str, Any]:
     cards = for_each_alert(
         "showing it", report["alerts"], partial(_card, report, endpoint), partial(_lost_card, report)
     )
@@ -308,37 +313,37 @@ def _alerts(report, endpoint):
     }
 
 
-def _common_reasons(cards):
+def _common_reasons(cards: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, str]]:
     """Reasons that several alerts need attention for, as (number of alerts, disposition, reason), the most first."""
     counts = Counter((card["disposition"], card["gist"]) for card in cards if card["group"] == PERSON)
     return [(count, word, gist) for (word, gist), count in counts.most_common(MAX_REASONS) if count > 1]
 
 
-def _counts(cards, field):
-    counts = {}
+def _counts(cards: Sequence[Mapping[str, Any]], field: str) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
     for card in cards:
         counts.setdefault(card[field], Counter())[card["disposition"]] += 1
     return counts
 
 
-def _by_rank(counts):
+def _by_rank(counts: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
     """Severities from the worst down; the vendor's text is not believed to be one of them."""
     known = [word for word in (*SEVERITIES, NOT_GIVEN) if word in counts]
     return {word: counts[word] for word in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _card(report, endpoint, alert):
+def _card(report: RunReport, endpoint: Endpoint | None, alert: Mapping[str, Any]) -> dict[str, Any]:
     link = endpoint.alert_page(alert["alert_id"]) if endpoint else ""
     return _rendered({**_described(report, alert), "link": link})
 
 
-def _rendered(card):
+def _rendered(card: Mapping[str, Any]) -> dict[str, Any]:
     severity = card["severity"]
     card = {**card, "rank": SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)}
     return {**card, "html": Markup(_environment().get_template("card.html.j2").render(card=card))}
 
 
-def _lost_card(report, alert, reason):
+def _lost_card(report: RunReport, alert: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """The card of an alert that cannot be shown: its name, its disposition, and where the rest is."""
     word = alert["disposition"] if alert["disposition"] in BY_WORD else "failed"
     text = f"This alert cannot be shown here; report.json has it. {reason}"
@@ -355,7 +360,7 @@ def _lost_card(report, alert, reason):
     return _rendered({**UNKNOWN_CARD, **known})
 
 
-def _described(report, alert):
+def _described(report: RunReport, alert: Mapping[str, Any]) -> dict[str, Any]:
     word, severity = alert["disposition"], _line(alert["severity"])
     reason = (alert["reason"] or BY_WORD[word].meaning).partition("\nby hand: ")[0]
     script = _clipped(alert["script"] or "")
@@ -383,9 +388,9 @@ def _described(report, alert):
     }
 
 
-def _fewer(found):
+def _fewer(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pieces of a script with neighbours of one kind, and the blanks beside them, joined."""
-    joined = []
+    joined: list[tuple[str, str]] = []
     for kind, text in found:
         if joined and (kind == joined[-1][0] or text.isspace()):
             kind, text = joined[-1][0], joined.pop()[1] + text
@@ -393,7 +398,7 @@ def _fewer(found):
     return joined
 
 
-def _step(step):
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     lines = difference(step["before"], step["after"]) if step["after"] is not None else []
     if len(lines) > MAX_DIFF_LINES:
         left_out = f"{len(lines) - MAX_DIFF_LINES} more lines, which report.json has"
@@ -409,9 +414,9 @@ def _step(step):
     }
 
 
-def _paragraphs(text):
+def _paragraphs(text: str) -> list[tuple[str, str]]:
     """The lines of a reason: prose may wrap, a script's line with its caret below may not."""
-    found = []
+    found: list[tuple[str, str]] = []
     for line in text.split("\n"):
         kind = "code" if line.startswith("  | ") else "prose"
         if found and found[-1][0] == kind == "code":
@@ -421,11 +426,11 @@ def _paragraphs(text):
     return found
 
 
-def _line(text):
+def _line(text: str | None) -> str:
     return _clipped(text or "", MAX_LINE)
 
 
-def _clipped(text, limit=MAX_TEXT):
+def _clipped(text: str, limit: int = MAX_TEXT) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]} … and {len(text) - limit} more characters, which report.json has"

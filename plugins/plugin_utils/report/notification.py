@@ -8,7 +8,11 @@ Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Bl
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, job_name, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
@@ -22,7 +26,7 @@ MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "
 WIDER = "Undone: access is wider than before."
 
 
-def notification(report_data, report_file, report_url=""):
+def notification(report_data: RunReport, report_file: str, report_url: str = "") -> dict[str, Any]:
     """Summarize a run in a few lines.
 
     :param report_data: what `report` of plugin_utils/report/report.py returned.
@@ -45,28 +49,28 @@ def notification(report_data, report_file, report_url=""):
     }
 
 
-def _effect(report_data):
+def _effect(report_data: RunReport) -> str:
     return WIDER if "undone" in report_data["totals"] else MODES[report_data["mode"]]
 
 
-def _wanted(report_data):
+def _wanted(report_data: RunReport) -> str:
     """A line for each reason that alerts need attention for, as many as fit."""
     wanted = [alert for alert in report_data["alerts"] if alert["disposition"] in report_data["needs_person"]]
-    groups = {}
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for alert in wanted:
         groups.setdefault((alert["disposition"], _first_line(alert["reason"])), []).append(alert)
     return _fitting(for_each_alert("listing it", groups.values(), _group_line, _lost_line))
 
 
-def _first_line(reason):
+def _first_line(reason: str | None) -> str:
     return str(reason or "").split("\n", maxsplit=1)[0]
 
 
-def _lost_line(alerts, reason):
+def _lost_line(alerts: Sequence[Mapping[str, Any]], reason: str) -> str:
     return f"{alerts[0]['alert_id'] or alerts[0]['message_id']} {alerts[0]['disposition']}: {reason}"
 
 
-def _group_line(alerts):
+def _group_line(alerts: Sequence[Mapping[str, Any]]) -> str:
     word, reason = alerts[0]["disposition"], _first_line(alerts[0]["reason"])
     if len(alerts) == 1:
         where = alerts[0]["account"] or alerts[0]["account_id"] or "no account"
@@ -76,11 +80,11 @@ def _group_line(alerts):
     return f"{len(alerts)} alerts {word} ({named}{more}): {reason}"
 
 
-def _unsettled(reasons):
+def _unsettled(reasons: Sequence[str]) -> str:
     return _fitting([f"Messages were left in flight: {reason}" for reason in reasons])
 
 
-def _fitting(lines):
+def _fitting(lines: Sequence[str]) -> str:
     escaped = [f"• {_escaped(line)}" for line in lines]
     shown, room = [], MAX_TEXT
     for line in escaped:
@@ -93,11 +97,11 @@ def _fitting(lines):
     return "\n".join(shown)
 
 
-def _escaped(text):
+def _escaped(text: str) -> str:
     shown = printable(text)
     return (shown if len(shown) <= MAX_LINE else f"{shown[: MAX_LINE - 1]}…").translate(ESCAPES)
 
 
-def _markdown(text):
+def _markdown(text: str) -> dict[str, Any]:
     # verbatim: Slack makes no links and no mentions of what only looks like one.
     return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command import next_command
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import printable
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import REVIEWED
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
 WORD = re.compile(r"\(?[A-Za-z]+(?:'[a-z]+|-[a-z]+)?\)?[.,:;]?")
 # What can stand around a word of a sentence.

@@ -77,7 +77,7 @@ class Progress:
         return _apply(account, result["step"]["message_id"], now, has_failed) if "step" in result else []
 
     def _begin(self, run: Mapping[str, Any]) -> list[str]:
-        self.__init__()
+        self.accounts = {}
         self.is_review = run["check_mode"]
         self.stage = READING if run.get("is_undo") else RECEIVING
         return [self.stage]
@@ -158,7 +158,7 @@ def _found(account: Account, is_review: bool) -> str:
 
 def _going(account: Account, now: float) -> str:
     """Rate and time left are known once a step is done."""
-    seconds = now - account.began
+    seconds = _seconds(account, now)
     parts = [f"{account.done}/{_count(account.total, 'step')}"]
     if account.done and seconds > 0:
         parts += [f"{account.done / seconds:.1f}/s", f"{_duration(account.left.total() * seconds / account.done)} left"]
@@ -168,9 +168,14 @@ def _going(account: Account, now: float) -> str:
 def _ended(account: Account) -> str:
     if account.has_dropped_out:
         return "not finished"
-    seconds = account.ended - (account.ended if account.began is None else account.began)
+    seconds = _seconds(account, account.ended)
     parts = f"{account.done}/{_count(account.total, 'step')} in {_duration(seconds)}"
     return ", ".join([parts, *_failures(account)])
+
+
+def _seconds(account: Account, until: float | None) -> float:
+    """How long the account has been worked on; 0 before that."""
+    return 0.0 if until is None or account.began is None else until - account.began
 
 
 def _failures(account: Account) -> list[str]:

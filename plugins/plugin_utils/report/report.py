@@ -122,14 +122,14 @@ def report(run: Run) -> RunReport:
     }
 
 
-def _plan(alerts, plan):
+def _plan(alerts: Sequence[AlertOutcome], plan: Mapping[str, Any]) -> dict[str, Any]:
     named = {field: plan[field] for field in ("run_id", "created", "expires")}
     return {**named, "alerts": len(plan["alerts"]), "not_received": not_received(alerts, plan)}
 
 
-def _moved(run):
+def _moved(run: Run) -> dict[str, str]:
     """{message id: a sentence} of the alerts that are in the quarantine queue now."""
-    own = ((fate(alert["disposition"], False, True), _message_ids(alert)) for alert in run.alerts)
+    own = ((fate(alert["disposition"] or "", False, True), _message_ids(alert)) for alert in run.alerts)
     moved = {message_id for message_id, act in most_careful(own).items() if act == QUARANTINE} - {*run.unmoved}
     away = [
         alert for alert in run.alerts if alert["disposition"] in QUARANTINED and moved.issuperset(_message_ids(alert))
@@ -138,18 +138,18 @@ def _moved(run):
     return {message_id: f"{MOVED} {sentence}" for message_id, sentence in advice.items()}
 
 
-def _message_ids(alert):
+def _message_ids(alert: AlertOutcome) -> list[str]:
     return [receipt["message_id"] for receipt in alert.get("receipts") or ()] or [alert["message_id"]]
 
 
-def _redrive_advice(awx, alert_id):
+def _redrive_advice(awx: Mapping[str, Any] | None, alert_id: str | None) -> str:
     """The command that moves an alert's messages back into the alerts' queue, as a sentence."""
     # The id goes into a command that people copy.
-    one = {"alert_id": alert_id} if re.fullmatch(r"[A-Za-z0-9_-]+", alert_id or "") else {}
+    one = {"alert_id": alert_id} if alert_id and re.fullmatch(r"[A-Za-z0-9_-]+", alert_id) else {}
     return f"After a fix: {playbook_command('redrive', one, awx)}"
 
 
-def _protected(settings, started):
+def _protected(settings: Sequence[Mapping[str, Any]], started: str) -> list[dict[str, Any]]:
     """The entries of all accounts, each once, that are in force; those that cannot be read are shown as they are."""
     entries = _given(settings)
     with suppress(ProtectionError):
@@ -157,7 +157,7 @@ def _protected(settings, started):
     return [_entry(entry) for entry in entries]
 
 
-def _expired(settings, started):
+def _expired(settings: Sequence[Mapping[str, Any]], started: str) -> list[dict[str, Any]]:
     """The entries that have expired, and do not protect principals any more."""
     entries = _given(settings)
     try:
@@ -167,23 +167,23 @@ def _expired(settings, started):
     return [_entry(entry) for entry in entries if entry not in lasting]
 
 
-def _given(settings):
+def _given(settings: Sequence[Mapping[str, Any]]) -> list[Any]:
     given = [entry for one in settings for entry in one["protected"]]
     return [entry for place, entry in enumerate(given) if entry not in given[:place]]
 
 
-def _entry(entry):
+def _entry(entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
         return {"arn": str(entry), "owner": None, "reason": None, "expires": None}
     return {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_FIELDS}
 
 
-def _account_then_alert(alert):
+def _account_then_alert(alert: Mapping[str, Any]) -> tuple[str, str]:
     return str(alert["account"] or alert["account_id"] or ""), str(alert["alert_id"] or "")
 
 
-def _alert(alert, moved):
-    shown = {field: alert.get(field) for field in ALERT_FIELDS}
+def _alert(alert: AlertOutcome, moved: Mapping[str, str]) -> dict[str, Any]:
+    shown: dict[str, Any] = {field: alert.get(field) for field in ALERT_FIELDS}
     if alert.get("message_id") in moved:
         shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
     shown["messages"] = len(alert.get("receipts") or [])
@@ -192,25 +192,25 @@ def _alert(alert, moved):
     shown["steps"] = [_step(step) for step in alert.get("steps") or []]
     shown["by_hand"] = _by_hand(alert) if alert["disposition"] in MANUAL else []
     # Errors of AWS and of the API are among it, and documents of the account.
-    return redact_all(shown)
+    return dict(redact_all(shown))
 
 
-def _lost_entry(alert, reason):
+def _lost_entry(alert: AlertOutcome, reason: str) -> dict[str, Any]:
     """The known fields of an alert that cannot be reported; its disposition is decided by now."""
     texts = {field: alert.get(field) for field in ALERT_FIELDS}
     known = {field: text if isinstance(text, str) else None for field, text in texts.items()}
     reasons = "\n".join(filter(None, (known["reason"], reason)))
-    nothing = {"messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
+    nothing: dict[str, Any] = {"messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
     return {**redact_all({**known, "reason": reasons}), **nothing}
 
 
-def _step(step):
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     shown = {field: step.get(field) for field in STEP_FIELDS}
     is_reversible, undo = undo_of(step) if step.get("status") in CHANGING else (True, "")
     return {**shown, "undo": undo if is_reversible else f"cannot be undone: {undo}"}
 
 
-def _by_hand(alert):
+def _by_hand(alert: AlertOutcome) -> list[str]:
     """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
     steps = alert.get("steps") or []
     # Only of what was observed is it known that it is about no protected principal.
@@ -219,14 +219,14 @@ def _by_hand(alert):
     return [command for command in left if can_be_copied(command)]
 
 
-def job_name(report_data):
+def job_name(report_data: RunReport) -> str:
     """Which job of AWX a run was, and who launched it; empty for a run outside AWX."""
     awx = report_data["awx"] or {}
     launched_by = f", launched by {awx['awx_user_name']}" if awx.get("awx_user_name") else ""
     return f"AWX job {awx['awx_job_id']}{launched_by}" if awx.get("awx_job_id") else ""
 
 
-def verdict(report_data):
+def verdict(report_data: RunReport) -> str:
     """One sentence on whether there is anything to do."""
     wanted, alerts = sum(report_data["needs_person"].values()), len(report_data["alerts"])
     if wanted:
@@ -236,12 +236,12 @@ def verdict(report_data):
     return "No action needed" if alerts else "The queue was empty"
 
 
-def alert_name(alert):
+def alert_name(alert: Mapping[str, Any]) -> str:
     """The vendor's id, or what is left to find a message by that has none; untrusted text."""
     return alert["alert_id"] or f"message {alert['message_id'][:8]}"
 
 
-def protection_example(report_data):
+def protection_example(report_data: RunReport) -> str:
     """`remediate_protected_principals` to paste, for the accounts of a report."""
     account_ids = {str(alert["account_id"]) for alert in report_data["alerts"] if alert["account"]}
     known = sorted(one for one in account_ids if re.fullmatch("[0-9]{12}", one))
@@ -249,6 +249,6 @@ def protection_example(report_data):
     return example_entries(known, next((found[1] for found in arns if found), "aws"))
 
 
-def counted(count):
+def counted(count: int) -> str:
     """`1 alert`, `2 alerts`."""
     return f"{count} alert{'s' * (count != 1)}"

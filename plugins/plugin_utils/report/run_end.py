@@ -23,7 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report i
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.plan_table import plan_table
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, File, write_artifacts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, Made, write_artifacts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint, user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
@@ -71,7 +71,7 @@ def end_run(record: Mapping[str, Any], alerts: Sequence[AlertOutcome], **more: A
     return EndedRun(made, written, files["metrics.prom"]["text"], problems)
 
 
-def derived_files(made: RunReport, endpoint: str = "") -> dict[str, File]:
+def derived_files(made: RunReport, endpoint: str = "") -> dict[str, Made]:
     """The page, the table and the metrics of a report.
 
     :param endpoint: address of the vendor's API, from which the page derives links to the console; or empty.
@@ -84,15 +84,11 @@ def derived_files(made: RunReport, endpoint: str = "") -> dict[str, File]:
     }
 
 
-def _made(name: str, make: Callable[[], str]) -> File:
-    return attempt(f"making {name}", lambda: {"text": make(), "problem": None}, _not_made)
+def _made(name: str, make: Callable[[], str]) -> Made:
+    return attempt(f"making {name}", lambda: Made(text=make(), problem=None), lambda why: Made(text=None, problem=why))
 
 
-def _not_made(reason: str) -> File:
-    return {"text": None, "problem": reason}
-
-
-def _plan(run: Run, reported: RunReport, lifetime: str) -> dict[str, File]:
+def _plan(run: Run, reported: RunReport, lifetime: str) -> dict[str, Made]:
     """plan.json and plan.md."""
     left_out: list[str] = []
     plan: dict[str, Any] = {}
@@ -108,4 +104,4 @@ def _plan(run: Run, reported: RunReport, lifetime: str) -> dict[str, File]:
     file = _made("plan.json", make)
     problem = " ".join(filter(None, [file["problem"], *left_out])) or None
     table = {"plan.md": _made("plan.md", lambda: plan_table(reported, plan))} if plan else {}
-    return {"plan.json": {**file, "problem": problem}, **table}
+    return {"plan.json": Made(text=file["text"], problem=problem), **table}

@@ -16,6 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_end import EndedRun, end_run
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
@@ -29,8 +30,8 @@ class Unfinished:
     """
 
     record: Mapping[str, Any] | None = None
-    received: dict[str, dict[str, Any]] = field(default_factory=dict)
-    finished: dict[str, dict[str, Any]] = field(default_factory=dict)
+    received: dict[str, AlertOutcome] = field(default_factory=dict)
+    finished: dict[str, AlertOutcome] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     settings: list[dict[str, Any]] = field(default_factory=list)
     undoes: list[str] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Unfinished:
         """Whether messages are still held although the role has not come to its report, which names those itself."""
         return not self.is_reported and any(self.wanted().values())
 
-    def alerts(self, reason: str) -> list[dict[str, Any]]:
+    def alerts(self, reason: str) -> list[AlertOutcome]:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
         return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
 
@@ -69,9 +70,9 @@ class Unfinished:
             wanted[act].append(handle)
         return wanted
 
-    def _wanted_for(self, alert: Mapping[str, Any]) -> tuple[str, list[str]]:
+    def _wanted_for(self, alert: AlertOutcome) -> tuple[str, list[str]]:
         handles = [each["receipt_handle"] for each in alert["receipts"] if each["message_id"] not in self.settled]
-        return fate(alert["disposition"], (self.record or {}).get("check_mode", False)), handles
+        return fate(alert["disposition"] or "", (self.record or {}).get("check_mode", False)), handles
 
     def end(self, interrupted: str, unsettled: list[str]) -> EndedRun:
         """Write the files of the run so far.
@@ -85,13 +86,13 @@ class Unfinished:
         return end_run(self.record or {}, self.alerts(reason), **more)
 
 
-def _left_alone(alert: Mapping[str, Any], reason: str) -> tuple[str, list[str]]:
+def _left_alone(alert: AlertOutcome, reason: str) -> tuple[str, list[str]]:
     return RELEASE, []
 
 
-def _by_message(alerts: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:
+def _by_message(alerts: list[AlertOutcome] | None) -> dict[str, AlertOutcome]:
     return {alert["message_id"]: alert for alert in alerts or ()}
 
 
-def _decided(alert: dict[str, Any], reason: str) -> dict[str, Any]:
+def _decided(alert: AlertOutcome, reason: str) -> AlertOutcome:
     return alert if alert["disposition"] else {**alert, "disposition": "failed", "reason": reason}

@@ -9,12 +9,17 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-# A file's text, or a dict of `text`, None where the file could not be made, and `problem`, why.
-File = str | Mapping[str, Any]
 OWN = 0o600
 PUBLIC = 0o644
+
+
+class Made(TypedDict):
+    """A file that was made, or could not be: its text, if any, and why it is missing or incomplete."""
+
+    text: str | None
+    problem: str | None
 
 
 def write_artifact(path: Path, text: str, mode: int = OWN) -> None:
@@ -34,7 +39,7 @@ def write_artifact(path: Path, text: str, mode: int = OWN) -> None:
         raise
 
 
-def write_artifacts(folder: Path, files: Mapping[str, File], mode: int = OWN) -> list[str]:
+def write_artifacts(folder: Path, files: Mapping[str, str | Made], mode: int = OWN) -> list[str]:
     """Write several files, each whether or not the others can be written.
 
     :returns: what could not be made or written, a sentence each.
@@ -42,7 +47,7 @@ def write_artifacts(folder: Path, files: Mapping[str, File], mode: int = OWN) ->
     return [problem for name, file in files.items() for problem in _write(Path(folder, name), file, mode)]
 
 
-def _write(path: Path, file: File, mode: int) -> list[str]:
+def _write(path: Path, file: str | Made, mode: int) -> list[str]:
     text, problem = (file, None) if isinstance(file, str) else (file["text"], file["problem"])
     problems = [f"{path.name}: {problem}"] if problem else []
     if text is None:
