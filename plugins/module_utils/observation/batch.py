@@ -28,7 +28,7 @@ from .claims import Claim, Claims, claim_of, normalised
 from .consolidation import POLICY_NAME, can_consolidate, consolidated_step, principal_of, unconsolidated_step
 from .managed_roles import check_manager
 from .missing_principals import missing_principals, say_missing
-from .observe import changes_of, note_reach, observe, touched
+from .one_step import changes_of, note_reach, observe, touched
 from .reviewed import changes_since, fingerprint
 from .simulation import Simulation
 from .stored_names import as_stored, renamed_values

@@ -15,7 +15,7 @@ from ..guardrails.rules import NEVER_OPEN, RULES, cli_name
 from ..operations import OPERATIONS
 from ..operations.undo import Undo
 from ..shapes import Step
-from .observe import observe
+from .one_step import observe
 from .taken import more_than, taken_by
 
 # What undoes a restriction widens access by nature, and a person asked for it: the guardrails of scripts do not apply.

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.one_step import observe
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
 
 ACCOUNT = "123456789012"

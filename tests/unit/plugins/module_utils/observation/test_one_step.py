@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import AccountOverlay, Conflict
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.observe import observe, touched
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.one_step import observe, touched
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import fingerprint
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import PolicyDocumentError, pretty
