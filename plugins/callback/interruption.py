@@ -48,12 +48,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, RELEASE
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
-    delete,
-    release,
-)
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgement import acknowledge
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.renewal import Renewal
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import summary_of
@@ -218,15 +214,14 @@ class CallbackModule(CallbackBase):
             return []
         try:
             with _time_limit(QUEUE_SECONDS):
-                queue = open_queue_of(run.record)
-                failures = [*delete(queue, wanted[DELETE]), *release(queue, wanted[RELEASE])]
+                answer = acknowledge(open_queue_of(run.record), wanted)
         except TimeIsUp:
             return [f"The queue did not answer within {QUEUE_SECONDS:.0f} s when the run was interrupted."]
         except LeastprivError as error:
             return [str(error)]
         except Exception as error:
             return [f"Could not reach the queue when the run was interrupted: {error}"]
-        return list(dict.fromkeys(failure.reason for failure in failures))
+        return list(dict.fromkeys(failed["reason"] for failed in answer["failed_receipts"]))
 
     def _report(self, run: Unfinished, unsettled: list[str]) -> None:
         ended = run.end(self._what_happened, unsettled)

@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import (
-    DELETE,
-    RELEASE,
-    fate,
-    most_careful,
-)
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgement import Wanted, sort_receipts
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.run_end import EndedRun, end_run
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
@@ -51,8 +45,7 @@ class Unfinished:
 
     def held(self) -> list[str]:
         """The receipt handles of all messages that were not deleted or returned yet."""
-        receipts = [each for alert in self.received.values() for each in alert["receipts"]]
-        return [each["receipt_handle"] for each in receipts if each["message_id"] not in self.settled]
+        return [each["receipt_handle"] for alert in self._unsettled() for each in alert["receipts"]]
 
     def is_broken_off(self) -> bool:
         """Whether messages are still held although the role has not come to its report, which names those itself."""
@@ -62,17 +55,15 @@ class Unfinished:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
         return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
 
-    def wanted(self) -> dict[str, list[str]]:
-        """The receipt handles that are not settled yet, for DELETE and for RELEASE."""
-        wanted: dict[str, list[str]] = {DELETE: [], RELEASE: []}
-        own = for_each_alert("settling it", self.alerts(""), self._wanted_for, _left_alone)
-        for handle, act in most_careful(own).items():
-            wanted[act].append(handle)
-        return wanted
+    def wanted(self) -> Wanted:
+        """The messages that are not settled yet, by what is to be done with them."""
+        return sort_receipts(self._unsettled(), (self.record or {}).get("check_mode", False))
 
-    def _wanted_for(self, alert: AlertOutcome) -> tuple[str, list[str]]:
-        handles = [each["receipt_handle"] for each in alert["receipts"] if each["message_id"] not in self.settled]
-        return fate(alert["disposition"] or "", (self.record or {}).get("check_mode", False)), handles
+    def _unsettled(self) -> list[AlertOutcome]:
+        def kept(alert: AlertOutcome) -> list[dict[str, Any]]:
+            return [each for each in alert["receipts"] if each["message_id"] not in self.settled]
+
+        return [{**alert, "receipts": kept(alert)} for alert in self.alerts("")]
 
     def end(self, interrupted: str, unsettled: list[str]) -> EndedRun:
         """Write the files of the run so far.
@@ -84,10 +75,6 @@ class Unfinished:
         reason = f"{interrupted} before it was finished. {again}: steps that were already applied are skipped."
         more = {"settings": self.settings, "undoes": self.undoes, "unsettled": unsettled, "interrupted": interrupted}
         return end_run(self.record or {}, self.alerts(reason), **more)
-
-
-def _left_alone(alert: AlertOutcome, reason: str) -> tuple[str, list[str]]:
-    return RELEASE, []
 
 
 def _by_message(alerts: list[AlertOutcome] | None) -> dict[str, AlertOutcome]:

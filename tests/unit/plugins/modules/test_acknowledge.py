@@ -13,9 +13,13 @@ import subprocess
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgement import (
+    AlertError,
+    acknowledge,
+    sort_receipts,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import QueueError, receive, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.modules import acknowledge as acknowledge_module
-from ansible_collections.leastpriv.iam.plugins.modules.acknowledge import AlertError, acknowledge, sort_receipts
 from ansible_collections.leastpriv.iam.plugins.modules.redrive import chooser
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
