@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         alerts, sharing = from_text(self._task.args.get("alerts")), from_text(self._task.args.get("sharing", []))
         if not _are_alerts(alerts) or not _are_alerts(sharing):
-            # The module says what is wrong with them.
+            # The module explains what is wrong with them.
             return {**result, **self._execute_module(MODULE, task_vars=task_vars)}
         handles = {handle for alert in alerts for handle in _handles(alert)}
         if not handles:

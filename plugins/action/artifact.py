@@ -17,7 +17,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the files, see `leastpriv.iam.artifact`; a result that has failed says which of them are missing."""
+        """Write the files, see `leastpriv.iam.artifact`; a failed result names the missing ones."""
         end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(

@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the lines, see `leastpriv.iam.journal`; a result that has failed says why they could not be."""
+        """Write the lines, see `leastpriv.iam.journal`; a failed result explains why they could not be written."""
         end_worker_with_controller()
         result = super().run(tmp, task_vars)
         _ignored, options = self.validate_argument_spec(

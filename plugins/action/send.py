@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
 
 
 def _sent(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether it was delivered, and a clause that says why not. No text of an error: it can hold the address."""
+    """Whether it was delivered, or why not. No text of an error is used: it may contain the address."""
     try:
         status = _send(options)
     except DeadlineError:

@@ -12,10 +12,10 @@ short_description: Renew the messages of a run, and release them when it is inte
 description:
   - An interrupted run of the role P(leastpriv.iam.remediate#role) (Ctrl-C, SIGTERM, a terminal that closes) would leave
     its messages hidden until their visibility timeout has passed, and no report.
-  - With this callback it ends within ten seconds. What is running is given two seconds to end by itself and is then
+  - With this callback it ends within ten seconds. Running modules have two seconds to end and are then
     stopped; after that messages of finished alerts are deleted where that was still to be done, all others are
     released, and the report is written. Alerts that were not finished have the disposition V(failed).
-  - A second signal does not wait for what is running.
+  - A second signal does not wait for running modules.
   - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
     wait forever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
   - A run that breaks off without a signal is ended in the same way. Examples are a worker that died, hosts that became
@@ -23,7 +23,7 @@ description:
   - A run that is killed (SIGKILL, as AWX does with a job that is cancelled or times out) cannot do any of this. Its
     messages stay hidden until their visibility timeout has passed. So that this timeout can be short, the callback
     renews it from a process beside the run as long as the run works, however long a module takes.
-  - It says nothing in a run that comes to its end, and does nothing in one that does not use the role.
+  - It prints nothing in a run that ends normally, and does nothing in one that does not use the role.
   - The exit status is 99 after Ctrl-C, as always with Ansible, and otherwise 128 and the number of the signal, 143 for
     SIGTERM.
 author:
@@ -63,12 +63,12 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.processes import stop_working, worker_ids
 
 ROLE = "leastpriv.iam.remediate"
-# The tasks whose results say something about the run.
+# The tasks whose results describe the run.
 ACKNOWLEDGE = "leastpriv.iam.acknowledge"
 READ_TASKS = ("ansible.builtin.set_fact", ACKNOWLEDGE, "leastpriv.iam.run_files")
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
-# For what is running to end by itself, then to end when it is stopped, and for the queue.
+# For running modules to end, then to end when they are stopped, and for the queue.
 GRACE_SECONDS = 2.0
 STOP_SECONDS = 2.0
 QUEUE_SECONDS = 4.0
@@ -94,7 +94,7 @@ class CallbackModule(CallbackBase):
         self.workers: set[int] = set()
         self.replaced: dict[int, Any] = {}
 
-    # --- what the run says --------------------------------------------------------------------------------------------
+    # --- results of the run -------------------------------------------------------------------------------------------
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._unwind_when_interrupted()
@@ -147,7 +147,7 @@ class CallbackModule(CallbackBase):
         atexit.register(self._wind_up)
 
     def _end(self) -> None:
-        """The run has come to its end: from now on it is Ansible's own business."""
+        """The run has ended: Ansible handles the rest."""
         self._end_renewal()
         self.run = None
         atexit.unregister(self._wind_up)

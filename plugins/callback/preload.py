@@ -14,12 +14,12 @@ description:
     plugins and templates that it needs. What the controller has loaded before, its workers have too.
   - When a play begins that imports the role P(leastpriv.iam.remediate#role), or whose connection is
     P(leastpriv.iam.warm#connection), the Python that this connection runs modules in is started, and the plugins that
-    the role uses are loaded. Nothing is said or changed.
+    the role uses are loaded. Nothing is printed or changed.
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. This needs ansible-core 2.19 to 2.21; a newer one was not tried and packs them
-    itself, and the run says so.
-  - When the run ends, it says in one line where the installed botocore was not tried with this release. Then nothing is
-    replaced in it, and modules take longer. With C(-v) it says which functions of botocore were not as expected.
+    itself, and the run reports it.
+  - When the run ends, it reports in one line if the installed botocore was not tried with this release. Then nothing is
+    replaced in it, and modules take longer. With C(-v) it lists the functions of botocore that were not as expected.
   - From the first play or task of a run that uses this collection, Ansible's workers end when the controller ends, also
     if that is killed. Runs that do not use it are left alone.
 author:
@@ -114,7 +114,7 @@ class CallbackModule(CallbackBase):
         if not entries and (getattr(play, "vars", None) or {}).get("ansible_connection", play.connection) != CONNECTION:
             return
         end_workers_with_controller()
-        # It loads on while the first tasks run. Whether and why it cannot be had, its first user tells.
+        # It loads on while the first tasks run. Its first user reports an error.
         with contextlib.suppress(NotWarm, OSError):
             connect(sys.executable, os.getpid()).close()
         if not self.is_ready:
@@ -135,13 +135,13 @@ class CallbackModule(CallbackBase):
         multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
 
     def _make_ready(self) -> None:
-        # For the workers of preflight and of the alerts. Where one is missing, preflight says so.
+        # For the workers of preflight and of the alerts. Preflight reports a missing one.
         for library in LIBRARIES:
             with contextlib.suppress(ImportError):
                 importlib.import_module(library)
         for loader, names in PLUGINS:
             for name in names:
-                # Plugins of this collection need amazon.aws, and preflight says so where it is missing.
+                # Plugins of this collection need amazon.aws; preflight reports if it is missing.
                 with contextlib.suppress(ImportError):
                     loader.get_with_context(name, class_only=True)
         if trust_as_template:

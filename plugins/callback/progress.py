@@ -102,13 +102,13 @@ class Footer:
                 self._write("\r\x1b[J")
 
     def _make_way(self) -> None:
-        """Clear before anything is printed: warnings of workers and the end of an interrupted run come this way too."""
+        """Clear before anything is printed: warnings of workers and the end of an interrupted run, too."""
         if self.replaced:
             return
         self.replaced = self.display.display
 
         def display(*args: Any, **kwargs: Any) -> None:
-            # Held by Ansible while it copies itself, so a worker must not ask for it: it only passes on what it says.
+            # Ansible holds the lock while it forks, so a worker must not ask for it: it only passes its text on.
             if os.getpid() != self.owner:
                 return self.replaced(*args, **kwargs)
             with self.display._lock:
@@ -175,7 +175,7 @@ class CallbackModule(Default):
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self.footer.clear()
-        # Of the role everything is said by now.
+        # Everything of the role is shown by now.
         if self.has_other_tasks or self.get_option("show_custom_stats"):
             super().v2_playbook_on_stats(stats)
 
@@ -304,13 +304,13 @@ def _is_of_role(task: Any) -> bool:
 
 
 def _is_of_playbook(task: Any) -> bool:
-    """Whether a task stands in a playbook of this collection."""
+    """Whether a task belongs to a playbook of this collection."""
     file = str(task.get_path() or "").rpartition(":")[0]
     return bool(file) and Path(file).resolve().parent == PLAYBOOKS
 
 
 def _fields(result: Any) -> Mapping[str, Any]:
-    """What a task's result holds. By its public name it is all copied, since ansible-core 2.19: hundreds of steps."""
+    """The fields of a task's result. Since ansible-core 2.19 the public name copies them all: hundreds of steps."""
     return getattr(result, "_return_data", None) or result._result
 
 

@@ -16,11 +16,11 @@ description:
     and umask, and is thrown away afterwards. Two runs share no client, no session and no credential.
   - Loaded module code is used only where the payload carries the same files.
   - Everything else (C(become), C(async), C(raw), modules that are not written in Python or run in another way, file
-    transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) goes to
-    P(ansible.builtin.local#connection). C(-vvv) says so.
+    transfers, an interpreter of more than one word, an C(environment) that changes how Python itself starts) uses
+    P(ansible.builtin.local#connection). C(-vvv) shows it.
   - Where E(LEASTPRIV_CALLS) declares the calls of a step (P(leastpriv.iam.session#lookup)),
-    a call fence stands around its module; only reads and these calls reach AWS. A module that wants another call fails,
-    and so does one around which no fence can stand.
+    a call fence surrounds its module; only reads and these calls reach AWS. A module that wants another call fails,
+    and so does one that cannot be fenced.
   - Calls to AWS are counted by service and operation, for C(metrics.prom).
   - A role that a profile assumes is assumed once per run. Its temporary credentials are kept in Ansible's local
     temporary folder, which only its user can read, until the run ends.
@@ -31,7 +31,7 @@ author:
 options:
   pipelining:
     description:
-      - Whether modules are handed over without temporary files, here the default. Without it every module goes to
+      - Whether modules are handed over without temporary files, here the default. Without it every module uses
         P(ansible.builtin.local#connection).
     type: bool
     default: true
@@ -150,7 +150,7 @@ display = Display()
 
 AMAZON = "ansible_collections.amazon.aws.plugins"
 OURS = "ansible_collections.leastpriv.iam.plugins"
-# What the role's modules import, loaded in this order; all module_utils of this collection come on top.
+# The imports of the role's modules, loaded in this order; all module_utils of this collection are added.
 MODULES = (
     "ansible.module_utils.basic",
     "ansible.module_utils._internal._ansiballz._loader",
@@ -161,7 +161,7 @@ MODULES = (
     f"{AMAZON}.module_utils.policy",
     f"{AMAZON}.module_utils.tagging",
 )
-# The modules themselves; all of this collection come on top.
+# The modules themselves; all of this collection are added.
 PROGRAMS = (
     f"{AMAZON}.modules.iam_access_key",
     f"{AMAZON}.modules.iam_group",
@@ -184,7 +184,7 @@ ANSIBALLZ = b"_ANSIBALLZ_WRAPPER"
 MAX_SHELLS = 4
 # What a shell adds to the number of the signal that ended a program.
 KILLED = 128
-# sun_path holds 108 bytes on Linux and 104 on macOS.
+# sun_path has 108 bytes on Linux and 104 on macOS.
 MAX_SOCKET_PATH = 100
 # https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html
 OPEN_FOLDERS = Path("/proc/self/fd")
@@ -198,7 +198,7 @@ class ModuleRun(NamedTuple):
 
 
 class NotWarm(Exception):
-    """Why a command goes to the local connection."""
+    """Why a command uses the local connection."""
 
 
 class Connection(LocalConnection):
@@ -279,7 +279,7 @@ def _all_words(cmd: str, depth: int = MAX_SHELLS) -> list[str]:
 
 
 def as_stopped(status: int, output: bytes, errors: bytes) -> tuple[int, bytes, bytes]:
-    """What a module has answered; where the call fence stopped it, that it failed, whatever it said itself."""
+    """A module's answer; a failure if the call fence stopped it, whatever it answered itself."""
     if status != fork_server.STOPPED:
         return status, output, errors
     reason = "The call fence stopped the module."
@@ -330,7 +330,7 @@ def connect(interpreter: str, controller: int | None = None) -> socket.socket:
 
 
 def parent_id() -> int:
-    """The process that this one was started by, even if that has ended: getppid() would then give another one."""
+    """The process that this one was started by, even if that has ended: getppid() would then return another one."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent else os.getppid()
 
@@ -421,7 +421,7 @@ def ours(kind: str) -> list[str]:
 
 
 def run_module(server: socket.socket, request: dict[str, Any], payload: bytes) -> tuple[int, bytes, bytes]:
-    """Send a payload; give its exit status, standard output and standard error. Raises NotWarm when it never ran."""
+    """Send a payload; return its exit status, standard output and standard error. Raises NotWarm if it never ran."""
     with contextlib.ExitStack() as ends:
         streams = [os.pipe(), os.pipe()]
         readers = [ends.enter_context(open(reader, "rb", buffering=0)) for reader, _writer in streams]
@@ -452,7 +452,7 @@ def read_all(streams: list[Any]) -> list[bytes]:
 
 
 def exit_status(server: socket.socket) -> int:
-    """Read what the server says of the run's end, as a shell would say it. Raises NotWarm when it was not begun."""
+    """Read the server's answer about the end of the run, as an exit status. Raises NotWarm if it did not begin."""
     answer = b""
     # A server that ends before it has read the request resets the connection.
     with server.makefile("rb") as stream, contextlib.suppress(ConnectionResetError):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's API and its credentials, as every lookup that talks to it is given them."""
+"""The vendor's API and its credentials: options of every lookup that uses it."""
 
 from __future__ import annotations
 

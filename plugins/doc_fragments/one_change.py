@@ -11,7 +11,7 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Tells what would change, changes nothing.
+    description: Returns what would change, and changes nothing.
     support: full
   diff_mode:
     description: Shows what the call is about, before and after.

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What decides about the permissions of Leastpriv itself, as the filters about them are given it."""
+"""The settings of Leastpriv's own permissions: options of the filters about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ options:
   _input:
     description:
       - The settings of the permissions. An empty or missing setting has its default.
-      - Lists may be texts with commas, as C(-e) gives them.
+      - Lists may be texts with commas, as with C(-e).
     type: dict
     required: true
     suboptions:

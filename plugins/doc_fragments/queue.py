@@ -1,13 +1,13 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The queue and its credentials, as every plugin and module that talks to it is given them."""
+"""The queue and its credentials: options of every plugin and module that uses it."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Formatted for modules, whose environment variables stand in the text only.
+    # Formatted for modules, whose environment variables are in the text only.
     MODULES = r"""
 options:
   queue_name:

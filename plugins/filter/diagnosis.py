@@ -67,7 +67,7 @@ _value:
       description: How many checks found something missing.
       type: int
     findings:
-      description: The findings of all subjects, as M(leastpriv.iam.permission_check) tells them.
+      description: The findings of all subjects, in the form of M(leastpriv.iam.permission_check).
       type: list
       elements: dict
 """

@@ -10,14 +10,14 @@ version_added: 1.0.0
 short_description: Decide the outcome of each alert
 description:
   - Joins translation, observation and the results of the modules into one disposition per alert.
-  - Goes by what each account has left, also where it dropped out.
+  - Uses the variables of each account, also if it dropped out.
 author:
   - The Leastpriv team (!UNKNOWN)
 positional: _input, hostvars
 options:
   _input:
     description:
-      - The alerts by account, as P(leastpriv.iam.translate#filter) gives them.
+      - The alerts by account, as P(leastpriv.iam.translate#filter) returns them.
     type: dict
     required: true
   hostvars:

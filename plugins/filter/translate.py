@@ -17,13 +17,13 @@ positional: _input, settings
 options:
   _input:
     description:
-      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.journal_entries#lookup) gives them. Those
+      - The alerts, as P(leastpriv.iam.alerts#lookup) or P(leastpriv.iam.journal_entries#lookup) returns them. Those
         that have a disposition are left out, and those of the latter have their steps already.
     type: raw
     required: true
   settings:
     description:
-      - What P(leastpriv.iam.settings#lookup) gave for each account.
+      - What P(leastpriv.iam.settings#lookup) returned for each account.
     type: list
     elements: dict
     default: []
@@ -42,7 +42,7 @@ _value:
   description:
     - For each account, by its name in the inventory, its C(account_id), the C(count) of its alerts, and its
       C(alerts), a list as JSON, each with C(disposition), C(reason), C(notes) and C(steps) as
-      P(leastpriv.iam.steps#filter) gives them.
+      P(leastpriv.iam.steps#filter) returns them.
   type: dict
 """
 

@@ -17,7 +17,7 @@ positional: _input
 options:
   _input:
     description:
-      - The alerts by account, as P(leastpriv.iam.translate#filter) gives them.
+      - The alerts by account, as P(leastpriv.iam.translate#filter) returns them.
     type: dict
     required: true
   consolidates:

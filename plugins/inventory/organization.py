@@ -13,8 +13,8 @@ description:
     closed or not yet activated are left out.
   - A host is named after its account. Characters that mean something to Ansible become C(_); where two accounts would
     have one name, both names end with the account's id.
-  - Each organizational unit is a group, named C(ou_) and its path (C(ou_workloads_prod)), which holds the groups of the
-    units in it. Each tag of an account is a group C(tag_<key>_<value>).
+  - Each organizational unit is a group, named C(ou_) and its path (C(ou_workloads_prod)), which contains
+    the groups of the units in it. Each tag of an account is a group C(tag_<key>_<value>).
   - Names and tags are set by others, so they are never templates. Who may tag or move accounts decides what is in a
     group, and with that which variables in C(group_vars) and which C(--limit) hold for it.
   - Uses a YAML configuration file that ends with C(organization.yml) or C(organization.yaml).
@@ -40,7 +40,7 @@ options:
     elements: str
     default: []
   exclude:
-    description: Patterns as in O(include); what is like one of them is left out.
+    description: Patterns as in O(include); matching accounts are left out.
     type: list
     elements: str
     default: []
@@ -129,7 +129,7 @@ class InventoryModule(AWSInventoryBase):
 
     def _read_config_data(self, path: str) -> Any:
         config = super()._read_config_data(path)
-        # amazon.aws refuses a profile beside keys, wherever either of them comes from.
+        # amazon.aws refuses a profile beside keys, whatever their source.
         is_profile_meant = config.get("profile") or config.get("aws_profile")
         for option in KEYS if is_profile_meant else ("profile",) if self.get_option("access_key") else ():
             self.set_option(option, "")
@@ -159,7 +159,7 @@ class InventoryModule(AWSInventoryBase):
                 self.warn(f"{error}; the account is left out.")
 
     def _add_units(self, accounts: list[dict[str, Any]]) -> dict[str, str]:
-        """Add a group for every unit that holds an account; gives their names by the units' ids."""
+        """Add a group for every unit that contains an account; returns their names by the units' ids."""
         found = {ou["id"]: ou["path"] for account in accounts for ou in account["ous"]}
         names = distinct_names([(f"ou_{path}", ou_id) for ou_id, path in found.items()])
         units = dict(zip(found, names, strict=True))

@@ -13,7 +13,7 @@ description:
     E(AWS_SHARED_CREDENTIALS_FILE)), in the group C(aws_accounts), with C(account_id) and C(aws_profile).
   - The account is the one of the profile's C(role_arn), or its C(sso_account_id); for other profiles STS is asked.
   - A host is named after its profile; characters that mean something to Ansible become C(_).
-  - Two profiles of one account are warned about. Exclude one of them, since nothing says which one is meant.
+  - Two profiles of one account are warned about. Exclude one of them, since it is not known which one is meant.
   - Uses a YAML configuration file that ends with C(profiles.yml) or C(profiles.yaml).
 author:
   - The Leastpriv team (!UNKNOWN)
@@ -107,7 +107,7 @@ class InventoryModule(BaseInventoryPlugin):
         return {name: settings for name, settings in sorted(profiles.items()) if self._may_be_chosen(name, settings)}
 
     def _may_be_chosen(self, name: str, settings: Mapping[str, str]) -> bool:
-        """Whether the patterns take the profile by what is known without asking.
+        """Whether the patterns include the profile, without a call to AWS.
 
         A pattern of digits and wildcards may mean the account of any profile, which STS alone may know.
         """

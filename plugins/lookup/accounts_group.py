@@ -9,7 +9,7 @@ name: accounts_group
 version_added: 1.0.0
 short_description: The group of all accounts, for the hosts of a play
 description:
-  - Gives V(aws_accounts). It fails where the run would work in no account, and names the likely cause. Ansible itself
+  - Returns V(aws_accounts). It fails if the run would work in no account, and names the likely cause. Ansible itself
     skips a play without hosts and ends with exit status 0.
   - It also unsets environment variables of AWS, the queue and the API that are set and empty, before any plugin or
     module reads them.

@@ -9,10 +9,10 @@ name: alerts
 version_added: 1.0.0
 short_description: Receive Prisma Cloud IAM alerts from SQS, with their remediation scripts
 description:
-  - Receives the alerts of an SQS queue, asks the vendor's API for the AWS CLI script of each, and gives one dictionary
-    per alert. No script is ever run.
+  - Receives the alerts of an SQS queue, asks the vendor's API for the AWS CLI script of each, and returns one
+    dictionary per alert. No script is ever run.
   - What can be decided without translating a script is decided here. The C(disposition) of such an alert is set, and
-    C(reason) says why and what to do next; every other alert has a C(script).
+    C(reason) has the cause and what to do next; every other alert has a C(script).
   - One alert never makes the lookup fail. It fails only when the queue cannot be used or a setting is missing or
     means nothing; messages that it has received by then are visible again at once.
 author:
@@ -23,7 +23,7 @@ options:
   accounts:
     description:
       - The accounts of the inventory, as a list of dictionaries with C(name), the host, and C(account_id), whatever the
-        inventory holds.
+        inventory has.
       - An account id that YAML has changed (a number that it read as octal) is reported for its host and for its
         alerts; so are two hosts with one id.
       - Without this option no alert is V(unmapped_account), and C(account) is null.
@@ -58,12 +58,12 @@ options:
     description:
       - How long received messages stay hidden from other consumers, from 60 to 43200 seconds. A run that is killed
         loses nothing; its messages are visible again after this time.
-      - Receiving ends after a third of it, so that the first messages do not come a second time.
+      - Receiving ends after a third of it, so that the first messages are not received again.
     type: int
     default: 900
   review:
     description:
-      - Whether nothing is going to be applied (check mode). Then a warning tells before the first receive what it costs
+      - Whether nothing is going to be applied (check mode). Then a warning before the first receive names the cost
         on a queue with a dead-letter queue, where each receive counts; and the lookup fails, with all messages back in
         the queue, where a review would send alerts there.
     type: bool
@@ -127,14 +127,14 @@ options:
     elements: str
   plan:
     description:
-      - The plan that is applied, as P(leastpriv.iam.plan#lookup) gives it. An alert that is not in it is V(filtered).
+      - The plan that is applied, as P(leastpriv.iam.plan#lookup) returns it. An alert that is not in it is V(filtered).
         One whose message or script has changed since is V(failed). The others get the plan's steps as C(reviewed), for
         M(leastpriv.iam.observe) to compare the account with.
     type: dict
     default: {}
   as_text:
     description:
-      - Give one item, the list of alerts as JSON text in which Ansible finds no template.
+      - Return one item, the list of alerts as JSON text without any template.
     type: bool
     default: false
   api_version:
@@ -145,7 +145,7 @@ options:
     choices: [v1, v2]
   api_batch_size:
     description:
-      - The most alerts in one call of V(v1). A batch that is refused is halved until the bad alert stands alone.
+      - The most alerts in one call of V(v1). A batch that is refused is halved until the bad alert is alone.
     type: int
     default: 50
 notes:
@@ -194,7 +194,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary per alert, in the order of receiving; those that are back in the queue already come last.
+    - One dictionary per alert, in the order of receiving; those that are back in the queue already are last.
     - Of a FIFO queue, an alert is V(filtered) while an earlier one of its message group is about the same resource.
     - Every key is always there, null where it is not known.
   type: list
@@ -245,7 +245,7 @@ _raw:
       description: The id of the resource, often an ARN.
       type: str
     alert_status:
-      description: The alert's status in lower case; V(open) when the message does not say it.
+      description: The alert's status in lower case; V(open) if the message has none.
       type: str
       sample: open
     cloud:
@@ -263,11 +263,11 @@ _raw:
       description: When the alert was last seen, ISO 8601 in UTC.
       type: str
     receive_count:
-      description: How often SQS has given out the message of the alert that was given out most.
+      description: How often SQS has delivered the message of the alert that was delivered most.
       type: int
     script:
       description:
-        - The AWS CLI script as the vendor gave it. Untrusted text.
+        - The AWS CLI script as the vendor returned it. Untrusted text.
         - Values of secret options such as C(--password) are masked with C(*); no script that has one is applied.
       type: str
     description:
@@ -472,7 +472,7 @@ class LookupModule(AWSLookupBase):
 
 
 def answered(alert: Alert, answers: Mapping[str, Answer]) -> Alert:
-    """The alert with what the API said about it."""
+    """The alert with the API's answer about it."""
     answer = answers.get(alert.alert_id or "") if needs_api(alert) else None
     return replace(alert, **asdict(answer)) if answer else alert
 
@@ -525,7 +525,7 @@ def receipt(message: Message, body_files: dict[str, str] | None) -> dict[str, st
 
 
 def keep(body: str) -> str:
-    """Write a body where acknowledge finds it: into Ansible's own folder, which goes when the playbook ends."""
+    """Write a body where acknowledge finds it: into Ansible's own folder, which is removed when the playbook ends."""
     descriptor, path = tempfile.mkstemp(prefix="leastpriv-", dir=constants.DEFAULT_LOCAL_TMP)
     with open(descriptor, "wb") as file:
         file.write(body.encode(errors="surrogatepass"))

@@ -7,12 +7,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: journal_entries
 version_added: 1.0.0
-short_description: Tell how to undo what a run has changed
+short_description: Find how to undo the changes of a run
 description:
-  - Reads C(journal.jsonl) of a run, makes sure that it is as the run wrote it, and gives its alerts with the steps that
-    put back what was changed, the last first.
-  - Reads nothing but files of the controller; whether the account is still as the run left it is for
-    M(leastpriv.iam.observe) to tell.
+  - Reads C(journal.jsonl) of a run, checks that it is as the run wrote it, and returns its alerts with the steps that
+    revert the changes, the last first.
+  - Reads nothing but files of the controller; M(leastpriv.iam.observe) compares them with the
+    account.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
@@ -81,7 +81,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import plac
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
-        """See DOCUMENTATION. Raises AnsibleLookupError when nothing can be undone, and says why."""
+        """See DOCUMENTATION. Raises AnsibleLookupError with the reason if nothing can be undone."""
         self.set_options(var_options=variables, direct=kwargs)
         artifacts_dir, run_id = self.get_option("artifacts_dir"), self.get_option("run_id")
         accounts = account_map((one["name"], one["account_id"]) for one in self.get_option("accounts"))

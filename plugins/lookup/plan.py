@@ -11,7 +11,7 @@ short_description: Read a plan, and check that it may be applied
 description:
   - Reads the C(plan.json) that a review has left, and checks its schema, its digest, its expiry and, with O(key), its
     signature. It fails for a plan that must not be applied.
-  - See docs/plan.md for what a plan holds.
+  - See docs/plan.md for the content of a plan.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:

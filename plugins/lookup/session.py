@@ -14,7 +14,7 @@ description:
   - With O(step) it also declares to the call fence which calls the module may make, see docs/guardrails.md.
   - The role is assumed when it is first asked for, in check mode too. The temporary keys are kept in a file in
     Ansible's local temporary folder, which only its user can read, until the run ends. Neither the environment nor any
-    output holds them.
+    output contains them.
   - A session is renewed ten minutes before it ends, or when five sixths of it are over where that is later. As
     C(environment) of a task is evaluated for every module that runs, none begins with keys that have ended.
   - The identity that assumes the role is O(profile), or the one of AWS's usual chain (E(AWS_ACCESS_KEY_ID),

@@ -12,7 +12,7 @@ description:
   - Reads every C(remediate_*) variable of the host as the role remediate documents it. A variable that is null or empty
     has its default. If it is an empty extra variable, as AWX sends for an unanswered question, the inventory's value
     counts.
-  - It does not fail. What is wrong is in C(problems), for M(leastpriv.iam.preflight).
+  - It does not fail. Errors are in C(problems), for M(leastpriv.iam.preflight).
 author:
   - The Leastpriv team (!UNKNOWN)
 options:
@@ -30,7 +30,7 @@ RETURN = r"""
 _list:
   description:
     - One dictionary with every setting by its name without C(remediate_), but for those that are secrets.
-    - C(account) is the host, C(protected) the protected principals, C(problems) what is wrong, a sentence each, and
+    - C(account) is the host, C(protected) the protected principals, C(problems) the errors, a sentence each, and
       C(reached_by) the C(connection), C(become) and C(interpreter) of the host.
   type: list
   elements: dict
@@ -93,7 +93,7 @@ class LookupModule(LookupBase):
 def without_empty_extra_variables(variables: Mapping[str, Any]) -> Mapping[str, Any]:
     """The host's variables as they are without extra variables that are empty.
 
-    No public interface tells what an extra variable hides.
+    No public interface shows what an extra variable hides.
     """
     original = getattr(variables.get("hostvars"), "_variable_manager", None)
     extra = getattr(original, "_extra_vars", None)

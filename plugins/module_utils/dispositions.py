@@ -147,7 +147,7 @@ BY_WORD = {disposition.word: disposition for disposition in DISPOSITIONS}
 
 
 def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
-    """Say what happens to the messages of an alert.
+    """Decide what happens to the messages of an alert.
 
     :param word: its disposition.
     :param check_mode: True releases all messages.
@@ -160,7 +160,7 @@ def fate(word: str, check_mode: bool, has_quarantine: bool = False) -> str:
 
 
 def most_careful(wanted: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    """Say what happens to each message, by all of its alerts.
+    """Decide what happens to each message, by all of its alerts.
 
     A message is deleted only if all its alerts are done, and moved to the quarantine queue if all others belong there.
 

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 class LeastprivError(Exception):
     """What went wrong, written for a person.
 
-    The text says what was tried, on what, why it failed and what to do next. Code below the outermost layer raises
+    The text has what was tried, on what, why it failed and what to do next. Code below the outermost layer raises
     a subclass of it; only lookup, filter and module turn it into what Ansible wants (AnsibleError, fail_json).
     """
 

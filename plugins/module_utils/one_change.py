@@ -45,7 +45,7 @@ def make_change(
     """Run a module: work out the change, make it unless in check mode, exit with its result.
 
     :param module: an `AnsibleAWSModule`.
-    :param change_of: function of (module parameters, `IamAccount`) that gives the `Change`; it reads only.
+    :param change_of: function of (module parameters, `IamAccount`) that returns the `Change`; it reads only.
     :param follow_up: function of (module, client, answer) that waits for what the call started.
     """
     client = module.client("iam")
@@ -61,7 +61,7 @@ def make_change(
 
 
 def _sent(answer: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What AWS and its support know the call by, as fail_json_aws tells it."""
+    """What AWS and its support know the call by, as fail_json_aws returns it."""
     request_id = (answer or {}).get("ResponseMetadata", {}).get("RequestId")
     return {"response_metadata": {"request_id": request_id}} if request_id else {}
 

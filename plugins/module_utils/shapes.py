@@ -36,7 +36,7 @@ class Step(TypedDict, total=False):
     :ivar before: the affected part of the account before the step, and `after` it.
     :ivar by_hand: whether a person can run the command instead.
     :ivar taken: the access that the step removes, for the undo to compare.
-    :ivar consolidated: whether the step is part of an inline policy that stands in for attachments.
+    :ivar consolidated: whether the step is part of an inline policy that replaces attachments.
     :ivar fingerprint: identifies the state that a review saw.
     :ivar observed: digests of the states that are read again right before the change, by name.
     """
@@ -160,7 +160,7 @@ def finding(subject: str, status: str, tried: str, found: str, advice: str = "")
     :param subject: what it is about: `queue`, `API`, or a host of the inventory.
     :param status: one of `STATUSES`; `unknown` is what could not be found out.
     :param tried: what was done to find out.
-    :param found: what came of it.
+    :param found: the result.
     :param advice: what to do next, where there is something to do.
     """
     return {"subject": subject, "status": status, "tried": tried, "found": found, "next": advice}

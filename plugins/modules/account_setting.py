@@ -22,7 +22,7 @@ options:
     type: str
   sts_token_version:
     description:
-      - The version of the tokens that the global endpoint of STS gives out.
+      - The version of the tokens that the global endpoint of STS issues.
     type: str
     choices: [v1Token, v2Token]
   outbound_web_identity_federation:
@@ -56,7 +56,7 @@ setting:
   returned: success
   type: dict
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

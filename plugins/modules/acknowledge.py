@@ -32,7 +32,7 @@ options:
         others belong in O(quarantine_queue), it is moved there; otherwise it is released.
       - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with
         O(quarantine_queue) also C(body_file) and C(group_id). It is required.
-      - The list can also be given as JSON text.
+      - The list can also be JSON text.
     type: list
     elements: dict
     required: true
@@ -141,7 +141,7 @@ failed_receipts:
       description: V(delete), V(release), V(quarantine) or V(hold).
       type: str
     reason:
-      description: What the queue says.
+      description: The queue's answer.
       type: str
 """
 

@@ -70,11 +70,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: The status afterwards; V(assigned) or V(unassigned) for MFA devices, null for what is not there.
+  description: The status afterwards; V(assigned) or V(unassigned) for MFA devices, null for a missing one.
   returned: success
   type: str
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

@@ -30,7 +30,7 @@ options:
     required: true
   new_name:
     description:
-      - The name to give to a user, group or server certificate.
+      - The new name of a user, group or server certificate.
     type: str
   new_path:
     description:
@@ -77,7 +77,7 @@ entity:
   returned: success
   type: dict
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

@@ -56,7 +56,7 @@ groups:
   type: list
   elements: str
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

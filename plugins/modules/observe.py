@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: observe
 version_added: 1.0.0
-short_description: Tell which steps an account still needs
+short_description: Find the steps that an account still needs
 description:
   - Reads an AWS account's IAM and decides for every step of every alert whether it is needed, already true, in
     conflict with what is there, or forbidden by a guardrail that only the live account can decide.
@@ -67,7 +67,7 @@ options:
     default: []
   unfenced:
     description:
-      - Whether steps may be applied where no call fence stands. Without it every alert that needs a step has V(failed)
+      - Whether steps may be applied without the call fence. Without it every alert that needs a step has V(failed)
         there. In check mode nothing is applied, so the fence is not asked for.
     type: bool
     default: false
@@ -129,7 +129,7 @@ problem:
   returned: always
   type: str
 alerts:
-  description: One entry per alert that had no disposition, in the order given.
+  description: One entry per alert that had no disposition, in the same order.
   returned: always
   type: list
   elements: dict
@@ -155,7 +155,7 @@ alerts:
       type: list
       elements: dict
 fenced:
-  description: Whether the call fence stands around the modules of this host, see docs/guardrails.md.
+  description: Whether the call fence surrounds the modules of this host, see docs/guardrails.md.
   returned: always
   type: bool
 changed:
@@ -279,7 +279,7 @@ def _lost(alert, reason):
 
 
 def _preload(module, account):
-    """Read everything at once; where that is not possible, principals are read one by one as they come."""
+    """Read everything at once; where that is not possible, principals are read one by one."""
     try:
         account.preload()
     except ClientError as error:
@@ -328,7 +328,7 @@ def _differences(alert):
 def _shown(part):
     """A part of the account as lines that compare well; ASCII, so that no text of an alert steers the terminal."""
     unfolded = {key: json.loads(value) if key in DOCUMENTS else value for key, value in part.items() if key != "arn"}
-    # Of what is a document and nothing else, the document says it all.
+    # For a step about a document alone, its difference is the whole change.
     (first, *others) = unfolded or [None]
     shown = unfolded[first] if first in DOCUMENTS and not others else unfolded
     lines = _without_list_commas(json.dumps(shown, indent=2, sort_keys=True))

@@ -10,8 +10,8 @@ module: permission_check
 version_added: 1.0.0
 short_description: Ask IAM whether an identity may do what it has to
 description:
-  - Asks IAM's simulator (SimulatePrincipalPolicy) about the identity whose credentials it is given. No action is tried.
-  - Tells as well whether the identity could change itself, which no identity of Leastpriv has to.
+  - Asks IAM's simulator (SimulatePrincipalPolicy) about the identity whose credentials it uses. No action is tried.
+  - Also checks whether the identity could change itself, which no identity of Leastpriv has to.
   - Needs C(iam:SimulatePrincipalPolicy) and, for a role, C(iam:GetRole) on the identity itself. Where that is not
     allowed, it says so and nothing counts as missing.
 author:
@@ -19,7 +19,7 @@ author:
 options:
   checks:
     description:
-      - What must be allowed, as P(leastpriv.iam.permission_checks#filter) gives it.
+      - What must be allowed, as P(leastpriv.iam.permission_checks#filter) returns it.
     type: list
     elements: dict
     required: true
@@ -132,7 +132,7 @@ def check(simulator, subject, actions, resource, context):
 
 
 def check_itself(simulator, subject):
-    """Advice where the identity could give itself more, which a stolen one would do first."""
+    """Advice if the identity could grant itself more, as a stolen one would do first."""
     kind = simulator.arn.split(":", 5)[5].partition("/")[0]
     actions = ESCALATIONS.get(kind, ())
     context = {"iam:PolicyARN": ADMINISTRATOR} if actions else {}

@@ -24,7 +24,7 @@ options:
     required: true
   policy:
     description:
-      - The document of the version to create. Where a version holds an equal one already, none is created, unless it is
+      - The document of the version to create. If a version has an equal one already, none is created, unless it is
         to be the default and that version is not.
     type: json
   version_id:
@@ -83,7 +83,7 @@ versions:
   type: list
   elements: str
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: queue_check
 version_added: 1.0.0
-short_description: Tell whether the alerts' queue can be used, without receiving
+short_description: Check whether the alerts' queue can be used, without receiving
 description:
   - Finds the queue and reads its attributes, those of the quarantine queue too where there is one.
   - No message is received.
@@ -44,7 +44,7 @@ urls:
   returned: success
   type: dict
 findings:
-  description: What was found, as M(leastpriv.iam.permission_check) tells it.
+  description: What was found, in the form of M(leastpriv.iam.permission_check).
   returned: success
   type: list
   elements: dict

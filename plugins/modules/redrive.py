@@ -11,7 +11,7 @@ version_added: 1.0.0
 short_description: Put quarantined messages back into the alerts' queue
 description:
   - Moves the messages that M(leastpriv.iam.acknowledge) has put into a quarantine queue back to the queue of the
-    alerts, with the body they came with and without the attributes that say why they were moved.
+    alerts, with their body, and without the attributes about the reason of the move.
   - A message is sent first, and deleted from the quarantine queue only when it has arrived.
   - Messages that are not chosen, and all messages in check mode, are visible again at once.
   - It works with the queue's credentials and never with an account's, and is therefore in no action group.
@@ -36,7 +36,7 @@ options:
   max_messages:
     description:
       - The maximum number of messages to examine, so the module ends even if a run moves the same alerts again.
-      - Without it as many as the quarantine queue holds in the beginning, and ten at least.
+      - Without it as many as the quarantine queue has in the beginning, and ten at least.
     type: int
   wait_seconds:
     description: How long one receive call waits for a message, from 1 to 20 seconds.
@@ -82,7 +82,7 @@ moved:
       description: Why it was moved here.
       type: str
     reason:
-      description: What was said about it.
+      description: The reason of the move.
       type: str
     message_id:
       description: The message, by its id in the quarantine queue.
@@ -100,7 +100,7 @@ left:
 failed_receipts:
   description:
     - The messages that could not be moved, or were moved and could not be deleted here. The latter are in both queues;
-      an alert that comes twice is found to be remediated.
+      an alert that is received twice is found to be remediated.
   returned: success
   type: list
   elements: dict
@@ -109,7 +109,7 @@ failed_receipts:
       description: The message, by its id in the quarantine queue.
       type: str
     reason:
-      description: What the queue says.
+      description: The queue's answer.
       type: str
 """
 

@@ -53,11 +53,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 settings:
-  description: The settings that were given, as they are afterwards.
+  description: The settings of the task, as they are afterwards.
   returned: success
   type: dict
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """

@@ -13,7 +13,7 @@ description:
   - O(deadline) is for all of it, from the look-up of the host's name to the last byte of the answer. The time-outs of
     M(ansible.builtin.uri) begin anew with each byte.
   - Never fails because of the network. What went wrong is in RV(problem).
-  - Proxies come from the environment, but not for loopback. C(REQUESTS_CA_BUNDLE) names the CA file.
+  - Proxies of the environment are used, but not for loopback. C(REQUESTS_CA_BUNDLE) names the CA file.
 author:
   - The Leastpriv team (!UNKNOWN)
 requirements:

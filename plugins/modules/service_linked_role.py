@@ -65,7 +65,7 @@ role:
   returned: success
   type: dict
 response_metadata:
-  description: C(request_id), the id that AWS gave the call, by which CloudTrail and AWS support find it.
+  description: C(request_id), the id of the call at AWS, for CloudTrail and AWS support.
   returned: when something was changed
   type: dict
 """
@@ -112,7 +112,7 @@ def _deletion(params, account):
 
 
 def await_deletion(module, client, answer):
-    """Wait until AWS has deleted the role, or has said why not."""
+    """Wait until AWS has deleted the role, or has returned the reason why not."""
     task = answer.get("DeletionTaskId")
     give_up = time.monotonic() + module.params["wait_timeout"]
     while task:

@@ -21,7 +21,7 @@ from ..policies.document import PolicyDocumentError, stored_document
 from .new_access import NewAccess
 
 PAGE = 1000
-# Who holds the root user's MFA device: no name of a user begins so.
+# The owner of the root user's MFA device: no name of a user begins so.
 ROOT = ":root"
 
 
@@ -223,7 +223,7 @@ def _mfa_devices(client: Any, user: Any) -> Any:
 
 
 def _virtual_mfa_devices(client: Any) -> Any:
-    """Serial number -> the name of the user who holds the device, `ROOT`, or None."""
+    """Serial number -> the name of the device's user, `ROOT`, or None."""
     devices = _pages(client, "list_virtual_mfa_devices", "VirtualMFADevices")
     return {one["SerialNumber"]: one["User"].get("UserName", ROOT) if one.get("User") else None for one in devices}
 
@@ -357,7 +357,7 @@ _READERS: dict[str, Callable[..., Any]] = {
 
 
 def _principal_facts(kind: str, detail: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
-    """The facts that one entry of GetAccountAuthorizationDetails holds."""
+    """The facts in one entry of GetAccountAuthorizationDetails."""
     name = detail[f"{kind.capitalize()}Name"]
     inline = {
         entry["PolicyName"]: entry["PolicyDocument"] for entry in detail.get(f"{kind.capitalize()}PolicyList", [])

@@ -48,9 +48,9 @@ Principal = tuple[str, str]
 
 
 class Conflict(LeastprivError):
-    """A step cannot be applied as things are; the text says why.
+    """A step cannot be applied to the account as it is; the text has the reason.
 
-    :ivar code: the error code that AWS would give, None where AWS would not refuse it.
+    :ivar code: the error code that AWS would return, None if AWS would not refuse it.
     """
 
     code: str | None = None
@@ -161,7 +161,7 @@ class AccountOverlay:
         return dict(self._written)
 
     def note(self, text: str) -> None:
-        """Say in plain words what the present step grants or changes beyond its letter."""
+        """Note in plain words what the present step grants or changes beyond its letter."""
         self.notes.append(text)
 
     def will_be(self, value: Any, *key: str) -> None:

@@ -39,7 +39,7 @@ class Simulator:
 
 
 def principal_arn(iam: Any, caller: str) -> str:
-    """The ARN of the principal behind what STS says; a session's ARN lacks the path of its role.
+    """The ARN of the principal behind STS's answer; a session's ARN lacks the path of its role.
 
     :raises botocore.exceptions.ClientError: when the role may not be read.
     """

@@ -4,7 +4,7 @@
 """The call fence: in the process of a step's module, only reads and the calls that the step declares reach AWS.
 
 The modules of amazon.aws are declarative: asked to attach a policy, they also create a missing principal or write back
-a trust policy. The fence keeps them exact. It stands on two public events of botocore, which see every call of every
+a trust policy. The fence keeps them exact. It uses two public events of botocore, which see every call of every
 session before it is sent: `before-parameter-build` checks the call, and `creating-client-class.iam` gives the methods
 of a client a second look at what IAM cannot make conditional. See boto3's "Extensibility guide".
 
@@ -37,11 +37,11 @@ from ..policies.arns import DOCUMENTS
 from ..policies.document import PolicyDocumentError, canonical, canonical_text, read_document
 from ..shapes import Step
 
-# The environment variable that holds a declaration.
+# The environment variable of a declaration.
 VARIABLE = "LEASTPRIV_CALLS"
 # The error code of a call that was stopped.
 NOT_IN_SCRIPT = "NotInScript"
-# Why nothing is applied where the fence does not stand.
+# Why nothing is applied without the fence.
 NO_FENCE = (
     "Nothing was applied: no call fence stands around the modules of this host, which keeps them to the calls of the "
     "script. Use the connection leastpriv.iam.warm with pipelining and without become (docs/guardrails.md), or accept "
@@ -263,7 +263,7 @@ def install() -> None:
 def stops_calls() -> bool:
     """Try the fence: whether it stops a call of this botocore. Nothing is sent to AWS, whatever the answer is."""
     session = botocore.session.Session()
-    # A broken file of the user's says nothing of the fence, and a run may use another one.
+    # A broken file of the user's does not concern the fence, and a run may use another one.
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
     session.set_credentials("none", "none")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Counts a run's calls to APIs: each process appends its calls as lines to a file, which is read at the end.
 
-A line holds a service, an operation and whether the call was throttled, and nothing of what was asked or answered.
+A line has a service, an operation and whether the call was throttled, and nothing of the request or the answer.
 Short appended lines of several processes do not mix, and a killed process has already recorded its calls.
 """
 
@@ -54,7 +54,7 @@ def note_aws_calls(file: Path) -> None:
 
     Each request has a deadline from then on, too.
 
-    Every try is a call, as AWS counts it: botocore's event `needs-retry` comes after each one, with its answer.
+    Every try is a call, as AWS counts it: botocore's event `needs-retry` follows each one, with its answer.
     """
     import botocore.handlers
 

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which region a call goes to, by one rule for queue, STS and accounts.
+"""The region of a call, by one rule for queue, STS and accounts.
 
 Sources: "Regions" in the AWS CLI User Guide; botocore's data files partitions.json and endpoints.json.
 """
@@ -25,8 +25,8 @@ def choose_region(
 ) -> str:
     """The region to use.
 
-    :param given: what the inventory or an option names (`aws_region`); it comes first.
-    :param of_profile: the region of the profile, which comes after the environment.
+    :param given: the region of the inventory or an option (`aws_region`); it is first.
+    :param of_profile: the region of the profile, used after the environment.
     :param partition: the partition whose own region is used where nothing names one.
     :returns: a region's name, such as `us-east-1`.
     """
@@ -67,7 +67,7 @@ def _partition_regions() -> dict[str, str]:
 
     load = create_loader().load_data
     regions = {each["id"]: each["outputs"].get("implicitGlobalRegion") for each in load("partitions")["partitions"]}
-    # More exact where it says so: China's global region for other services is not the one that signs for IAM.
+    # More exact if it has an entry: China's global region for other services is not the one that signs for IAM.
     for each in load("endpoints")["partitions"]:
         iam = each["services"].get("iam", {})
         scope = iam.get("endpoints", {}).get(iam.get("partitionEndpoint"), {}).get("credentialScope", {})

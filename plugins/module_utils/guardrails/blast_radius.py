@@ -35,7 +35,7 @@ class BlastRadius:
 
 
 class BlastRadiusRefusal(Refusal):
-    """An alert would change more than the run may; the text says what to do."""
+    """An alert would change more than the run may; the text has the advice."""
 
     def __init__(self, count: int, taken: int, most: int) -> None:
         before = f", and the alerts before it change {taken}" if taken else ""

@@ -29,17 +29,17 @@ EXAMPLES = (
 
 
 class ProtectionError(LeastprivError):
-    """`remediate_protected_principals` cannot be read; the message names the entry and what is wrong."""
+    """`remediate_protected_principals` cannot be read; the message names the entry and the error."""
 
 
 class Protection:
-    """Tells which principals a step may not touch.
+    """The principals that a step may not touch.
 
     Letter case does not count: IAM takes names that differ in it alone for the same.
 
     :param entries: dicts with `arn` (a pattern, `*` matches any text), `owner`, `reason` and optionally
         `expires` (ISO 8601 date or time; from then on the entry protects no more).
-    :param caller_arn: what STS says of the identity that runs the playbook.
+    :param caller_arn: the ARN that STS returned for the identity that runs the playbook.
     :param now: the present time, aware.
     :param runners: ARNs of further identities that the run depends on, of whatever account: those that assume its
         roles, and the queue's.

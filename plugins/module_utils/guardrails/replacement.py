@@ -16,12 +16,12 @@ Called = tuple[str, Parameters]
 
 # They name what they replace themselves.
 REPLACING = ("CreatePolicyVersion", "PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy")
-# The rules that give way to a proof.
+# The rules that a proof replaces.
 PROVABLE = ("deny_only", "keep_trust")
 
 
 def may_be_proven(operation: str, parameters: Parameters, following: Sequence[Called]) -> bool:
-    """Whether a document may be proven narrower than what it replaces: only the account can tell.
+    """Whether a document may be proven narrower than what it replaces: only the account decides.
 
     :param following: the calls of the script behind this one.
     """

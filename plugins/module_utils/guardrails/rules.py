@@ -43,7 +43,7 @@ RULES = {
 }
 # What would hit the wrong account or lock out the person who could repair it stays shut; a limit is raised, not opened.
 NEVER_OPEN = ("right_account", "managed_role", "protected_principal", "blast_radius")
-# What these refuse would give access, or take a restriction away.
+# These refuse what would grant access, or remove a restriction.
 WIDENS = (
     "attach_deny_only",
     "default_deny_only",
@@ -98,7 +98,7 @@ def cli_name(operation: str) -> str:
 
 
 def left_by_hand(commands: Sequence[str], withheld: Sequence[str], lasting: Sequence[str] = ()) -> list[str]:
-    """The lines that say what is left to a person: what to know first, then a line for each command.
+    """The lines about what is left to a person: what to know first, then a line for each command.
 
     :param commands: the commands that can be run as they are shown, in order.
     :param withheld: for each command of the script that is not among them, why, as the rest of a sentence.
@@ -113,7 +113,7 @@ def left_by_hand(commands: Sequence[str], withheld: Sequence[str], lasting: Sequ
 
 
 def by_hand(command: str) -> str:
-    """The line that tells what to run by hand, if a person decides so.
+    """The line with the command to run manually, if a person decides so.
 
     :param command: one command as the vendor wrote it, secrets masked; it may go over several lines.
     :returns: text; empty if a terminal would not show all of the command, because it must be visible before it is run.

@@ -108,7 +108,7 @@ class Batch:
         return {**seen, "notes": list(dict.fromkeys(self._attempt.notes))}
 
     def _observe_steps(self, alert: AlertOutcome, steps: Sequence[Step], live: Any = None) -> tuple[AlertOutcome, bool]:
-        """What is seen of the steps, and whether a principal that can take no further policy stopped them.
+        """The observed steps, and whether a principal that can take no further policy stopped them.
 
         :param live: the consolidated policy as the alerts before this one will have made it.
         """
@@ -134,7 +134,7 @@ class Batch:
         overlay = AccountOverlay(self._account, *self._place, dict(self._pending), self._protection.protects_any)
         self._attempt = Attempt(overlay)
         self._attempt.allowing = _created_allowing(steps)
-        # What cannot be read is said by the step that needs it.
+        # The step that needs it reports what cannot be read.
         with suppress(ClientError, BotoCoreError, PolicyDocumentError):
             self._attempt.managed = _managed_step(overlay, steps)
             if self._attempt.managed is None:
@@ -248,7 +248,7 @@ class Batch:
         return True
 
     def _check_partition(self, step: Step) -> None:
-        """A script alone cannot tell in which partition its account is."""
+        """A script alone does not show the partition of its account."""
         foreign = sorted(partitions(step["parameters"]) - {self._partition})
         if foreign:
             detail = f"it names the partition {foreign[0]}, and the account is in {self._partition}"
@@ -347,7 +347,7 @@ def _compared_with_plan(seen: AlertOutcome, reviewed: Sequence[Mapping[str, Any]
 
 
 def _label(alert: AlertOutcome, step: Step) -> str:
-    """What is shown of a step in one line: alert, operation and what it is about."""
+    """A step in one line: alert, operation and target."""
     label = f"{alert['alert_id']} {cli_name(step['operation'])} {step['target']}".strip()
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in label)
 

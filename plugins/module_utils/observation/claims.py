@@ -21,7 +21,7 @@ from ..shapes import Step
 from .reviewed import ACCOUNT_WIDE
 
 PRINCIPALS = ("user", "role", "group")
-# The families of facts whose key is a name that IAM gives only once in an account.
+# The families of facts whose key is a name that is unique in an account.
 NAMED = (*PRINCIPALS, "instance_profile", "openid_connect_provider", "policy", "saml_provider", "server_certificate")
 NOUNS = {
     "attached": "policies attached to",
@@ -63,7 +63,7 @@ class Claims:
         self._altered: dict[Any, set[str]] = {}
 
     def check(self, claim: Claim) -> None:
-        """Make sure that a claim goes together with those of other alerts.
+        """Check that a claim is compatible with those of other alerts.
 
         :raises Conflict: naming the other alert.
         """

@@ -69,7 +69,7 @@ def consolidated_step(steps: Sequence[Step], alert_id: str, live: Mapping[str, A
 
 
 def unconsolidated_step(step: Step, live: Mapping[str, Any] | None) -> tuple[Step, list[Any], list[Any]]:
-    """The step that takes an alert's statements out of its principal's one policy again, whatever came to it since.
+    """The step that takes an alert's statements out of its principal's one policy again, whatever was added since.
 
     :param step: one whose `undoes` is a `consolidated_step` that was applied, with its `alert_id` and `after`.
     :param live: the principal's policy `leastpriv-restrictions` as it is, or None.
@@ -128,7 +128,7 @@ def _merged(steps: Sequence[Step], alert_id: str, live: Mapping[str, Any] | None
     kept = [one for one in _split(live, own_sid(alert_id))[1] if one.get("Effect") == "Deny"]
     documents = [read_document(step["parameters"]["PolicyDocument"]) for step in _creating(steps)]
     added = [statement for document in documents for statement in statements(document)]
-    # Another alert's may have that Sid: they stay as they are, and where they say the same nothing is added.
+    # Another alert's may have that Sid: they stay as they are, and nothing is added if they are equal.
     earlier = _split({"Statement": kept}, _earlier_sid(alert_id))[0]
     named = [{**one, "Sid": f"{own_sid(alert_id)}n{number}"} for number, one in enumerate(added, 1)]
     return _text({"Version": VERSION, "Statement": kept if _say_the_same(earlier, added) else [*kept, *named]})

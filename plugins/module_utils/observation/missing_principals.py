@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..account.overlay import AccountOverlay, named_principals
 from ..shapes import Step
 
-# What a script does beside restricting a principal, and what is of no use without one.
+# What a script does besides restricting a principal, useless without one.
 BESIDE = ("CreatePolicy", "DeletePolicy", "DeletePolicyVersion")
 RENAMES = {"NewUserName": "user", "NewGroupName": "group"}
 

@@ -49,7 +49,7 @@ def touched(overlay: AccountOverlay, step: Step) -> list[Touched]:
     wide = OPERATIONS[step["operation"]].reach == HOLDERS
     named = overlay.attached_to(step["parameters"]["PolicyArn"]) if wide else named_principals(step)
     found = [(*one, (overlay.fact(*one) or {}).get("arn")) for one in named]
-    # A change of the group itself reaches its members; of a membership the user stands first.
+    # A change of the group itself reaches its members; of a membership the user is first.
     groups = [name for kind, name in (named if wide else named[:1]) if kind == "group"]
     members = {arn for group in groups for arn in overlay.fact("members", group) or []}
     return found + [(*principal_of_arn(arn), arn) for arn in sorted(members)]

@@ -16,7 +16,7 @@ from ..shapes import Step
 
 # Facts about the whole account. A step needs one entry, which is in its before or decides its status.
 ACCOUNT_WIDE = ("names", "policy_names", "summary", "virtual_mfa_devices")
-# Tags come and go by themselves; a step that is about them has them in its before.
+# Tags change independently; a step that is about them has them in its before.
 NOT_COMPARED = ("tags",)
 WIDTH = 120
 
@@ -25,7 +25,7 @@ def fingerprint(before: Any, relied_on: Mapping[tuple[Any, ...], Any]) -> str:
     """Identify the state that a step depends on.
 
     :param before: the part of the account that the step is about, as it is.
-    :param relied_on: fact key -> fact, as `AccountOverlay.relied_on` gives them.
+    :param relied_on: fact key -> fact, as `AccountOverlay.relied_on` returns them.
     :returns: SHA-256, 64 hex digits; the order in which IAM lists things makes no difference.
     """
     facts = {canonical_text(list(key)): _fact(value) for key, value in relied_on.items() if key[0] not in ACCOUNT_WIDE}
@@ -41,11 +41,11 @@ def _fact(value: Any) -> Any:
 
 
 def changes_since(reviewed: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> list[str]:
-    """Tell what is not as it was.
+    """List what is not as it was.
 
     :param reviewed: the steps of an alert in the plan.
     :param steps: its steps as they are observed now.
-    :returns: list of clauses for a person; empty when the plan holds.
+    :returns: list of clauses for a person; empty if the plan is still valid.
     """
     if len(reviewed) != len(steps):
         return [f"it had {len(reviewed)} steps and has {len(steps)}"]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The names of a step as IAM has them.
 
-IAM keeps names unique whatever their letter case, and finds them in any. A list of what is there, or a whole account
-read at once, holds them in one letter case only. So a step is observed and applied with that one.
+IAM keeps names unique whatever their letter case, and finds them in any. A list, or a whole account
+read at once, has them in one letter case only. So a step is observed and applied with that one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..account.overlay import AccountOverlay, principal
 from ..operations import OPERATIONS
 from ..shapes import Step
 
-# The parameter that holds a name -> the family of facts that it names.
+# The parameter of a name -> the family of facts that it names.
 NAMES = {
     "GroupName": "group",
     "InstanceProfileName": "instance_profile",

@@ -24,7 +24,7 @@ MAX_SHOWN = 300
 
 
 class Drift(LeastprivError):
-    """Something else has changed since the run what would be put back; the text says what differs."""
+    """Something else has changed since the run what would be put back; the text has the difference."""
 
 
 def observe_undo(overlay: AccountOverlay, step: Step) -> Observation:
@@ -50,9 +50,9 @@ def observe_undo(overlay: AccountOverlay, step: Step) -> Observation:
 
 
 def _no_more_than_taken(overlay: AccountOverlay, step: Step) -> None:
-    """What is put back by its name must not have become more powerful.
+    """Check that what is restored by its name has not become more powerful.
 
-    :raises Drift: it has, or nothing says what it was.
+    :raises Drift: it has, or its earlier state is not known.
     """
     applied = step["undoes"]
     live = taken_by(overlay, applied)
@@ -83,7 +83,7 @@ def _shown(value: Any) -> str:
 
 
 def _compact(value: Any) -> Any:
-    """A document as what it says, not as its lines."""
+    """A document by its meaning, not by its lines."""
     try:
         return json.loads(value)
     except (TypeError, ValueError):

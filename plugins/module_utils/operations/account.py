@@ -65,7 +65,7 @@ def _weakened(weaker: list[str], parameters: Parameters, in_force: Mapping[str, 
 
 
 def _full_command(parameters: Parameters, in_force: Mapping[str, Any], has_policy: bool) -> str:
-    """The command that sets what is named, and leaves everything else as it is in force."""
+    """The command that sets the named fields and leaves all others in force."""
     wanted = {**in_force, **parameters}
     if not has_policy and _kinds(wanted) < KINDS_BY_DEFAULT and wanted["MinimumPasswordLength"] < LONG_ENOUGH:
         wanted.update(dict.fromkeys(KINDS[1:], True))
@@ -82,7 +82,7 @@ def _as_option(field: str, value: Any) -> str:
 
 
 def _weaker_than_default(after: Any) -> list[str]:
-    """AWS's own policy knows a rule that no field holds."""
+    """AWS's own policy knows a rule that no field has."""
     if _kinds(after) >= KINDS_BY_DEFAULT or after["MinimumPasswordLength"] >= LONG_ENOUGH:
         return []
     return [f"the mix of characters (it requires {_kinds(after)} of 4 kinds, AWS's own policy {KINDS_BY_DEFAULT})"]
@@ -105,7 +105,7 @@ def _lockouts(before: Any, after: Any) -> Iterator[str]:
 
 
 def _password_notes(before: Mapping[str, Any], after: Any, has_policy: bool) -> Iterator[str]:
-    """What the fields say that neither weaken nor lock out."""
+    """The changes of fields that neither weaken nor lock out."""
     may, could = after["AllowUsersToChangePassword"], before["AllowUsersToChangePassword"]
     if may and not could:
         yield "Grants: every IAM user of the account may change their own password, which was off."
@@ -177,7 +177,7 @@ def former_alias(operations: Operations, parameters: Parameters, before: Any, af
 
 
 def set_token_version(overlay: AccountOverlay, step: Step) -> Observation:
-    """GetAccountSummary tells v1Token as 1, v2Token as 2."""
+    """GetAccountSummary has v1Token as 1, v2Token as 2."""
     wanted = step["parameters"]["GlobalEndpointTokenVersion"]
     summary = overlay.fact("summary")
     live = f"v{summary.get('GlobalEndpointTokenVersion', 1)}Token"

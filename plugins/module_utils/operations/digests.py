@@ -39,7 +39,7 @@ def stored(overlay: AccountOverlay, *key: str) -> Any:
 
 
 def name_digest(name: str, grants: bool) -> Digest:
-    """What its name says all about: that it is there grants something, or restricts."""
+    """Something described by its name alone: its existence grants or restricts something."""
     return name, {"sha256": sha256(name), "grants": grants, "restricts": not grants}
 
 

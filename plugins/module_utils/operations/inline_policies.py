@@ -88,7 +88,7 @@ def former_inline(operations: Operations, parameters: Parameters, before: Any, a
 
 
 def _inline(fact: Fact, parameters: Parameters) -> Any:
-    """The inline policies of the name; IAM does not tell names apart by letter case."""
+    """The inline policies of the name; IAM ignores letter case in names."""
     kind, name = principal({"parameters": parameters})
     wanted = parameters["PolicyName"].lower()
     same = [policy for policy in fact("inline_names", kind, name) or [] if policy.lower() == wanted]

@@ -30,7 +30,7 @@ from .row import DESTRUCTIVE, NONE, RESTRICT, Fact, Operation, State, Target
 from .targets import POLICY, PRINCIPALS
 from .undo import Calls, Operations, Parameters, given, tag_list, undone_by
 
-# IAM's default quotas; GetAccountSummary tells the account's own where they matter.
+# IAM's default quotas; GetAccountSummary has the account's own where they matter.
 ATTACHED_QUOTA = 10
 POLICIES_QUOTA = 1500
 POLICY_SIZE_QUOTA = 6144

@@ -55,7 +55,7 @@ def create_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
 
 
 def _default(overlay: AccountOverlay, arn: str, versions: Versions) -> dict[str, Any]:
-    """What is in force of a policy, and which of its versions that is."""
+    """The document of a policy that is in force, and the id of its version."""
     version = next(version for version, is_default in versions.items() if is_default)
     return {"document": pretty(overlay.fact("policy_document", arn)), "default_version": version}
 

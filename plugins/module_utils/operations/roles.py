@@ -126,7 +126,7 @@ def delete_service_linked_role(overlay: AccountOverlay, step: Step) -> Observati
 
 
 def former_linked_role(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
-    """/aws-service-role/autoscaling.amazonaws.com/ and AWSServiceRoleForAutoScaling_suffix tell the rest."""
+    """/aws-service-role/autoscaling.amazonaws.com/ and AWSServiceRoleForAutoScaling_suffix contain the rest."""
     service, suffix = before["path"].split("/")[2], parameters["RoleName"].partition("_")[2]
     described = given(Description=before["description"], CustomSuffix=suffix)
     return [(operations[0], {"AWSServiceName": service, **described})]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The row of one IAM operation: what it becomes, what guards it, how it is observed and undone.
 
-A row holds functions and values. The noun's file has all that they need beside it.
+A row holds functions and values. All that they need is in the noun's file.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ UndoFunction = Callable[[Operations, Parameters, Any, Any], Calls]
 
 
 class Irreversible(Exception):
-    """An operation cannot be undone; the text is a clause that says why."""
+    """An operation cannot be undone; the text is a clause with the reason."""
 
 
 @dataclass(frozen=True)

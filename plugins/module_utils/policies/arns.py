@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds the ARNs in API parameters, wherever they stand: in options, in policy documents, behind JSON's escapes.
+"""Finds the ARNs in API parameters, wherever they are: in options, in policy documents, behind JSON's escapes.
 
 Source: "Amazon Resource Names (ARNs)" in the AWS General Reference. Pure.
 """

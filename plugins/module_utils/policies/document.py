@@ -86,7 +86,7 @@ def _as_stored(text: Any) -> str:
 def read_document(text: str | Mapping[str, Any]) -> dict[str, Any]:
     """Read a policy document.
 
-    :param text: JSON text as a script or IAM gives it (IAM's may be URL-encoded), or the dict itself.
+    :param text: JSON text of a script or of IAM (IAM's may be URL-encoded), or the dict itself.
     :returns: the document as a dict; its numbers are `Exact`, so 1.5 never equals 2.5 or "1.5".
     :raises PolicyDocumentError: no JSON, no object, a duplicate key (IAM and we could read different ones), half of a
         character (nothing can pass it on).
@@ -276,7 +276,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def is_deny_only(document: Mapping[str, Any]) -> bool:
-    """True when every statement denies, and there is one: the document takes access away and never gives any."""
+    """True when every statement denies, and there is one: the document removes access and never grants any."""
     found = statements(document)
     return bool(found) and all(isinstance(one, dict) and one.get("Effect") == "Deny" for one in found)
 

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Conditions: whether one certainly holds whenever another one does. Pure.
+"""Conditions: whether one is certainly met whenever another one is. Pure.
 
 Source: "IAM JSON policy elements: Condition operators" and "Conditions with multiple context keys or values".
 """
@@ -91,7 +91,7 @@ def _text(value: str | bool) -> str:
 
 
 def follows(wide: Test, narrow: Test) -> bool:
-    """Whether a test certainly holds for every request for which another one does."""
+    """Whether a test certainly passes for every request for which another one does."""
     if wide == narrow:
         return True
     if (wide.key, wide.quantifier, wide.is_negated) != (narrow.key, narrow.quantifier, narrow.is_negated):

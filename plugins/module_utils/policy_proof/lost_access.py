@@ -18,7 +18,7 @@ ACTION = re.compile(r"([a-zA-Z0-9-]+):(.+)", re.DOTALL)
 
 
 def describe_lost_access(whose: str, replaced: Sequence[Document], new: Sequence[Document]) -> list[str]:
-    """Say what documents do not allow any more that those before them did.
+    """Describe what documents do not allow any more that those before them did.
 
     :param whose: whose access it is: `user bob`.
     :param replaced: readable documents, as is `new`.

@@ -5,7 +5,7 @@
 
 A pattern is read into a tuple of symbols: single characters, the wildcards below, and policy variables as they are
 written. AWS's documents do not settle whether a `*` inside an ARN also matches a colon. Here it never does where it
-has to match more, unless it ends the pattern. So a containment is proven whichever holds.
+has to match more, unless it ends the pattern. So a containment is proven in either case.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def prove(replaced: Sequence[Document], new: Sequence[Document], account_id: str
     """Compare documents with those that take their place, for the same principals.
 
     :param replaced: policy documents as `read_document` returns them; identity-based or trust policies, not both.
-    :param new: what is in force in their place.
+    :param new: the documents that replace them.
     :param account_id: the account that owns them, or empty. The root of another account covers its principals.
     :returns: `Verdict`: narrower if every request that the new ones allow was allowed by the old ones, and every
         request that the old ones denied is denied by the new ones.

@@ -118,7 +118,7 @@ def _is_principal(named: str, principal: str) -> bool | None:
 
 
 def holds(test: Test, context: Context) -> bool | None:
-    """Whether a condition's test holds for a request with this context."""
+    """Whether a request with this context passes a condition's test."""
     values = context.get(test.key, ())
     if test.operator == "Null" and not test.quantifier:
         return any((value == "true") != bool(values) for value in test.values)

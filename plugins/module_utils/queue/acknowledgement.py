@@ -95,7 +95,7 @@ def acknowledge(
 ) -> dict[str, Any]:
     """Delete, move, release and extend messages. Deletions are first, so finished work is not received again.
 
-    The quarantine queue is opened only if a message goes there, so its failure does not affect the others.
+    The quarantine queue is opened only if a message is moved there, so its failure does not affect the others.
     """
     failed: list[dict[str, Any]] = []
     done: dict[str, list[dict[str, Any]]] = {}

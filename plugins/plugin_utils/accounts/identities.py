@@ -97,7 +97,7 @@ def _learn(configuration: Any, identity: Identity, asked: set[Beginning]) -> Ite
 def _problems(identity: Identity, error: Exception) -> list[str]:
     from botocore.exceptions import NoCredentialsError, ProfileNotFound
 
-    # Without credentials there is no identity to protect; a missing profile fails where it is needed.
+    # Without credentials there is no identity to protect; a missing profile fails where it is used.
     if isinstance(error, (NoCredentialsError, ProfileNotFound)):
         return []
     who = f"of profile {identity.profile}" if identity.profile else "of the default credentials"
@@ -126,7 +126,7 @@ def _chain(configuration: Any, identity: Identity) -> tuple[list[str], Beginning
 
 
 def default_profile(configuration: Any) -> str | None:
-    """The profile that AWS's usual chain takes; keys in the environment come before it."""
+    """The profile that AWS's usual chain takes; keys in the environment are used before it."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         return None
     return configuration.get_config_variable("profile") or "default"

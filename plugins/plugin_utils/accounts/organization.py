@@ -40,7 +40,7 @@ def read_accounts(client: Any, with_tags: bool) -> list[dict[str, Any]]:
 
 def _accounts_under(client: Any, parent_id: str, ous: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
     for account in _pages(client, "list_accounts_for_parent", "Accounts", ParentId=parent_id):
-        # State follows Status, which AWS gives up in September 2026.
+        # State follows Status, which AWS drops in September 2026.
         if account.get("State", account.get("Status")) == "ACTIVE":
             partition = account["Arn"].split(":")[1]
             yield {"id": account["Id"], "name": account["Name"], "partition": partition, "ous": ous, "tags": {}}

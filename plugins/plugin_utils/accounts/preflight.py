@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check what a run needs before anything is received. Each check returns what is wrong, a sentence each."""
+"""Check what a run needs before anything is received. Each check returns the problems, a sentence each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLLECTIONS = ("amazon.aws",)
 class Host:
     """A host of the play as the role found it.
 
-    :ivar settings: what `leastpriv.iam.settings` gave.
+    :ivar settings: the result of `leastpriv.iam.settings`.
     :ivar base: how its account is reached, see `wanted_identities`.
     """
 

@@ -21,7 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 
 
 def open_queue_of(given: Mapping[str, Any]) -> Queue:
-    """Open the queue as `leastpriv.iam.acknowledge` does, which takes from the environment what is not given."""
+    """Open the queue as `leastpriv.iam.acknowledge` does, which takes missing options from the environment."""
     settings = _with_environment(given)
     return open_queue(_connect, settings["queue_name"], [settings[option] for option in CONNECTION_OPTIONS])
 

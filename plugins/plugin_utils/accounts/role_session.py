@@ -29,7 +29,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import write_artifact
 
 ROLE_ARN = re.compile(r"arn:(?P<partition>aws(-[a-z]+)*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
-# What of the base profile says how AWS is reached from here, and not as whom.
+# The settings of the base profile about the connection to AWS, and not about the identity.
 HOW_TO_REACH = ("ca_bundle", "use_dualstack_endpoint", "use_fips_endpoint")
 # A session is renewed so long before its end, but not before five sixths of it are over.
 MARGIN = timedelta(minutes=10)
@@ -83,9 +83,9 @@ def sessions_folder() -> Path:
 
 
 def open_session(wanted: Wanted, now: datetime, warn: Callable[[str], None], aws_config: Mapping[str, Any]) -> Path:
-    """Give the credentials file of a session that lasts, with one profile, named by the role's ARN.
+    """Return the credentials file of a session that is valid long enough, with one profile, named by the role's ARN.
 
-    A session that cannot be renewed is given as it is, with a warning: AWS tells when it has ended. Raises
+    A session that cannot be renewed is returned as it is, with a warning: AWS refuses it once it has expired. Raises
     SessionError.
     """
     renewal = renewal_of(wanted.file)

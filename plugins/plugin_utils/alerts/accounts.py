@@ -43,7 +43,7 @@ class AccountMap:
 def account_map(pairs: Iterable[tuple[str, Any]]) -> AccountMap:
     """Map account ids to hosts, from (host name, raw account_id) pairs. Never raises because of a value.
 
-    A whole number of 12 digits counts as its text. Two hosts with one id are both problems: nothing says which one's
+    A whole number of 12 digits counts as its text. Two hosts with one id are both problems: it is not known which one's
     credentials and settings are meant.
     """
     entries = [(host, value, _read_id(value)) for host, value in pairs]

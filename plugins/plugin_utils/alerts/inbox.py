@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The messages that a run holds: received until the queue is empty, duplicates merged, released if the run fails.
+"""The messages of a run: received until the queue is empty, duplicates merged, released if the run fails.
 
 Messages of other runs (`filtered`) are released as soon as this run has received those behind them, not at its end.
 """
@@ -40,7 +40,7 @@ _MAX_PER_ALERT = 10
 _MAX_HIDDEN_SECONDS = 5.0
 # Between two polls of a queue that is shared with other runs: the least and the most.
 _PAUSE_SECONDS = (0.2, 1.0)
-# A run that holds too many messages for SQS works on them first; the next run receives more.
+# A run with too many messages in flight for SQS works on them first; the next run receives more.
 _LIMIT_CODES = ("OverLimit",)
 # The disposition of another run's alert.
 OF_OTHER_RUN = "filtered"

@@ -17,7 +17,7 @@ class ReviewError(LeastprivError):
 
 @dataclass(frozen=True)
 class ReviewCost:
-    """`warning`: what to say before a message is received. `last_receive`: stop when a message has come so often."""
+    """`warning`: to show before a message is received. `last_receive`: stop if a message was received so often."""
 
     warning: str | None = None
     last_receive: int | None = None

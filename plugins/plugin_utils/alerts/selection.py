@@ -97,7 +97,7 @@ def read_age(name: str, value: Any) -> timedelta | None:
 
 
 def judge(alert: Alert, circumstances: Circumstances) -> Alert:
-    """Give the alert with the first disposition that a judgement finds, or unchanged when it is open work."""
+    """Return the alert with the first disposition that a judgement finds, or unchanged if it is open work."""
     alert_ids = circumstances.filters.alert_ids
     if alert_ids is not None and alert.alert_id not in alert_ids:
         return alert.settled("filtered", "it is not in the plan that this run applies")

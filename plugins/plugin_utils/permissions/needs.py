@@ -23,7 +23,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo impo
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import OPERATION_NAMES
 
 VENDOR = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy", "CreatePolicy")
-# What is put in the place of the vendor's policies where remediate_on_quota is `consolidate`.
+# The operations that replace the vendor's policies if remediate_on_quota is `consolidate`.
 CONSOLIDATE = ("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy")
 SETS = {
     "vendor": VENDOR,
@@ -160,7 +160,7 @@ def _resources(row: Operation, scope: Scope) -> tuple[str, ...]:
 
 
 def _limit(row: Operation, is_chosen: bool, is_undo: bool, scope: Scope) -> tuple[str, Any]:
-    """The statement that an operation goes into, and the condition that IAM can hold it to."""
+    """The statement of an operation, and the condition that IAM can check for it."""
     sid, is_both = row.statement, is_chosen and is_undo
     if sid in ("Attach", "Detach") and not is_both:
         # A script attaches what denies and detaches what allows; only an undo does it the other way round.

@@ -67,7 +67,7 @@ def trust_policy(scope: Scope, external_id: str) -> dict[str, Any]:
     """The trust policy of the account role. An external id prevents the confused deputy problem."""
     condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_id}}} if external_id else {}
     runner = {"Effect": "Allow", "Principal": {"AWS": list(scope.runners)}}
-    # Apart: no external id comes with the request to tag a session.
+    # Apart: the request to tag a session has no external id.
     statements = [
         {"Sid": "Assume", **runner, "Action": "sts:AssumeRole", **condition},
         {"Sid": "Tag", **runner, "Action": "sts:TagSession"},

@@ -59,10 +59,10 @@ class Permissions:
 
 
 def read_permissions(settings: Mapping[str, Any], partition: str = "") -> Permissions:
-    """Read the settings, as the doc fragment `permissions` tells them.
+    """Read the settings, as the doc fragment `permissions` describes them.
 
     :param partition: where the doctor knows it from STS; else the runner's.
-    :raises PolicyError: naming the setting and what it may hold.
+    :raises PolicyError: naming the setting and its valid values.
     """
     unknown = sorted(set(settings) - set(KNOWN))
     if unknown:
@@ -86,7 +86,7 @@ def check_runner(permissions: Permissions) -> None:
 
 
 def words(value: Any) -> tuple[Any, ...]:
-    """A list, or a text with commas as `-e` gives it."""
+    """A list, or a text with commas as with `-e`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else tuple(value)
 
 
@@ -107,7 +107,7 @@ def _scope(given: Mapping[str, Any], partition: str) -> Scope:
 
 
 def _shared(given: Mapping[str, Any], setting: str, found: Iterable[Any]) -> str:
-    """What was said, or what all hosts of the inventory agree about."""
+    """The setting, or the value that all hosts of the inventory share."""
     values = sorted({str(value) for value in found if value})
     if given.get(setting):
         return str(given[setting])

@@ -26,7 +26,7 @@ class Cause(NamedTuple):
     advice: str
 
 
-# The first that fits counts: a guardrail's name says more than AWS's words behind it.
+# The first that fits counts: a guardrail's name is more exact than AWS's words behind it.
 CAUSES = (
     Cause(
         ("refused",),
@@ -137,7 +137,7 @@ CAUSES = (
 
 
 def advice_for(alert: Mapping[str, Any], is_undo: bool = False) -> str:
-    """Say in a sentence or two what to do about an alert of a report.
+    """Advise in a sentence or two about an alert of a report.
 
     :param alert: dict of `disposition` and `reason`.
     :param is_undo: whether the run is an undo, which is repeated as one.

@@ -29,7 +29,7 @@ WRITTEN_FIRST = ("Version", "Id", "Statement", "Sid", "Effect", "Principal", "No
 
 @dataclass(frozen=True)
 class Line:
-    """One line; sign is SAME, ADDED, REMOVED, or SKIPPED, whose text says how many lines are left out."""
+    """One line; sign is SAME, ADDED, REMOVED, or SKIPPED, whose text has the number of lines left out."""
 
     sign: str
     text: str

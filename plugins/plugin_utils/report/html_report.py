@@ -268,7 +268,7 @@ def _tiles(report: RunReport) -> list[dict[str, Any]]:
     count = len(report["alerts"])
     tiles = [{"group": "all", "count": count, "label": "alert" if count == 1 else "alerts", "parts": (), "note": ""}]
     for name, words in by_group.items():
-        # Shown even if it is zero: that is what the reader came to know.
+        # Shown even if it is zero: the reader looks for it.
         if words or name == PERSON:
             count = sum(report["totals"][word] for word in words)
             label = "needs attention" if name == PERSON and count == 1 else GROUPS[name]
@@ -279,7 +279,7 @@ def _tiles(report: RunReport) -> list[dict[str, Any]]:
 
 
 def _opened(opened: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Each word of remediate_allow once, with what is normally forbidden and the accounts where it is not."""
+    """Each word of remediate_allow once, with the rule that it opens and the accounts."""
     accounts: dict[str, list[str]] = {}
     for one in opened:
         for word in one["allow"]:

@@ -52,7 +52,7 @@ class Run:
         """How long ago alerts were first seen when the run ended, in seconds, by disposition."""
         ages: dict[str, list[int]] = {}
         for alert in self.report["alerts"]:
-            # Some alerts do not tell, and what tells is text of a message.
+            # Some alerts lack it, and it is text of a message.
             with suppress(Exception):
                 first_seen = int(read_time(alert["first_seen"]).timestamp())
                 ages.setdefault(alert["disposition"], []).append(max(0, self.seconds("finished") - first_seen))
@@ -65,7 +65,7 @@ def _statuses(alert: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class Family:
-    """One row: a metric, what it tells, and its samples (labels, value) of a run."""
+    """One row: a metric, its meaning, and its samples (labels, value) of a run."""
 
     name: str
     help: str
@@ -156,7 +156,7 @@ def metrics(report: Mapping[str, Any], calls: Sequence[Mapping[str, Any]] = ()) 
 
     :param report: what `report` of plugin_utils/report/report.py returned.
     :param calls: what `count_calls` of module_utils/api_calls/counter.py returned.
-    :returns: OpenMetrics text. It holds no word of an alert, no name of an account and no secret.
+    :returns: OpenMetrics text. It contains neither text of an alert nor names of accounts nor secrets.
     """
     run = Run(report, calls)
     return "\n".join([*(line for family in FAMILIES for line in family.lines(run)), "# EOF\n"])

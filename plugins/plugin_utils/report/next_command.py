@@ -35,7 +35,7 @@ def next_command(report: Mapping[str, Any]) -> NextCommand | None:
         return NextCommand("To apply exactly this", command)
     planned = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] == "planned"]
     chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
-    # In AWX nothing else says which alerts were chosen.
+    # In AWX the chosen alerts are known from nothing else.
     chosen |= {"alert_id": ",".join(planned)} if awx or not chosen else {}
     return NextCommand("To undo exactly this", playbook_command("undo", chosen, awx, keeps=True))
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A report as a message for a chat: JSON that Slack's incoming webhooks take, and most of those made like them.
 
-Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Blocks" (how much a block holds). Pure.
+Source: docs.slack.dev, "Formatting message text" (what must be escaped) and "Blocks" (the size of a block). Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunRep
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, job_name, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
-# A section holds 3,000 characters.
+# A section has at most 3,000 characters.
 MAX_TEXT = 2_900
 MAX_LINE = 200
 # Alerts of one reason that are named; the others are counted.
@@ -32,7 +32,7 @@ def notification(report_data: RunReport, report_file: str, report_url: str = "")
     :param report_data: what `report` of plugin_utils/report/report.py returned.
     :param report_file: where the run's page is.
     :param report_url: address under which the folder of all runs can be read by people, or empty.
-    :returns: dict of `text` and `blocks`, the body of the request; holds no secret.
+    :returns: dict of `text` and `blocks`, the body of the request, without secrets.
     """
     headline, run_id = verdict(report_data), report_data["run_id"]
     totals = ", ".join(f"{count} {word}" for word, count in report_data["totals"].items()) or "No alerts"

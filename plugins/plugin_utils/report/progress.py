@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far each account of a run is, from what its tasks tell, and the lines that show it. No I/O, no clock."""
+"""The progress of each account of a run, by the results of its tasks, and the lines that show it. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text
 
 BAR, SHORTEST_BAR = 20, 4
 NAME = 32
-# What is said behind the bar, such as `20/40 steps, 5.0/s, 0:04 left`, and the blanks and brackets.
+# The width of the text behind the bar, such as `20/40 steps, 5.0/s, 0:04 left`, and the blanks and brackets.
 STATE, BETWEEN = 32, 6
 RECEIVING = "Receiving the alerts and their scripts"
 READING = "Reading the journal"
@@ -56,9 +56,9 @@ class Progress:
         self.accounts: dict[str, Account] = {}
 
     def learn(self, host: str, result: Mapping[str, Any], now: float, has_failed: bool = False) -> list[str]:
-        """Take from the result of a task or an item what it says about the work of this host.
+        """Take the progress of this host from the result of a task or an item.
 
-        Returns what is new in words, at most one line per account and phase, for where no line can be redrawn.
+        Returns the news as text, at most one line per account and phase, for output that cannot be redrawn.
         """
         facts = result.get("ansible_facts") or {}
         if RUN in facts:

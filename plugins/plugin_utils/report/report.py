@@ -144,7 +144,7 @@ def _message_ids(alert: AlertOutcome) -> list[str]:
 
 def _redrive_advice(awx: Mapping[str, Any] | None, alert_id: str | None) -> str:
     """The command that moves an alert's messages back into the alerts' queue, as a sentence."""
-    # The id goes into a command that people copy.
+    # The id becomes part of a command that people copy.
     one = {"alert_id": alert_id} if alert_id and re.fullmatch(r"[A-Za-z0-9_-]+", alert_id) else {}
     return f"After a fix: {playbook_command('redrive', one, awx)}"
 
@@ -237,7 +237,7 @@ def verdict(report_data: RunReport) -> str:
 
 
 def alert_name(alert: Mapping[str, Any]) -> str:
-    """The vendor's id, or what is left to find a message by that has none; untrusted text."""
+    """The vendor's id, or the id of the message if it has none; untrusted text."""
     return alert["alert_id"] or f"message {alert['message_id'][:8]}"
 
 

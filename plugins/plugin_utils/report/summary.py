@@ -36,7 +36,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import cells, printable
 
-# What is planned is what a review is about.
+# A review is about the planned alerts.
 ORDER = sorted(WORDS, key=lambda word: word != "planned")
 # Where the width of the terminal is not known.
 COLUMNS = 80

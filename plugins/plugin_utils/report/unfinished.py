@@ -32,7 +32,7 @@ class Unfinished:
     is_reported: bool = False
 
     def learn(self, result: Mapping[str, Any]) -> None:
-        """Take from a task's result what the run says about itself; other results say nothing."""
+        """Take the state of the run from a task's result; other results are ignored."""
         known = result.get("ansible_facts") or {}
         if facts.RUN in known:
             self.record = {**known[facts.RUN], "run_id": known[facts.RUN_ID], "started": known[facts.STARTED]}
@@ -48,7 +48,7 @@ class Unfinished:
         return [each["receipt_handle"] for alert in self._unsettled() for each in alert["receipts"]]
 
     def is_broken_off(self) -> bool:
-        """Whether messages are still held although the role has not come to its report, which names those itself."""
+        """Whether messages are still held without a report, which would name them."""
         return not self.is_reported and any(self.wanted().values())
 
     def alerts(self, reason: str) -> list[AlertOutcome]:

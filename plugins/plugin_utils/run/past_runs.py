@@ -72,7 +72,7 @@ def report_entry(alert_id: str, artifacts_dir: str, run_id: str = "", key: str =
 
 
 def plan_of(named: str, artifacts_dir: str) -> Any:
-    """Read a plan, named by its run's id or its file's path, or given as its own text.
+    """Read a plan, named by its run's id or its file's path, or its own text.
 
     :returns: the JSON value, untrusted.
     :raises NotReported: naming the file.
@@ -132,7 +132,7 @@ def _run_folder(artifacts_dir: str, run_id: str) -> Path:
 def _later_runs(artifacts_dir: str, run_id: str, key: str) -> dict[str, str]:
     """By alert the newest run after this one that changed something for it, unless that was undone.
 
-    It only says what to undo first, so journals that cannot be read are left out.
+    It only names what to undo first, so journals that cannot be read are left out.
     """
     later: dict[str, str] = {}
     for file in sorted(Path(artifacts_dir).glob(f"*/{JOURNAL}")):

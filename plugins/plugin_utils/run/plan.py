@@ -54,7 +54,7 @@ def _again() -> str:
 
 
 class PlanError(LeastprivError):
-    """A plan must not be applied; the text says why. No message has been received."""
+    """A plan must not be applied; the text has the reason. No message has been received."""
 
 
 def make_plan(

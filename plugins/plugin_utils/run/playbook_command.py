@@ -25,7 +25,7 @@ OF_ONE_RUN = ("alert_id", "disposition", "remediate_plan", "run_id")
 AWX_JOB = ("AWX_HOST", "JOB_ID")
 # Addresses that are secrets as a whole.
 SECRET_ADDRESSES = ("remediate_metrics_push_url", "remediate_webhook_url")
-# The names that roles/controller gives: template, and its question for each variable.
+# The names in roles/controller: template, and its question for each variable.
 TEMPLATES = {
     "remediate": ("Leastpriv: apply a plan", {"remediate_plan": "Run id of the review"}),
     "review": ("Leastpriv: review", {}),
@@ -44,7 +44,7 @@ def playbook_command(
 
     :param playbook: one of `OUR_PLAYBOOKS`.
     :param variables: extra variables of that run, by name.
-    :param awx: what AWX tells the job about itself, where that is known; empty elsewhere.
+    :param awx: AWX's variables of the job; empty elsewhere.
     :param argv: the command line of this run.
     :param keeps: whether the next run has the same task as this one, without `--check`.
     """
@@ -52,7 +52,7 @@ def playbook_command(
         return _in_awx(playbook, variables)
     options = _parsed(sys.argv if argv is None else argv)
     kept, withheld = _kept_variables(options, {*variables} if keeps else {*OF_ONE_RUN, *variables})
-    # The last one wins, and what is in a file is not looked at.
+    # The last one wins, and files are not read.
     kept.sort(key=lambda text: not text.startswith("@"))
     files = sum(text.startswith("@") for text in kept)
     kept[files:files] = [f"{name}={value}" for name, value in variables.items()]
@@ -93,7 +93,7 @@ def _parsed(argv: Sequence[str]) -> Any:
 
 
 def _reach(options: Any) -> list[str]:
-    """The options that say which accounts, and how the inventory is read."""
+    """The options that choose the accounts, and those for reading the inventory."""
     given = [
         *(("-i", value) for value in _listed(options, "inventory")),
         *(("--limit", value) for value in _listed(options, "subset")),

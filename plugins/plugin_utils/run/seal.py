@@ -56,7 +56,7 @@ def sign_report(report: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def check_report(report: Mapping[str, Any], key: str) -> None:
-    """Raise SealError for what is not a report, or not signed with the key, if there is one."""
+    """Raise SealError if it is not a report, or not signed with the key, if there is one."""
     if not isinstance(report, Mapping):
         raise SealError("it is not a report")
     if key and not is_signature(report.get("signature"), _signed(report), key):

@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import cli_command, undo_calls
 
 APPLIED_FIELDS = ("alert_id", "operation", "parameters", "before", "after", "taken", "consolidated")
-# What an undo's disposition is called, by what came of its steps.
+# The dispositions of an undo, by those of its steps.
 UNFINISHED = (
     "The journal does not record that the run finished in this account: the run ended early, an earlier version wrote "
     "the journal, or lines are missing at its end. Changes that only missing lines record are not undone."

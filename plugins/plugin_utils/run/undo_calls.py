@@ -36,7 +36,7 @@ def undo_of(step: Mapping[str, Any]) -> tuple[bool, str]:
     if step["status"] == "unchanged":
         return True, ""
     undo = OPERATIONS[step["operation"]].undo
-    # Without what was there before only the table can tell.
+    # Without the state before, only the table shows it.
     if step.get("before") is None or "parameters" not in step:
         return (True, " or ".join(map(cli_name, undo.operations))) if isinstance(undo, Undo) else (False, str(undo))
     try:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words -> options and their values, as the AWS CLI's argument parsers tell them apart.
+"""Words -> options and their values, as the AWS CLI's argument parsers split them.
 
 The CLI runs three of Python's argparse parsers one after the other, for the global options, the operation and its
 parameters; each takes what it knows and passes the rest on. Follows argparse of Python 3.11 (parse_known_args with
@@ -24,7 +24,7 @@ _NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
 @dataclass(frozen=True)
 class ParsedOption:
-    """An option that was given: its own word, and its values. A FLAG has none."""
+    """An option of the command: its own word, and its values. A FLAG has none."""
 
     option: Option
     word: Word

@@ -31,9 +31,9 @@ _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_./-]*\}|\A<[^<>]+>\Z")
 
 
 def faults(value: Any, shape: str, shapes: Shapes, path: Path = ()) -> Iterator[Fault]:
-    """What is wrong with a parameter's value.
+    """The problems of a parameter's value.
 
-    :param value: as it would be given to botocore.
+    :param value: as it would be passed to botocore.
     :param shape: the name of its shape among shapes, botocore's service-2.json.
     :returns: (path, text): the path of keys and indexes down to the place, and what the value there must be, without
         the value itself.

@@ -221,7 +221,7 @@ def _is_whole_number(text: str, least: int | None) -> bool:
 
 
 def _is_jmespath(text: str) -> bool:
-    """jmespath comes with botocore."""
+    """botocore depends on jmespath."""
     import jmespath
 
     try:

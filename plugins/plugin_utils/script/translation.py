@@ -182,7 +182,7 @@ def _is_refused_as_wider(call: Call, account_id: str) -> bool:
 
 
 def _attaches_unread(call: Call, created: Collection[Any]) -> bool:
-    """Whether it gives somebody a policy whose document the script does not show to be a Deny."""
+    """Whether it attaches a policy whose document the script does not show to be a Deny."""
     gives = call.operation in (*ATTACHING, "SetDefaultPolicyVersion")
     return gives and str(call.parameters.get("PolicyArn")).rpartition("/")[2] not in created
 

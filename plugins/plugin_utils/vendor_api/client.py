@@ -88,7 +88,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API said about one alert; `disposition` and `reason` where it gave no script."""
+    """The API's answer about one alert; `disposition` and `reason` if it has no script."""
 
     script: str | None = None
     description: str | None = None
@@ -111,7 +111,7 @@ def check_credentials(credentials: Credentials) -> None:
 
 
 def check_characters(credentials: Credentials) -> None:
-    """Raises ApiSettingsError, without any value, where one holds what it got by accident on its way here."""
+    """Raises ApiSettingsError, without any value, if one contains characters that were added by accident."""
     for setting, value in credentials.used.items():
         if value and (value != value.strip() or _CONTROL.search(value)):
             raise ApiSettingsError(
@@ -225,7 +225,7 @@ class RemediationApi:
         self._batch_size = max(1, min(batch_size, self._version.largest_batch or batch_size))
 
     def scripts(self, alert_ids: Iterable[str]) -> dict[str, Answer]:
-        """Give an answer for each alert id. Never raises because of the API."""
+        """Return an answer for each alert id. Never raises because of the API."""
         ids = list(dict.fromkeys(alert_ids))
         waiting = deque(ids[start : start + self._batch_size] for start in range(0, len(ids), self._batch_size))
         answers: dict[str, Answer] = {}

@@ -33,7 +33,7 @@ SHORT_LIVED = "AUTH_KEY holds a token, which lives ten minutes: no schedule can 
 def connect(
     endpoint: Endpoint | None, get_option: Callable[[str], Any], note: Callable[..., Any] = lambda *_call: None
 ) -> tuple[Transport, Tokens]:
-    """A connection that has said nothing yet, and the token for it; `note` is called for each call.
+    """A connection before its first call, and the token for it; `note` is called for each call.
 
     Raises ApiSettingsError where a setting is missing.
     """
@@ -75,7 +75,7 @@ def _for_its_user(path: str, flags: int) -> int:
 
 
 def read_credentials(get_option: Callable[[str], Any]) -> Credentials:
-    """The access key or token in the options. A line end after a value comes from a file or a paste, and is dropped."""
+    """The access key or token in the options. A line end after a value, from a file or a paste, is dropped."""
     given = (get_option(name) for name in ("api_username", "api_password", "prisma_id", "auth_key"))
     return Credentials(*(value.rstrip("\r\n") if isinstance(value, str) else value for value in given))
 

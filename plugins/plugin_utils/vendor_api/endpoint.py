@@ -31,7 +31,7 @@ class EndpointError(LeastprivError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The API's base URL without a slash at its end; `warning` says what was changed in it."""
+    """The API's base URL without a slash at its end; `warning` names a change in it."""
 
     url: str
     warning: str | None = None

@@ -120,7 +120,7 @@ class Transport:
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Response:
         """Make a call, and retry it after transient errors (429, 5xx, time-outs, broken connections).
 
-        Gives the last answer, whatever its status. Raises ApiError when there was none.
+        Returns the last answer, whatever its status. Raises ApiError without any.
         """
         for attempt in range(1, self.timing.attempts + 1):
             started = self.timing.monotonic()
@@ -191,7 +191,7 @@ class Transport:
 
     @contextmanager
     def _explaining(self, method: str, url: str) -> Iterator[None]:
-        """Turn what requests raises into an ApiError, without its text: a bad header's text holds the token."""
+        """Turn what requests raises into an ApiError, without its text: a bad header's text contains the token."""
         try:
             yield
         except AnswerTooLargeError as error:

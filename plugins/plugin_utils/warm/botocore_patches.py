@@ -53,7 +53,7 @@ class Patch(NamedTuple):
 
 
 def _share_loader(create_loader: Callable[..., Any], _folder: str) -> Callable[..., Any]:
-    # It holds files, no setting and no credential. A session with a data path of its own gets its own loader.
+    # It contains files, no setting and no credential. A session with a data path of its own gets its own loader.
     shared = create_loader(None)
 
     def create_shared_loader(search_path_string: str | None = None) -> Any:
@@ -184,7 +184,7 @@ def _install(version: str, folder: str, removals: ExitStack, note: Note) -> None
 
 
 def _replaced(patch: Patch, folder: str, removals: ExitStack) -> str | None:
-    """Replace one function until `removals` ends, or say why not."""
+    """Replace one function until `removals` ends, or note why not."""
     try:
         owner, name = _place(patch.where)
         original = vars(owner)[name]
@@ -222,7 +222,7 @@ def _create_client(service: str) -> tuple[Any, Any]:
 
 
 def _read_models() -> None:
-    """Read what all modules read. They read themselves what cannot be read here, and say why."""
+    """Read what all modules read. They read themselves what cannot be read here, and report why."""
     for service in SERVICES:
         with suppress(Exception):
             session, client = _create_client(service)

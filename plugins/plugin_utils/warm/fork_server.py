@@ -8,7 +8,7 @@ nothing of the collection. It is one thread that never talks to AWS, so a child 
 client and no credential. It ends when the controller does, and kills what still runs then.
 
 A run is one connection to the socket: the plugin sends the pipes for the module's output and a request (two lengths; a
-JSON object with `environment`, `directory`, `umask`; the payload as Ansible built it). Back come STARTED, just before
+JSON object with `environment`, `directory`, `umask`; the payload as Ansible built it). Answers: STARTED, just before
 the payload runs, and its exit status as a signed 32-bit number when it has ended. Hanging up ends the module (SIGTERM).
 """
 
@@ -49,12 +49,12 @@ STATUS = struct.Struct("!i")
 STARTED = b"+"
 # What Python exits with when it cannot write its output.
 LOST_OUTPUT = 120
-# The plugin sends all of a request at once; one that stands still must not stop the others.
+# The plugin sends all of a request at once; one that is stuck must not stop the others.
 SLOWEST_REQUEST = 10.0
 # How often to look whether the controller has ended, where nothing reports it.
 LOOK_SECONDS = 0.5
 PAYLOAD_PACKAGES = ("ansible", "ansible_collections")
-# Ansible writes these itself: they say that more of them is elsewhere.
+# Ansible writes these itself: they refer to more of them elsewhere.
 WRITTEN_PACKAGES = ("ansible", "ansible.module_utils")
 # A payload's archive: a line of its own that begins as an assignment or as a named argument; and a zip file as base64.
 ARCHIVE = re.compile(rb"^ *\w+ ?= ?(?P<quote>['\"])(?=UEsDB)", re.MULTILINE)
@@ -64,7 +64,7 @@ NAME = "_payload_archive"
 PROGRAM = "<stdin>"
 # The environment variable in which a step declares its calls.
 DECLARATION = "LEASTPRIV_CALLS"
-# The exit status of a module run that the call fence has stopped; what it said comes on its standard error.
+# The exit status of a module run that the call fence has stopped; its reason is on its standard error.
 STOPPED = 97
 STOPPED_MARK = b"\nleastpriv-stopped:"
 # What runs a payload, where its definitions have ended; they are the same for all modules.
@@ -119,7 +119,7 @@ class Reader:
         found = ARCHIVE.search(payload)
         end = payload.find(found["quote"], found.end()) if found else -1
         text = payload[found.end() : end] if found else b""
-        # Such a literal is what it says, letter by letter.
+        # Such a literal has no escapes.
         if not text or not text.isascii() or b"\\" in text or b"\n" in text:
             return Program(None, payload, "", {})
         if text not in self._archives:
@@ -140,9 +140,9 @@ class Reader:
         return self._definitions[definitions], b"\n" * definitions.count(b"\n") + call + rest
 
     def _given(self, text: bytes) -> dict[str, Source]:
-        """What is loaded already, if all of it is what the archive carries; and the archive's packages.
+        """The loaded modules, if all of them are equal to those of the archive; and the archive's packages.
 
-        One file that differs, and nothing is given: a module of one release must not meet a module of another.
+        If one file differs, none is used: a module of one release must not meet a module of another.
         """
         try:
             with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as archive:
@@ -166,7 +166,7 @@ def _packages(archive: zipfile.ZipFile) -> Iterator[tuple[str, Source]]:
 
 
 class PayloadFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Gives a payload the modules that need not be read from its archive, the first entry of sys.path by then."""
+    """Finds the modules that need not be read from a payload's archive, the first entry of sys.path by then."""
 
     def __init__(self, given: dict[str, Source]) -> None:
         self._given = given
@@ -526,13 +526,13 @@ def raise_fence(fence: Any, text: str) -> tuple[Any, str | None]:
 
 
 def stop(reason: str) -> int:
-    """Say on stderr why no program was run, and return the exit status for that."""
+    """Write to stderr why no program was run, and return the exit status for that."""
     os.write(2, STOPPED_MARK + json.dumps(reason).encode())
     return STOPPED
 
 
 def run_program(program: Program) -> int:
-    """Run it, end as an interpreter does (threads, exit functions, output), and give the exit status."""
+    """Run it, end as an interpreter does (threads, exit functions, output), and return the exit status."""
     module = types.ModuleType("__main__")
     module.__dict__.update({"__builtins__": __builtins__, NAME: program.archive})
     sys.modules["__main__"] = module
@@ -596,7 +596,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     # Hardly anything of what is loaded here goes again: looking for it takes a fifth of the time.
     gc.disable()
-    # The folder of this file holds modules with names like those of Python's own.
+    # The folder of this file has modules with names like those of Python's own.
     del sys.path[0]
     with ended_with(settings["controller"], settings["sessions"]):
         sources = load(settings["roots"], settings["modules"], settings["programs"])

@@ -4,7 +4,7 @@
 """Ends the processes of a run when its controller has ended, however it ended.
 
 Ansible ends its workers itself, unless it is killed. A worker that is left behind waits forever: it writes its result
-to a pipe whose reading end it holds itself.
+to a pipe whose reading end it has itself.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def worker_ids() -> set[int]:
 
 
 def _led_by(leaders: set[int]) -> set[int]:
-    """What is in their process groups; a worker leads one of its own."""
+    """The processes in their process groups; a worker leads one of its own."""
     return {pid for pid, _parent, group, _state in _processes() if group in leaders}
 
 
