@@ -18,9 +18,10 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
-from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.files import policy_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import read_permissions
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from scale import scaled
 from stack import Stack, give_role, iam_state, run_playbook
@@ -63,7 +64,7 @@ def policy_for(operation, account_id, undo=False):
     """The account role's policy for one operation."""
     runner = f"arn:aws:iam::{account_id}:root"
     settings = {"operations": [operation], "undo": undo, "policy_names": ["*"], "runner": runner, "queue": "alerts"}
-    return filter_loader.get("leastpriv.iam.policy_files").j2_function(settings)["account-role.json"]
+    return policy_files(read_permissions(settings))["account-role.json"]
 
 
 def script_for(stack, operation, account_id):

@@ -92,7 +92,7 @@ def test_what_the_workers_are_doing_ends(start, tmp_path, connection):
     env = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": None}
     run = start(
         AT_WORK,
-        [{"leastpriv.iam.artifact": {"folder": str(tmp_path), "files": {}}}, *tasks],
+        [{"leastpriv.iam.preflight": {}}, *tasks],
         env,
         strategy="free",
         connection=connection,

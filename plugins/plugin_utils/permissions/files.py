@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import PolicyError
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.policies import (
     account_policy,
     runner_policy,
@@ -46,8 +47,13 @@ output "role_arn" {{
 
 
 def policy_files(permissions: Permissions) -> dict[str, str]:
-    """The texts by file name. Raises PolicyError."""
+    """The texts by file name. Raises PolicyError, also if no principal is named that may assume the roles."""
     scope = permissions.scope
+    if not scope.runners:
+        raise PolicyError(
+            "No principal is named that runs the playbooks and assumes the account roles: give the ARN of that role, "
+            "-e runner=arn:aws:iam::123456789012:role/leastpriv."
+        )
     account = account_policy(permissions.rows, permissions.undoing, scope)
     path, _slash, name = scope.role.rpartition("/")
     role = {"name": name, "path": f"{path}/"}

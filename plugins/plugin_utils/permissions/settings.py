@@ -76,15 +76,6 @@ def read_permissions(settings: Mapping[str, Any], partition: str = "") -> Permis
     return Permissions(rows, undoing, scope, _queues(given, scope), external_id)
 
 
-def check_runner(permissions: Permissions) -> None:
-    """Raises PolicyError if no principal is named that may assume the roles."""
-    if not permissions.scope.runners:
-        raise PolicyError(
-            "No principal is named that runs the playbooks and assumes the account roles: give the ARN of that role, "
-            "-e runner=arn:aws:iam::123456789012:role/leastpriv."
-        )
-
-
 def words(value: Any) -> tuple[Any, ...]:
     """A list, or a text with commas as with `-e`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else tuple(value)

@@ -9,11 +9,13 @@ import json
 import re
 
 import pytest
-from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, REFUSED, STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row import RESTRICT
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import check_grammar
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.files import policy_files
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.needs import PolicyError
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import read_permissions
 from stack.authorisation import Request, decide, reference
 
 ACCOUNT = "111122223333"
@@ -28,7 +30,7 @@ WRITES = sorted(
 
 
 def made(file="account-role.json", **settings):
-    return json.loads(filter_loader.get("leastpriv.iam.policy_files").j2_function({**SETTINGS, **settings})[file])
+    return json.loads(policy_files(read_permissions({**SETTINGS, **settings}))[file])
 
 
 def allowed(policy, action, resource, **context):
@@ -198,7 +200,7 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
     ],
 )
 def test_a_setting_that_means_nothing_is_reported(settings, shown):
-    with pytest.raises(AnsibleFilterError, match=re.escape(shown)):
+    with pytest.raises(PolicyError, match=re.escape(shown)):
         made(**settings)
 
 
