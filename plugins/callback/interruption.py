@@ -203,10 +203,6 @@ class CallbackModule(CallbackBase):
             # All is done: one signal more would only change the exit status.
             signal.signal(signum, signal.SIG_IGN)
 
-    @property
-    def _what_happened(self) -> str:
-        return f"Interrupted by {self.signal.name}" if self.signal else "The run broke off"
-
     def _settle(self, run: Unfinished) -> list[str]:
         """Settle the messages that the role did not settle; returns the errors."""
         wanted = run.wanted()
@@ -224,7 +220,8 @@ class CallbackModule(CallbackBase):
         return list(dict.fromkeys(failed["reason"] for failed in answer["failed_receipts"]))
 
     def _report(self, run: Unfinished, unsettled: list[str]) -> None:
-        ended = run.end(self._what_happened, unsettled)
+        what = f"Interrupted by {self.signal.name}" if self.signal else "The run broke off"
+        ended = run.end(what, unsettled)
         with suppress(OSError):
             show(self._display, summary_of(ended.report, columns()))
         for problem in ended.problems:

@@ -12,11 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import ansible.constants as C
-from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import FILE_NAME, note_aws_calls
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.role_session import Wanted
 
 # What credential_source means, as botocore names where it looks.
@@ -73,7 +70,6 @@ def learn_identities(wanted: Iterable[Identity]) -> tuple[list[str], list[str]]:
     except ImportError:
         # Without botocore no run works; other places report that.
         return [], []
-    note_aws_calls(Path(C.DEFAULT_LOCAL_TMP, FILE_NAME))
     configuration = botocore.session.Session()
     arns: list[str] = []
     problems: list[str] = []

@@ -60,7 +60,14 @@ def _check(setting: str, shape: re.Pattern[str], values: Iterable[Any], meant: s
 
 def account_policy(rows: Sequence[Operation], undoing: Sequence[Operation], scope: Scope) -> dict[str, Any]:
     """The account role's permissions policy. Raises PolicyError when IAM would find it too large."""
-    return _document([*_allowed(account_needs(rows, undoing, scope)), *_denied(scope)], "operations")
+    return _document(
+        [
+            *_allowed(account_needs(rows, undoing, scope)),
+            _never_itself(scope),
+            *_never_protected(scope.protected, scope.partition),
+        ],
+        "operations",
+    )
 
 
 def trust_policy(scope: Scope, external_id: str) -> dict[str, Any]:
@@ -103,10 +110,6 @@ def _statement(key: Any, needs: Sequence[Need]) -> dict[str, Any]:
     named = f"{sid}Account" if is_everywhere and sid == "Change" else sid
     limited = {"Condition": {condition[0]: {condition[1]: list(condition[2])}}} if condition else {}
     return {"Sid": named, "Effect": "Allow", "Action": actions, "Resource": resources, **limited}
-
-
-def _denied(scope: Scope) -> list[dict[str, Any]]:
-    return [_never_itself(scope), *_never_protected(scope.protected, scope.partition)]
 
 
 def _never_itself(scope: Scope) -> dict[str, Any]:

@@ -98,7 +98,9 @@ def report(run: Run) -> RunReport:
     """The report of a run, the content of report.json (docs/report.md has its schema). It does not contain secrets."""
     moved = _moved(run) if run.quarantine_queue and not run.check_mode else {}
     entries = for_each_alert("reporting it", run.alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
-    shown = sorted(entries, key=_account_then_alert)
+    shown = sorted(
+        entries, key=lambda one: (str(one["account"] or one["account_id"] or ""), str(one["alert_id"] or ""))
+    )
     dispositions = [alert["disposition"] for alert in shown]
     totals = {word: dispositions.count(word) for word in WORDS if word in dispositions}
     return {
@@ -176,10 +178,6 @@ def _entry(entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
         return {"arn": str(entry), "owner": None, "reason": None, "expires": None}
     return {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_FIELDS}
-
-
-def _account_then_alert(alert: Mapping[str, Any]) -> tuple[str, str]:
-    return str(alert["account"] or alert["account_id"] or ""), str(alert["alert_id"] or "")
 
 
 def _alert(alert: AlertOutcome, moved: Mapping[str, str]) -> dict[str, Any]:

@@ -65,17 +65,17 @@ def outcomes_of_all(
     """
     decided: list[AlertOutcome] = []
     for account, entry in translated.items():
-        results = attempt("reading its account's results", partial(_results_of, hostvars, account), _no_results)
+        results = attempt(
+            "reading its account's results",
+            partial(_results_of, hostvars, account),
+            lambda why: AccountResults(problem=why),
+        )
         decided += outcomes(alerts_of(entry), **results, check_mode=check_mode)
 
     def masked(outcome: AlertOutcome) -> AlertOutcome:
         return _masked(as_undone(outcome) if undo else outcome)
 
     return for_each_alert("masking its outcome", decided, masked, _lost)
-
-
-def _no_results(reason: str) -> AccountResults:
-    return {"problem": reason}
 
 
 def _lost(alert: AlertOutcome, reason: str) -> AlertOutcome:
@@ -159,7 +159,7 @@ def _outcome(
     if alert["disposition"] is not None:
         return alert
     if check_mode:
-        return {**alert, "disposition": "planned", "reason": _planned(alert["steps"])}
+        return {**alert, "disposition": "planned", "reason": _described(alert["steps"], "needed", is_done=False)}
     return _applied(alert, results, again.get(message_id), problem)
 
 
@@ -229,7 +229,7 @@ def _verdict(
     if is_doubtful and again and again["disposition"] != "already_remediated":
         return "failed", _not_true(again)
     if "changed" in statuses:
-        return "remediated", _done(steps)
+        return "remediated", _described(steps, "changed", is_done=True)
     return "already_remediated", "Every step was already true when it was applied."
 
 
@@ -241,18 +241,9 @@ def _not_true(again: AlertOutcome) -> str:
     )
 
 
-def _planned(steps: Sequence[Step]) -> str:
-    return f"{_described(steps, 'needed', is_done=False)}{_rest(steps, 'needed')}"
-
-
-def _done(steps: Sequence[Step]) -> str:
-    return f"{_described(steps, 'changed', is_done=True)}{_rest(steps, 'changed')}"
-
-
 def _described(steps: Sequence[Step], status: str, is_done: bool) -> str:
-    return sentence([step for step in steps if step["status"] == status], is_done)
-
-
-def _rest(steps: Sequence[Step], status: str) -> str:
-    others = sum(step["status"] != status for step in steps)
-    return f" {others} of {len(steps)} steps {'was' if others == 1 else 'were'} already true." if others else ""
+    """The steps with this status in a sentence, and the number of the others."""
+    chosen = [step for step in steps if step["status"] == status]
+    others = len(steps) - len(chosen)
+    rest = f" {others} of {len(steps)} steps {'was' if others == 1 else 'were'} already true." if others else ""
+    return sentence(chosen, is_done) + rest

@@ -38,7 +38,9 @@ def waves(translated: Mapping[str, AccountAlerts], consolidates: bool = False) -
     """
     longest: Counter[str] = Counter()
     for alerts in map(alerts_of, translated.values()):
-        counts: Counter[str] = sum(for_each_alert("grouping its steps", alerts, _waves_of, _none), Counter())
+        counts: Counter[str] = sum(
+            for_each_alert("grouping its steps", alerts, _waves_of, lambda _alert, _why: Counter()), Counter()
+        )
         counts.update({CONSOLIDATING: len(alerts)} if consolidates else {})
         longest |= counts
     return [
@@ -50,15 +52,6 @@ def waves(translated: Mapping[str, AccountAlerts], consolidates: bool = False) -
 
 def _waves_of(alert: AlertOutcome) -> Counter[str]:
     return Counter(step["wave"] for step in alert["steps"])
-
-
-def _none(alert: AlertOutcome, reason: str) -> Counter[str]:
-    # Its steps do not run, and this decides its disposition.
-    return Counter()
-
-
-def _no_steps(alert: AlertOutcome, reason: str) -> list[Step]:
-    return []
 
 
 def pending_steps(
@@ -83,5 +76,9 @@ def pending_steps(
     def needed_of(alert: AlertOutcome) -> list[Step]:
         return [step for step in alert["steps"] if (step["wave"], step["status"]) == (wave["wave"], "needed")]
 
-    needed = [step for steps in for_each_alert("choosing its steps", undecided, needed_of, _no_steps) for step in steps]
+    needed = [
+        step
+        for steps in for_each_alert("choosing its steps", undecided, needed_of, lambda _alert, _why: [])
+        for step in steps
+    ]
     return [step for step in needed[wave["first"] : wave["end"]] if step["message_id"] not in stopped]

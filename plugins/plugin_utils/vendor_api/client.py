@@ -240,7 +240,8 @@ class RemediationApi:
                 if error.is_final:
                     break
                 continue
-            if len(batch) > 1 and (_may_be_one_id(response) or _holds_unreadable(response)):
+            may_be_one_id = 400 <= response.status < 500 and response.status not in NOT_HALVED
+            if len(batch) > 1 and (may_be_one_id or _holds_unreadable(response)):
                 middle = len(batch) // 2
                 waiting.extendleft((batch[middle:], batch[:middle]))
             else:
@@ -269,10 +270,6 @@ class RemediationApi:
         advice = _ADVICE.get(response.status, _OTHER_ADVICE)
         said = self._transport.explained(response)
         return f"The API gave no script (status {response.status}{said}): {advice}.{_limits(response)}"
-
-
-def _may_be_one_id(response: Response) -> bool:
-    return 400 <= response.status < 500 and response.status not in NOT_HALVED
 
 
 def _holds_unreadable(response: Response) -> bool:

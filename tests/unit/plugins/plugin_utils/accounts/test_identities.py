@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from actions import load_action
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import identities, preflight
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import (
     Identity,
     learn_identities,
@@ -46,7 +46,6 @@ credential_source = Moon
 @pytest.fixture
 def learn(stack, monkeypatch, tmp_path):
     """Learns identities under a configuration of its own; gives the ARNs and problems."""
-    monkeypatch.setattr(identities.C, "DEFAULT_LOCAL_TMP", str(tmp_path))
     for name, value in stack.env.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "config").write_text(CONFIG)
