@@ -290,26 +290,26 @@ def named_principals(step: Mapping[str, Any]) -> list[Principal]:
     return [(kind, name) for kind, name in named.items() if name is not None]
 
 
-def aws_error(step: Mapping[str, Any], code: str, message: str, kind: type[Conflict] = Conflict) -> Conflict:
+def aws_error(code: str, message: str, kind: type[Conflict] = Conflict) -> Conflict:
     """The `Conflict`, or a subclass of it, for what AWS would refuse; nothing was sent to it."""
     conflict = kind(f"would fail: {message.rstrip('.')} ({code}).")
     conflict.code = code
     return conflict
 
 
-def delete_conflict(step: Mapping[str, Any], message: str) -> Conflict:
+def delete_conflict(message: str) -> Conflict:
     """AWS's DeleteConflict: something still depends on the resource."""
-    return aws_error(step, "DeleteConflict", message)
+    return aws_error("DeleteConflict", message)
 
 
-def already_exists(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
+def already_exists(kind: str, name: str) -> Conflict:
     """AWS's EntityAlreadyExists, for a resource that differs from the one to create."""
-    return aws_error(step, "EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
+    return aws_error("EntityAlreadyExists", f"{kind.capitalize()} with name {name} already exists, and differs.")
 
 
-def not_found(step: Mapping[str, Any], kind: str, name: str) -> Conflict:
+def not_found(kind: str, name: str) -> Conflict:
     """AWS's NoSuchEntity. `kind` is a key of `NOT_FOUND`."""
-    return aws_error(step, "NoSuchEntity", NOT_FOUND[kind].format(name))
+    return aws_error("NoSuchEntity", NOT_FOUND[kind].format(name))
 
 
 def existing(overlay: AccountOverlay, step: Mapping[str, Any], kind: str, name: str) -> Any:
@@ -319,7 +319,7 @@ def existing(overlay: AccountOverlay, step: Mapping[str, Any], kind: str, name: 
     """
     found = overlay.fact(kind, name)
     if found is None:
-        raise not_found(step, kind, name)
+        raise not_found(kind, name)
     return found
 
 

@@ -39,7 +39,7 @@ def update_credential(overlay: AccountOverlay, step: Step) -> Observation:
     family, one, words = _credential(step)
     held = overlay.fact(family, user) or {}
     if one not in held:
-        raise aws_error(step, "NoSuchEntity", words.format(one))
+        raise aws_error("NoSuchEntity", words.format(one))
     if held[one] != status:
         overlay.will_be({**held, one: status}, family, user)
     return compared({one: held[one]}, {one: status}, (family, user, one))

@@ -41,7 +41,7 @@ def _create(overlay: AccountOverlay, step: Step, key: tuple[str, str], wanted: A
         overlay.will_be({"thumbprints": [], **wanted}, *key)
         return compared({}, after, key)
     if {field: found[field] for field in wanted} != wanted:
-        raise aws_error(step, "EntityAlreadyExists", f"{key[1]} already exists, and differs.")
+        raise aws_error("EntityAlreadyExists", f"{key[1]} already exists, and differs.")
     return compared(after, after, key)
 
 

@@ -58,7 +58,7 @@ def _inline_quota(overlay: AccountOverlay, step: Step, kind: str, name: str) -> 
     quota = INLINE_SIZE_QUOTA[kind]
     if size(step["parameters"]["PolicyDocument"]) + sum(size(document) for document in documents) > quota:
         message = f"Maximum policy size of {quota} bytes exceeded for {kind} {name}"
-        raise aws_error(step, "LimitExceeded", message)
+        raise aws_error("LimitExceeded", message)
 
 
 def _text(document: Any) -> str:

@@ -35,7 +35,7 @@ def create_profile(overlay: AccountOverlay, step: Step) -> Observation:
     found = overlay.fact("instance_profile", name)
     if found is not None:
         if {field: found[field] for field in wanted} != wanted:
-            raise already_exists(step, "instance profile", name)
+            raise already_exists("instance profile", name)
         return Observation("unchanged", wanted, wanted, ("instance_profile", name))
     overlay.will_be({**wanted, "role": None}, "instance_profile", name)
     return Observation("needed", {}, wanted, ("instance_profile", name))
@@ -46,7 +46,7 @@ def add_role_to_profile(overlay: AccountOverlay, step: Step) -> Observation:
     found = existing(overlay, step, "instance_profile", name)
     existing(overlay, step, "role", role)
     if found["role"] not in (None, role):
-        raise aws_error(step, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+        raise aws_error("LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
     return changed_fact(overlay, found, {"role": role}, "instance_profile", name)
 
 
@@ -63,7 +63,7 @@ def delete_profile(overlay: AccountOverlay, step: Step) -> Observation:
     name = step["parameters"]["InstanceProfileName"]
     found = overlay.fact("instance_profile", name)
     if found is not None and found["role"] is not None:
-        raise delete_conflict(step, "Cannot delete entity, must remove roles from instance profile first.")
+        raise delete_conflict("Cannot delete entity, must remove roles from instance profile first.")
     return removed_fact(overlay, "instance_profile", name)
 
 

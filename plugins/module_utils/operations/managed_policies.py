@@ -70,12 +70,12 @@ def _policy_quotas(overlay: AccountOverlay, step: Step) -> None:
     if count >= POLICIES_QUOTA:
         quota = overlay.fact("summary").get("PoliciesQuota", POLICIES_QUOTA)
         if count >= quota:
-            raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PoliciesPerAccount: {quota}")
+            raise aws_error("LimitExceeded", f"Cannot exceed quota for PoliciesPerAccount: {quota}")
 
 
 def document_size(step: Step) -> None:
     if size(step["parameters"]["PolicyDocument"]) > POLICY_SIZE_QUOTA:
-        raise aws_error(step, "LimitExceeded", f"Cannot exceed quota for PolicySize: {POLICY_SIZE_QUOTA}")
+        raise aws_error("LimitExceeded", f"Cannot exceed quota for PolicySize: {POLICY_SIZE_QUOTA}")
 
 
 def will_have_versions(overlay: AccountOverlay, arn: str, versions: Versions, **documents: Any) -> None:
@@ -96,7 +96,6 @@ def _equal_policy(overlay: AccountOverlay, step: Step, arn: str, known: list[str
         )
     if meaning(overlay.fact("policy_document", arn) or {}) != meaning(document):
         raise aws_error(
-            step,
             "EntityAlreadyExists",
             f"A policy called {name} already exists. Its document is another one, and it is never overwritten.",
         )
@@ -111,7 +110,7 @@ def _equal_description(overlay: AccountOverlay, step: Step, arn: str) -> None:
     ):
         if wanted.get(parameter) and overlay.fact("policy", arn)[fact] != value:
             message = f"A policy called {wanted['PolicyName']} already exists, with other {fact}."
-            raise aws_error(step, "EntityAlreadyExists", message)
+            raise aws_error("EntityAlreadyExists", message)
 
 
 def delete_created_policy(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
@@ -127,10 +126,9 @@ def delete_policy(overlay: AccountOverlay, step: Step) -> Observation:
     document = overlay.fact("policy_document", arn)
     overlay.guard_denies(step, document, f"it deletes {arn}")
     if overlay.attached_to(arn):
-        raise delete_conflict(step, "Cannot delete a policy attached to entities.")
+        raise delete_conflict("Cannot delete a policy attached to entities.")
     if len(versions) > 1:
         raise delete_conflict(
-            step,
             "This policy has more than one version. Before you delete a policy, you must delete the policy's "
             "versions. The default version is deleted with the policy.",
         )
@@ -142,7 +140,7 @@ def delete_policy(overlay: AccountOverlay, step: Step) -> Observation:
 
 def own_policy(overlay: AccountOverlay, step: Step, arn: str) -> None:
     if not overlay.is_local(arn):
-        raise aws_error(step, "AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
+        raise aws_error("AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
 
 
 def former_policy(operations: Operations, parameters: Parameters, before: Any, after: Any) -> Calls:
@@ -174,7 +172,7 @@ def _attachment(attached: Iterable[str], wanted: Any) -> tuple[dict[str, Any], d
 def _guard_attached(overlay: AccountOverlay, step: Step, arn: str) -> None:
     document = overlay.fact("policy_document", arn)
     if document is None:
-        raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+        raise aws_error("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
     if is_deny_only(document):
         return
     kind, name = principal(step)
@@ -241,7 +239,7 @@ def _attachment_quota(overlay: AccountOverlay, step: Step, kind: str, name: str,
         if count >= quota:
             quoted = f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {quota}"
             message = f"{quoted}. Detach one that {name} needs no more."
-            raise aws_error(step, "LimitExceeded", message, AttachmentQuota)
+            raise aws_error("LimitExceeded", message, AttachmentQuota)
     overlay.pending[key] = frozenset({*overlay.pending.get(key, ()), arn})
 
 

@@ -22,7 +22,7 @@ def delete_virtual_mfa_device(overlay: AccountOverlay, step: Step) -> Observatio
         return compared({}, {}, key)
     user = devices[serial]
     if user == ROOT or (user and serial in (overlay.fact("mfa_devices", user) or {})):
-        raise delete_conflict(step, "MFA VirtualDevice in use. Must deactivate first.")
+        raise delete_conflict("MFA VirtualDevice in use. Must deactivate first.")
     overlay.will_be({other: holder for other, holder in devices.items() if other != serial}, "virtual_mfa_devices")
     return compared({serial: "unassigned"}, {}, key)
 

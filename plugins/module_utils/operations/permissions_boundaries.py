@@ -32,7 +32,7 @@ def put_boundary(overlay: AccountOverlay, step: Step) -> Observation:
     if found["boundary"] not in (None, arn):
         overlay.guard("keep_boundary", step, f"it replaces the permissions boundary {found['boundary']}")
     if found["boundary"] != arn and overlay.fact("policy_document", arn) is None:
-        raise aws_error(step, "NoSuchEntity", f"Policy {arn} does not exist.")
+        raise aws_error("NoSuchEntity", f"Policy {arn} does not exist.")
     if found["boundary"] is None:
         overlay.note(_note_boundary(f"{kind} {name}", arn, overlay.fact("policy_document", arn)))
     return changed_fact(overlay, found, {"boundary": arn}, kind, name)

@@ -64,7 +64,7 @@ def _versions(overlay: AccountOverlay, step: Step, arn: str) -> Versions:
     own_policy(overlay, step, arn)
     versions: Versions | None = overlay.fact("policy_versions", arn)
     if versions is None:
-        raise aws_error(step, "NoSuchEntity", f"Policy {arn} was not found.")
+        raise aws_error("NoSuchEntity", f"Policy {arn} was not found.")
     return versions
 
 
@@ -72,7 +72,6 @@ def _version_quotas(step: Step, versions: Versions) -> None:
     document_size(step)
     if len(versions) >= VERSIONS_QUOTA:
         raise aws_error(
-            step,
             "LimitExceeded",
             f"A managed policy can have up to {VERSIONS_QUOTA} versions. Before you create a new version, you must "
             "delete an existing version.",
@@ -95,7 +94,7 @@ def set_default_policy_version(overlay: AccountOverlay, step: Step) -> Observati
     arn, version = step["parameters"]["PolicyArn"], step["parameters"]["VersionId"]
     versions = _versions(overlay, step, arn)
     if version not in versions:
-        raise aws_error(step, "NoSuchEntity", f"Policy {arn} version {version} does not exist or is not attachable.")
+        raise aws_error("NoSuchEntity", f"Policy {arn} version {version} does not exist or is not attachable.")
     document = overlay.fact("version_document", arn, version)
     before, after = _default(overlay, arn, versions), {"document": pretty(document), "default_version": version}
     writes = ("policy_versions", arn)
@@ -118,7 +117,7 @@ def delete_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     if version not in versions:
         return Observation("unchanged", {}, {}, writes)
     if versions[version]:
-        raise delete_conflict(step, "Cannot delete the default version of a policy.")
+        raise delete_conflict("Cannot delete the default version of a policy.")
     document = overlay.fact("version_document", arn, version)
     will_have_versions(overlay, arn, {one: is_default for one, is_default in versions.items() if one != version})
     return Observation("needed", {"document": pretty(document)}, {}, writes)

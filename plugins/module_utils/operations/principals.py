@@ -92,7 +92,7 @@ def create_principal(overlay: AccountOverlay, step: Step, kind: str, wanted: Any
     shown = {"name": name, **{field: value for field, value in wanted.items() if field != "trust"}}
     if found is not None:
         if any(not _same_field(found, wanted, field) for field in wanted):
-            raise already_exists(step, kind, name)
+            raise already_exists(kind, name)
         return Observation("unchanged", shown, shown, (kind, name))
     _create_facts(overlay, kind, name, wanted)
     return Observation("needed", {}, shown, (kind, name))
@@ -145,10 +145,10 @@ def delete_principal(overlay: AccountOverlay, step: Step) -> Observation:
         return compared({}, {}, (kind, name))
     if found["path"].startswith(SERVICE_LINKED):
         message = f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
-        raise aws_error(step, "UnmodifiableEntity", message)
+        raise aws_error("UnmodifiableEntity", message)
     left = next((words for fact, words in _leftovers(overlay, kind, name) if fact), None)
     if left:
-        raise delete_conflict(step, f"Cannot delete entity, {left}.")
+        raise delete_conflict(f"Cannot delete entity, {left}.")
     overlay.will_be(None, kind, name)
     return compared({"name": name, "path": found["path"]}, {}, (kind, name))
 
@@ -180,7 +180,7 @@ def rename(overlay: AccountOverlay, step: Step) -> Observation:
         return compared({"name": new_name}, {"name": new_name}, (kind, name))
     found = existing(overlay, step, kind, name)
     if new_name.lower() != name.lower() and overlay.fact(kind, overlay.stored_name(kind, new_name)) is not None:
-        raise aws_error(step, "EntityAlreadyExists", f"{NOUNS[kind]} with name {new_name} already exists.")
+        raise aws_error("EntityAlreadyExists", f"{NOUNS[kind]} with name {new_name} already exists.")
     path = parameters.get("NewPath", found["path"])
     if (name, found["path"]) != (new_name, path):
         _will_be_renamed(overlay, kind, (name, new_name), {**found, "path": path})

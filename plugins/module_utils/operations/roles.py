@@ -39,7 +39,7 @@ def create_role(overlay: AccountOverlay, step: Step) -> Observation:
         "max_session_duration": parameters.get("MaxSessionDuration", 3600),
     }
     if seen.status == "unchanged" and overlay.fact("role_settings", name) != settings:
-        raise already_exists(step, "role", name)
+        raise already_exists("role", name)
     overlay.will_be(settings, "role_settings", name)
     return Observation(seen.status, seen.before, {**seen.after, "trust": pretty(trust)}, seen.writes)
 
@@ -102,7 +102,7 @@ def create_service_linked_role(overlay: AccountOverlay, step: Step) -> Observati
         return compared({}, wanted, ("service_roles", service, suffix))
     if "Description" in parameters and parameters["Description"] not in [roles[name] for name in same]:
         message = f"Service role name {same[0]} has been taken in this account, please try a different suffix."
-        raise aws_error(step, "InvalidInput", message)
+        raise aws_error("InvalidInput", message)
     return compared(wanted, wanted, ("service_roles", service, suffix))
 
 
@@ -117,7 +117,7 @@ def delete_service_linked_role(overlay: AccountOverlay, step: Step) -> Observati
     name = step["parameters"]["RoleName"]
     found = overlay.fact("role", name)
     if found is not None and not found["path"].startswith(SERVICE_LINKED):
-        raise aws_error(step, "InvalidInput", f"{name} is not a service-linked role.")
+        raise aws_error("InvalidInput", f"{name} is not a service-linked role.")
     if found is None:
         return compared({}, {}, ("role", name))
     before = {"name": name, "path": found["path"], "description": overlay.fact("role_settings", name)["description"]}

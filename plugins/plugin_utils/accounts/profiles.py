@@ -37,7 +37,7 @@ def profile_problems(
             settings = profiles.get(link, {})
             if settings.get("mfa_serial") and settings.get("role_arn"):
                 problems.append(_asks_for_mfa(name, link))
-            elif not _has_login(settings, configuration.get("sso_sessions", {}), now, sso_cache):
+            elif not _has_login(settings, now, sso_cache):
                 problems.append(f"{_which(name, link)} has no valid SSO login: run aws sso login --profile {link}.")
     return list(dict.fromkeys(problems))
 
@@ -63,7 +63,7 @@ def _asks_for_mfa(name: str, link: str) -> str:
     )
 
 
-def _has_login(settings: Mapping[str, Any], sessions: Mapping[str, Any], now: datetime, cache: Path) -> bool:
+def _has_login(settings: Mapping[str, Any], now: datetime, cache: Path) -> bool:
     """Whether a profile of IAM Identity Center has a token that is valid or can be renewed; others need none."""
     named = settings.get("sso_session")
     key = named or settings.get("sso_start_url")
