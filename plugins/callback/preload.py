@@ -18,6 +18,7 @@ description:
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. This needs ansible-core 2.19 to 2.21; a newer one was not tried and packs them
     itself, and the run reports it.
+  - What the controller has loaded by then is left alone by Python's garbage collector, also in its workers.
   - When the run ends, it reports in one line if the installed botocore was not tried with this release. Then nothing is
     replaced in it, and modules take longer. With C(-v) it lists the functions of botocore that were not as expected.
   - From the first play or task of a run that uses this collection, Ansible's workers end when the controller ends, also
@@ -32,6 +33,7 @@ seealso:
 """
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -146,6 +148,8 @@ class CallbackModule(CallbackBase):
                     loader.get_with_context(name, class_only=True)
         if trust_as_template:
             Templar(DataLoader()).template(trust_as_template(TEMPLATE))
+        # What is here stays until the run ends: no worker has to copy its pages to look for garbage in it.
+        gc.freeze()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if uses_collection(task):

@@ -45,6 +45,15 @@ def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
     assert (connected, made) == ([1, 1], ["workers", "ready", "workers"])
 
 
+def test_workers_do_not_look_for_garbage_in_what_the_controller_has_loaded(monkeypatch):
+    frozen = []
+    monkeypatch.setattr(preload, "LIBRARIES", ())
+    monkeypatch.setattr(preload, "PLUGINS", ())
+    monkeypatch.setattr(preload.gc, "freeze", lambda: frozen.append(1))
+    preload.CallbackModule()._make_ready()
+    assert frozen == [1]
+
+
 def play(entry: str = "main") -> SimpleNamespace:
     role = SimpleNamespace(get_name=lambda: preload.ROLE, _from_files={"tasks": entry})
     return SimpleNamespace(roles=[role], connection="ssh")
