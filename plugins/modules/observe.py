@@ -73,9 +73,9 @@ options:
     default: false
   prove:
     description:
-      - Who says whether a document is narrower than those that it replaces. With V(access_analyzer) IAM Access Analyzer
-        is asked (C(access-analyzer:CheckNoNewAccess)) where the local proof cannot tell; any error counts as refused.
-        With V(local) no such call is made.
+      - How to decide whether a document is narrower than those that it replaces. With V(access_analyzer) IAM Access
+        Analyzer is asked (C(access-analyzer:CheckNoNewAccess)) where the local proof cannot decide; any error counts as
+        refused. With V(local) no such call is made.
     type: str
     choices: [local, access_analyzer]
     default: local

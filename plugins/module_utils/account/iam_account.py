@@ -29,7 +29,7 @@ class IamAccount:
     """One account's live IAM facts.
 
     :param client: a boto3 IAM client of that account.
-    :param new_access: who is asked what the local proof cannot tell, if anyone.
+    :param new_access: asked what the local proof cannot decide, if given.
     """
 
     def __init__(self, client: Any, new_access: NewAccess | None = None) -> None:

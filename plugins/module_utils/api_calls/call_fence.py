@@ -81,10 +81,10 @@ def declared_calls(step: Step) -> list[dict[str, Any]]:
 
 
 def declaration(calls: Sequence[Mapping[str, Any]], required: bool = True, ends: bool = False) -> dict[str, Any]:
-    """What is handed over to the process of a module, as JSON.
+    """The data for the process of a module, as JSON.
 
-    :param calls: list as `declared_calls` gives it; an empty one lets reads pass and nothing else.
-    :param required: whether the module must not run where the fence cannot stand.
+    :param calls: list as `declared_calls` returns it; an empty one lets reads pass and nothing else.
+    :param required: whether the module must not run without the fence.
     :param ends: whether the module ends with the answer to the last of the calls, see `Operation.ends`.
     """
     return {"calls": calls, "required": required, "ends": ends}
@@ -172,7 +172,7 @@ class Fence:
         self._verified.append(declared)
 
     def is_last(self, operation: str) -> bool:
-        """Note that IAM has carried out a call; gives whether the module has nothing left to do."""
+        """Note that IAM has carried out a call; returns whether the module has nothing left to do."""
         if self.violation or operation not in self._left:
             return False
         self._left.remove(operation)
@@ -302,7 +302,7 @@ def _check_call(params: dict[str, Any], model: Any, event_name: str | None = Non
 
 
 def _list_less(model: Any, params: dict[str, Any]) -> None:
-    """Ask for what can be meant, and for as much at once as IAM gives: by default it gives a hundred of a list."""
+    """Ask for what can be meant, and for as much at once as IAM returns: by default it returns a hundred of a list."""
     # A customer's policy is never among AWS's own fifteen hundred.
     if model.name == "ListPolicies":
         params.setdefault("Scope", "Local")

@@ -25,16 +25,16 @@ def create_openid_connect_provider(overlay: AccountOverlay, step: Step) -> Obser
     # Without thumbprints IAM fetches the provider's own.
     if "ThumbprintList" in parameters:
         wanted["thumbprints"] = sorted(parameters["ThumbprintList"])
-    return _create(overlay, step, (OIDC.kind, overlay.arn(f"oidc-provider/{url}")), wanted)
+    return _create(overlay, (OIDC.kind, overlay.arn(f"oidc-provider/{url}")), wanted)
 
 
 def create_saml_provider(overlay: AccountOverlay, step: Step) -> Observation:
     parameters = step["parameters"]
     wanted = {"metadata": parameters["SAMLMetadataDocument"], "tags": tags_of(parameters)}
-    return _create(overlay, step, (SAML.kind, overlay.arn(f"saml-provider/{parameters['Name']}")), wanted)
+    return _create(overlay, (SAML.kind, overlay.arn(f"saml-provider/{parameters['Name']}")), wanted)
 
 
-def _create(overlay: AccountOverlay, step: Step, key: tuple[str, str], wanted: Any) -> Observation:
+def _create(overlay: AccountOverlay, key: tuple[str, str], wanted: Any) -> Observation:
     found = overlay.fact(*key)
     after = {"arn": key[1], **wanted}
     if found is None:

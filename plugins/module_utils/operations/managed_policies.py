@@ -122,7 +122,7 @@ def delete_policy(overlay: AccountOverlay, step: Step) -> Observation:
     versions = overlay.fact("policy_versions", arn)
     if versions is None:
         return Observation("unchanged", {}, {}, ("policy", arn))
-    own_policy(overlay, step, arn)
+    own_policy(overlay, arn)
     document = overlay.fact("policy_document", arn)
     overlay.guard_denies(step, document, f"it deletes {arn}")
     if overlay.attached_to(arn):
@@ -138,7 +138,7 @@ def delete_policy(overlay: AccountOverlay, step: Step) -> Observation:
     return Observation("needed", {"document": pretty(document), **described}, {}, ("policy", arn))
 
 
-def own_policy(overlay: AccountOverlay, step: Step, arn: str) -> None:
+def own_policy(overlay: AccountOverlay, arn: str) -> None:
     if not overlay.is_local(arn):
         raise aws_error("AccessDenied", f"Policy {arn} is managed by AWS and cannot be changed.")
 

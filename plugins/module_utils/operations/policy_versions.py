@@ -61,7 +61,7 @@ def _default(overlay: AccountOverlay, arn: str, versions: Versions) -> dict[str,
 
 
 def _versions(overlay: AccountOverlay, step: Step, arn: str) -> Versions:
-    own_policy(overlay, step, arn)
+    own_policy(overlay, arn)
     versions: Versions | None = overlay.fact("policy_versions", arn)
     if versions is None:
         raise aws_error("NoSuchEntity", f"Policy {arn} was not found.")
@@ -113,7 +113,7 @@ def delete_policy_version(overlay: AccountOverlay, step: Step) -> Observation:
     versions = overlay.fact("policy_versions", arn) or {}
     writes = ("policy_version", arn, version)
     if versions:
-        own_policy(overlay, step, arn)
+        own_policy(overlay, arn)
     if version not in versions:
         return Observation("unchanged", {}, {}, writes)
     if versions[version]:

@@ -49,7 +49,7 @@ _QUOTE_LENGTH = 80
 _MAX_KEYS = 8
 _LAST_MS = 253_402_300_799_999
 
-# Where the nested and the flat shape keep the same thing; the first place that holds something wins.
+# Where the nested and the flat shape keep the same thing; the first place with a value wins.
 _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
     "account": (("account", "id"), ("accountId",)),
     "account_name": (("account", "name"), ("accountName",)),
@@ -92,7 +92,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert as its message tells it. Times are ISO 8601 in UTC; `disposition` is None while it is open work.
+    """One alert as its message describes it. Times are ISO 8601 in UTC; `disposition` is None while it is open work.
 
     :ivar asks_api: whether the vendor's API may have a script for it.
     :ivar no_script: why the message brings no script, for an alert that the API is not asked about.
@@ -126,7 +126,7 @@ class Alert:
 
 
 def read_alerts(body: str, shapes: Sequence[Shape] = ()) -> list[Alert]:
-    """Read a message's body: one alert, or each of a list. Gives at least one.
+    """Read a message's body: one alert, or each of a list. Returns at least one.
 
     An alert has the disposition `invalid` or `acknowledged` where that is certain.
 
@@ -242,7 +242,7 @@ def quoted(value: Any) -> str:
 
 
 def _contents(value: Any, what: str, shapes: Sequence[Shape], level: int = 0) -> Iterator[dict[str, Any] | Alert]:
-    """What is inside of texts, lists and envelopes: the vendor's objects, and the alerts of all that is decided here.
+    """The content of texts, lists and envelopes: the vendor's objects, and the alerts of all that is decided here.
 
     Raises Unreadable.
     """
@@ -280,7 +280,7 @@ def _shape_of(message: dict[str, Any], shapes: Sequence[Shape]) -> Shape | None:
 
 
 def _envelope_of(message: dict[str, Any]) -> tuple[str, str] | None:
-    """The key of what is in an envelope, and how to call it; None for what is not an envelope."""
+    """The key of an envelope's content, and its name for people; None if it is not an envelope."""
     if message.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         raise Unreadable(
             f"it is the {message['Type']} of the SNS topic {quoted(message.get('TopicArn'))}: "

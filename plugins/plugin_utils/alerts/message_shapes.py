@@ -31,7 +31,7 @@ class ShapeError(LeastprivError):
 
 
 class Unreadable(Exception):
-    """The message is not an alert; the text says why. Never leaves the package."""
+    """The message is not an alert; the text has the reason. Never leaves the package."""
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _replaced(patch: Patch, folder: str, removals: ExitStack) -> str | None:
 
 
 def _place(where: str) -> tuple[Any, str]:
-    """The module or class that holds a function, and its name there."""
+    """The module or class of a function, and its name there."""
     path, _dot, name = where.rpartition(".")
     try:
         return importlib.import_module(path), name

@@ -492,7 +492,7 @@ def become(request: Request) -> None:
 class Fence:
     """The call fence for the children.
 
-    :ivar module: the collection's module_utils/api_calls/call_fence.py, or None where it does not stand.
+    :ivar module: the collection's module_utils/api_calls/call_fence.py, or None without it.
     :ivar keep_handlers: leaves the sessions of this process what a fenced module needs of botocore.
     """
 
@@ -594,7 +594,7 @@ def forget_environment() -> None:
 
 def main() -> None:
     settings = json.loads(sys.argv[1])
-    # Hardly anything of what is loaded here goes again: looking for it takes a fifth of the time.
+    # Hardly anything loaded here is freed again: looking for it takes a fifth of the time.
     gc.disable()
     # The folder of this file has modules with names like those of Python's own.
     del sys.path[0]
