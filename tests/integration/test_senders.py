@@ -69,7 +69,7 @@ def test_findings_of_aws_end_as_smaller_policies_without_the_vendor_s_api(stack)
     assert "guardrail no_widening" in reasons["wider"]
     assert "allows s3:PutObject on arn:aws:s3:::reports/" in reasons["wider"]
     assert reasons["none"].startswith(
-        "its message (IAM Access Analyzer) has no recommendation at detail.recommendation"
+        "Its message (IAM Access Analyzer) has no recommendation at detail.recommendation"
     )
     assert "its recommendation is not complete (status 'IN_PROGRESS')" in reasons["early"]
     assert f"about account 999999999999, and the message about {account_id}" in reasons["another"]

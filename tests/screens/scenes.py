@@ -42,10 +42,7 @@ PIPE = (
     "  |                                            ^\n"
     "  hint: Pipes are not supported. Only a sequence of plain aws commands is."
 )
-UNMAPPED = (
-    "no host of the inventory has account_id 999999999999: add one to the group aws_accounts, with "
-    'account_id: "999999999999" and its aws_profile or role_arn'
-)
+UNMAPPED = 'No host of the group aws_accounts has account_id: "999999999999".'
 LONG = "an-account-with-a-rather-long-name-for-audits"
 INTERRUPTED = "Interrupted by SIGINT before it was finished. Run again: steps that were already applied are skipped."
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:DeleteBucket"],"Resource":"*"}]}'
@@ -93,8 +90,8 @@ def mixed(is_review: bool) -> dict[str, Any]:
         restricted("I-1002", "payments", "role", "batch-runner", is_review),
         restricted("I-1003", "analytics", "group", "analysts", is_review),
         alert("I-1007", "sandbox", "already_remediated", "Every step was already true."),
-        alert("I-3001", "payments", "not_remediable", "the vendor has no script for it (metadata.remediable)"),
-        alert("T-0", None, "acknowledged", "integration test: the integration works", account_id=None),
+        alert("I-3001", "payments", "not_remediable", "The vendor has no script for it (metadata.remediable)."),
+        alert("T-0", None, "acknowledged", "Integration test: the integration works.", account_id=None),
         alert("I-3002", None, "unmapped_account", UNMAPPED),
         alert("I-3003", "payments", "refused", REFUSED),
         alert("I-3005", "sandbox", "refused", DELETION),

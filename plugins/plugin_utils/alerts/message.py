@@ -148,7 +148,7 @@ def _read(content: dict[str, Any] | Alert) -> Alert:
         return content
     alert = _described(content)
     if _is_test(content):
-        return alert.settled("acknowledged", "integration test: the integration works")
+        return alert.settled("acknowledged", "Integration test: the integration works.")
     try:
         return replace(
             alert,
@@ -185,13 +185,13 @@ def _with_script(alert: Alert, message: dict[str, Any], shape: Shape) -> Alert:
     name = "script" if "script" in shape.paths else "recommendation"
     found, place = _at(message, shape, name), _place(shape, name)
     if found is None:
-        return replace(alert, no_script=f"its message ({shape.name}) has no {name} at {place}")
+        return replace(alert, no_script=f"Its message ({shape.name}) has no {name} at {place}")
     if name == "recommendation":
         script = to_script(found, str(alert.account_id), str(alert.alert_id), alert.resource)
         return replace(alert, script=script_text(script), no_script=None if script else why_none(found))
     if not isinstance(found, str):
         raise Unreadable(f"its {place} is {quoted(found)}, which is not a text")
-    return replace(alert, script=script_text(found), no_script=f"its sender sent {quoted(found)} instead of a script")
+    return replace(alert, script=script_text(found), no_script=f"Its sender sent {quoted(found)} instead of a script")
 
 
 def _place(shape: Shape, name: str) -> str:

@@ -100,7 +100,7 @@ def judge(alert: Alert, circumstances: Circumstances) -> Alert:
     """Return the alert with the first disposition that a judgement finds, or unchanged if it is open work."""
     alert_ids = circumstances.filters.alert_ids
     if alert_ids is not None and alert.alert_id not in alert_ids:
-        return alert.settled("filtered", "it is not in the plan that this run applies")
+        return alert.settled("filtered", "It is not in the plan that this run applies.")
     if alert.disposition:
         return alert
     for disposition, find_reason in JUDGEMENTS:
@@ -119,19 +119,19 @@ def _outside_limit(alert: Alert, circumstances: Circumstances) -> str | None:
     host = circumstances.host_of(alert)
     if circumstances.limit is None or host is None or host in circumstances.limit:
         return None
-    return f"outside --limit: {host} is not among the accounts of this run; a run that includes it takes the alert"
+    return f"Outside --limit: {host} is not among the accounts of this run."
 
 
 def _not_open(alert: Alert, _circumstances: Circumstances) -> str | None:
-    return None if alert.alert_status == OPEN else f"the alert is {alert.alert_status}, no longer open: nothing to do"
+    return None if alert.alert_status == OPEN else f"The alert is {alert.alert_status}, no longer open."
 
 
 def _not_aws(alert: Alert, _circumstances: Circumstances) -> str | None:
     if alert.cloud in AWS_CLOUDS:
         return None
     return (
-        f"the alert is about an account of {quoted(alert.cloud)}, not of AWS: limit the vendor's alert rule for this "
-        "queue to AWS accounts"
+        f"The alert is about an account of {quoted(alert.cloud)}, not of AWS. Limit the vendor's alert rule for this "
+        "queue to AWS accounts."
     )
 
 
@@ -140,7 +140,7 @@ def _of_another_slice(alert: Alert, circumstances: Circumstances) -> str | None:
     is_known = accounts is None or circumstances.host_of(alert) or accounts.problems_of(alert.account_id or "")
     if is_known or not circumstances.is_slice:
         return None
-    return f"account {alert.account_id} is in no host of this slice of the inventory: the run of another slice takes it"
+    return f"Account {alert.account_id} is not in this slice of the inventory. Another slice processes it."
 
 
 def _unmapped(alert: Alert, circumstances: Circumstances) -> str | None:
@@ -150,21 +150,20 @@ def _unmapped(alert: Alert, circumstances: Circumstances) -> str | None:
     problems = accounts.problems_of(alert.account_id or "")
     if problems:
         known = "; ".join(dict.fromkeys(problem.reason for problem in problems))
-        return f"account {alert.account_id} cannot be matched to a host of the inventory: {known}"
-    return (
-        f"no host of the inventory has account_id {alert.account_id}: add one to the group aws_accounts, "
-        f'with account_id: "{alert.account_id}" and its aws_profile or role_arn'
-    )
+        return f"Account {alert.account_id} cannot be matched to a host of the inventory: {known}"
+    return f'No host of the group aws_accounts has account_id: "{alert.account_id}".'
 
 
 def _unwanted(alert: Alert, circumstances: Circumstances) -> str | None:
     filters = circumstances.filters
     if filters.severities and alert.severity not in filters.severities:
-        return f"its severity {quoted(alert.severity)} is not among the wanted ones ({', '.join(filters.severities)})"
+        wanted = ", ".join(filters.severities)
+        return f"Its severity {quoted(alert.severity)} is not one of {wanted} (remediate_severities)."
     if filters.policies and not _matches(filters.policies, alert.policy, alert.policy_id):
-        return f"its policy {quoted(alert.policy)} matches none of the wanted ones ({', '.join(filters.policies)})"
+        return f"Its policy {quoted(alert.policy)} does not match {', '.join(filters.policies)} (remediate_policies)."
     if filters.resources and not _matches(filters.resources, alert.resource, alert.resource_id):
-        return f"its resource {quoted(alert.resource)} matches none of the wanted ones ({', '.join(filters.resources)})"
+        wanted = ", ".join(filters.resources)
+        return f"Its resource {quoted(alert.resource)} does not match {wanted} (remediate_resources)."
     return _wrong_age(alert, filters, circumstances.now)
 
 
@@ -173,25 +172,25 @@ def _wrong_age(alert: Alert, filters: Filters, now: datetime) -> str | None:
         return None
     since = alert.first_seen or alert.last_seen
     if since is None:
-        return "the message does not say when the alert was first seen, so its age is unknown"
+        return "Its age is unknown: the message has no time at which the alert was first seen."
     age = now - read_time(since)
     if filters.min_age is not None and age < filters.min_age:
-        return f"first seen {since}, it is younger than min_age"
+        return f"First seen {since}, it is younger than min_age."
     if filters.max_age is not None and age > filters.max_age:
-        return f"first seen {since}, it is older than max_age"
+        return f"First seen {since}, it is older than max_age."
     return None
 
 
 def _not_remediable(alert: Alert, _circumstances: Circumstances) -> str | None:
     if not alert.is_remediable:
-        return "the vendor says that it cannot be remediated by a script (metadata.remediable): remediate it by hand"
+        return "The vendor has no script for it (metadata.remediable)."
     if alert.script or alert.asks_api:
         return None
     if alert.no_script:
-        return f"{alert.no_script}: remediate it by hand"
+        return f"{alert.no_script}."
     return (
-        f"the message of this {alert.policy_type or 'config'} alert brings no script, and the API has scripts only for "
-        "IAM alerts: remediate it by hand"
+        f"The message of this {alert.policy_type or 'config'} alert has no script, and the API has scripts for IAM "
+        "alerts only."
     )
 
 

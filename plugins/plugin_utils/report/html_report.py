@@ -28,6 +28,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.next_command 
     NextCommand,
     again_command,
     next_command,
+    retry_command,
     undo_command,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import (
@@ -164,7 +165,8 @@ def _head(report: RunReport) -> dict[str, Any]:
         "verdict": _headline(report),
         "run_facts": _run_facts(report),
         "notices": _notices(report),
-        "next_command": _copyable(next_command(report)),
+        # How to repeat a run that ended early is in its notice.
+        "next_command": _copyable(next_command(report) or (None if report["interrupted"] else retry_command(report))),
         "undo_command": _copyable(undo_command(report)),
         "tiles": _tiles(report),
         "groups": _groups_in(report),

@@ -50,6 +50,13 @@ def again_command(report: Mapping[str, Any]) -> NextCommand | None:
     return NextCommand("To run again", playbook_command(playbook, chosen, awx, keeps=True))
 
 
+def retry_command(report: Mapping[str, Any]) -> NextCommand | None:
+    """Find the command of another run, after a fix; None where it would end in the same way."""
+    if report["interrupted"] or RETRIED & {*report["needs_person"]}:
+        return NextCommand("After a fix, run again", _same_again(report))
+    return None
+
+
 def undo_command(report: Mapping[str, Any]) -> NextCommand | None:
     """Find the command that undoes a run; None where it changed nothing, or is itself an undo."""
     if report["mode"] != "apply" or "remediated" not in report["totals"]:
@@ -62,11 +69,9 @@ def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
 
     After `next_command` what could succeed without anyone's decision is first: another run.
     """
-    if following := next_command(report):
+    if following := next_command(report) or retry_command(report):
         return following
     awx = report["awx"]
-    if report["interrupted"] or RETRIED & {*report["needs_person"]}:
-        return NextCommand("After a fix, run again", _same_again(report))
     if report["quarantine"]:
         return NextCommand("After a fix", playbook_command("redrive", {}, awx))
     wanting = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] in report["needs_person"]]

@@ -225,7 +225,7 @@ def _not_compared(alert: AlertOutcome, reason: str) -> AlertOutcome:
 
 def _with_review(alert: AlertOutcome, reviewed: Mapping[str, Any] | None) -> AlertOutcome:
     if reviewed is None:
-        return {**alert, "disposition": "filtered", "reason": "it is not in the plan that this run applies"}
+        return {**alert, "disposition": "filtered", "reason": "It is not in the plan that this run applies."}
     if changed := [what for what, is_same in _compared(alert, reviewed) if not is_same]:
         what = " and its ".join(changed)
         reason = f"Changed since it was reviewed: its {what}. None of it was applied. Review it again."

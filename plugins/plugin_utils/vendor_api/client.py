@@ -332,7 +332,7 @@ def _answer(script: Any, description: str | None) -> Answer:
         return _unavailable(f"The API gave {kind} where the script should be: {_OTHER_ADVICE}.")
     text = script_text(script)
     if text is None:
-        reason = "the API has no script for this alert: remediate it by hand"
+        reason = "The API has no script for this alert."
         return Answer(None, description, "not_remediable", reason)
     return Answer(text, description)
 

@@ -129,7 +129,7 @@ def test_times(time, iso):
 @pytest.mark.parametrize("wrap", [lambda message: message, in_sns_envelope])
 def test_integration_test_is_acknowledged(alert_id, wrap):
     alert = read(wrap(integration_test(alertId=alert_id)))
-    assert (alert.disposition, alert.reason) == ("acknowledged", "integration test: the integration works")
+    assert (alert.disposition, alert.reason) == ("acknowledged", "Integration test: the integration works.")
     assert alert.alert_id == alert_id
 
 

@@ -97,9 +97,9 @@ def test_any_status_that_is_not_open_counts(state, read_as):
 @pytest.mark.parametrize(
     ("fix", "why"),
     [
-        ({}, "its message (scanner) has no script at detail.fix.script"),
-        (None, "its message (scanner) has no script at detail.fix.script"),
-        ({"script": "N/A"}, 'its sender sent "N/A" instead of a script'),
+        ({}, "Its message (scanner) has no script at detail.fix.script"),
+        (None, "Its message (scanner) has no script at detail.fix.script"),
+        ({"script": "N/A"}, 'Its sender sent "N/A" instead of a script'),
     ],
 )
 def test_a_message_without_script_says_where_it_should_be(fix, why):
@@ -150,6 +150,8 @@ def test_a_path_finds_keys_of_objects_only(path):
         json.dumps(in_eventbridge_envelope({"finding": 1})),
         "{}",
     ],
+    # An envelope has a random id, and workers must collect the same names.
+    ids=["a key twice", "deep", "no account", "a list", "no source", "an envelope", "empty"],
 )
 def test_what_no_shape_matches_says_how_to_describe_it(body):
     alert = read(body)
@@ -254,7 +256,7 @@ def test_documented_cortex_template_is_a_shape_and_marked_as_unverified():
         "source": "cortex-cloud",
         "issue": {"id": "7", "assets": [{"account_id": ACCOUNT}], "status": "New", "remediation": "N/A"},
     }
-    assert read(sent, shape).no_script == 'its sender sent "N/A" instead of a script'
+    assert read(sent, shape).no_script == 'Its sender sent "N/A" instead of a script'
 
 
 class FakeAws:

@@ -100,7 +100,7 @@ def test_the_first_judgement_decides(place):
 def test_alert_outside_the_limit_is_left_alone_even_when_it_is_resolved():
     judged = judge(replace(ALERT, alert_status="resolved"), replace(WORLD, limit=frozenset(["test"])))
     assert judged.disposition == "filtered"
-    assert "outside --limit: prod" in judged.reason
+    assert "Outside --limit: prod" in judged.reason
 
 
 def test_host_inside_the_limit_passes():

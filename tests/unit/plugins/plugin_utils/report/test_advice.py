@@ -36,7 +36,7 @@ ADVICE = [
     ("refused", "entry 1 of remediate_protected_principals has no owner; nothing is applied", "Correct the entry"),
     ("refused", "put-user-policy: changed since delete-user-policy: x. Decide by hand which is right", "the journal"),
     ("refused", "not as the run left it.\nRun 2 changed something. Undo that run first: x", "Undo the later run first"),
-    ("filtered", "it is not in the plan that this run applies", "Review again"),
+    ("filtered", "It is not in the plan that this run applies.", "Review again"),
     ("filtered", "payments is outside of --limit", "a wider --limit"),
     ("failed", NO_FENCE, "remediate_unfenced: true"),
     ("failed", stopped_call(), "the next run decides"),

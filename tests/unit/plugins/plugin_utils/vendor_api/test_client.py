@@ -84,7 +84,7 @@ def test_no_script_is_not_remediable(stack, connect, version, script):
     stack.script("I-1", script)
     answer = connect(version=version).scripts(["I-1"])["I-1"]
     assert (answer.disposition, answer.script) == ("not_remediable", None)
-    assert "remediate it by hand" in answer.reason
+    assert "no script for this alert" in answer.reason
 
 
 def test_id_absent_from_the_answer_costs_no_neighbour(stack, connect):
