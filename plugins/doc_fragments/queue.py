@@ -18,7 +18,7 @@ options:
     type: str
   queue_url:
     description:
-      - The URL of the queue, which also says its region. Needed for a queue of another account.
+      - The URL of the queue, which contains its region. Needed for a queue of another account.
       - The environment variable E(SQS_QUEUE_URL) is used when this is not set.
     type: str
   queue_profile:
@@ -29,7 +29,7 @@ options:
     aliases: [profile]
   region:
     description:
-      - The region of the queue, where O(queue_url) does not say it.
+      - The region of the queue, if it is not in O(queue_url).
       - Without it E(AWS_REGION), then E(AWS_DEFAULT_REGION), then the profile's region count.
     type: str
     aliases: [aws_region]
@@ -56,7 +56,7 @@ options:
       - name: SQS_QUEUE_NAME
   queue_url:
     description:
-      - The URL of the queue, which also says its region. Needed for a queue of another account.
+      - The URL of the queue, which contains its region. Needed for a queue of another account.
     type: str
     env:
       - name: SQS_QUEUE_URL
@@ -68,7 +68,7 @@ options:
     aliases: [profile]
   region:
     description:
-      - The region of the queue, where O(queue_url) does not say it.
+      - The region of the queue, if it is not in O(queue_url).
       - Without it E(AWS_DEFAULT_REGION) counts, then the profile's region, then V(us-east-1) or its counterpart in the
         partition of the profile's role.
     type: str

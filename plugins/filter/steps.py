@@ -57,7 +57,7 @@ _value:
       description: V(unsupported), V(refused), V(not_aws), V(not_remediable), or null when the steps can be applied.
       type: str
     reason:
-      description: Why there are no steps, for people; with line, column and a caret for each problem in the script.
+      description: Why there are no steps; with line, column and a caret for each problem in the script.
       type: str
     notes:
       description: What was left out because it changes nothing, such as C(--output) or a C(list-) command.

@@ -139,7 +139,7 @@ DISPOSITIONS = (
         "something that the run took away cannot be restored",
         RELEASE,
         True,
-        "Create what is named again, manually. Everything else that the run had changed is restored.",
+        "Create it again manually. All other changes of the run were undone.",
     ),
 )
 

@@ -70,9 +70,9 @@ def _worked_out(module: Any, client: Any, change_of: Callable[[Mapping[str, Any]
     try:
         return change_of(module.params, IamAccount(client))
     except (ClientError, BotoCoreError) as error:
-        module.fail_json_aws(error, msg="Failed to read what is there, so nothing was changed")
+        module.fail_json_aws(error, msg="Could not read the present state, so nothing was changed")
     except LeastprivError as error:
-        module.fail_json(msg=f"Failed to read what is there, so nothing was changed: {error}")
+        module.fail_json(msg=f"Could not read the present state, so nothing was changed: {error}")
 
 
 def attempt(module: Any, client: Any, change: Change) -> Any:

@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 setting:
-  description: The setting as it is afterwards.
+  description: The setting after the change.
   returned: success
   type: dict
 response_metadata:

@@ -141,10 +141,10 @@ alerts:
       description: V(already_remediated), V(refused), V(failed), or null when there are steps to apply.
       type: str
     reason:
-      description: Why, for a person.
+      description: The reason, as text.
       type: str
     notes:
-      description: What the steps grant or change beyond their letter, for a person.
+      description: What the steps grant or change beyond their letter, as sentences.
       type: list
       elements: str
     steps:

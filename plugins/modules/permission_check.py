@@ -125,7 +125,7 @@ def check(simulator, subject, actions, resource, context):
     unknown = sorted({key for result in refused for key in result.get("MissingContextValues", [])})
     refusals = ", ".join(f"{result['EvalActionName']} ({result['EvalDecision']})" for result in refused)
     if unknown:
-        advice = f"Check by hand whether the requests of a run meet them. {POLICIES}"
+        advice = f"Check manually whether the requests of a run meet them. {POLICIES}"
         return finding(subject, "unknown", tried, f"{refusals}: it depends on {', '.join(unknown)}", advice)
     given = "".join(f" with {key} {value}" for key, value in sorted(context.items()))
     return finding(subject, "missing", tried, f"not allowed{given}: {refusals}{by_whom(refused)}", POLICIES)
@@ -161,7 +161,7 @@ def check_all(module):
     except (ClientError, BotoCoreError) as error:
         advice = (
             "Allow iam:GetRole and iam:SimulatePrincipalPolicy on the identity itself (statement Doctor of what "
-            "playbooks/policies.yml writes), or compare its policies with the written ones by hand."
+            "playbooks/policies.yml writes), or compare its policies with the written ones manually."
         )
         found.append(finding(subject, "unknown", tried, str(error), advice))
     return found

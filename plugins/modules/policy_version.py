@@ -163,7 +163,7 @@ def main():
         supports_check_mode=True,
     )
     if module.params["version_id"] and module.params["state"] == "present" and not module.params["default"]:
-        module.fail_json(msg="version_id with state=present makes that version the default: say default=true")
+        module.fail_json(msg="version_id with state=present makes that version the default: set default=true")
     make_change(module, change)
 
 

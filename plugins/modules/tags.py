@@ -62,7 +62,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Say who owns a policy
+- name: Tag a policy with its owner
   leastpriv.iam.tags:
     kind: policy
     name: arn:aws:iam::123456789012:policy/restrictions

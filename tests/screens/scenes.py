@@ -27,7 +27,7 @@ POLICY = "{name}-prisma-restrictions-{alert_id}-1"
 
 REFUSED = (
     "attach-user-policy (line 1, column 1): guardrail attach_deny_only: it attaches "
-    "arn:aws:iam::aws:policy/AdministratorAccess, which allows something; only a policy that holds nothing but Deny "
+    "arn:aws:iam::aws:policy/AdministratorAccess, which allows something; only a policy that contains nothing but Deny "
     "statements may be attached. If it is meant: remediate_allow: [attach_deny_only], or [attach-user-policy] for this "
     "operation alone."
 )

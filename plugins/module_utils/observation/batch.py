@@ -173,7 +173,7 @@ class Batch:
         overlay.will_be(live, "inline", kind, name, POLICY_NAME)
         step, was, mine = unconsolidated_step(step, live)
         if mine and mine != was:
-            raise Drift("the alert's statements in it are not those that were applied; decide by hand")
+            raise Drift("the alert's statements in it are not those that were applied; decide manually")
         return step
 
     def _observed(self, overlay: AccountOverlay, step: Step, alert_id: str) -> tuple[Observation, dict[str, str]]:
@@ -356,7 +356,7 @@ def _left_to_do(steps: Sequence[Step]) -> list[str]:
     """What is left to a person: nothing of the script is applied."""
     left = [step for step in steps if step["status"] != "unchanged"]
     shown = [step for step in left if step["by_hand"] and by_hand(step["command"])]
-    withheld = ["must not be run by hand either"] * (len(left) - len(shown))
+    withheld = ["must not be run manually either"] * (len(left) - len(shown))
     lasting = [
         cli_name(step["operation"]) for step in shown if isinstance(OPERATIONS[step["operation"]].undo, Irreversible)
     ]

@@ -61,12 +61,12 @@ def _no_more_than_taken(overlay: AccountOverlay, step: Step) -> None:
     if applied.get("taken") is None:
         raise Drift(
             "the run's journal does not record the access that this would restore (an earlier version wrote it), so "
-            "changes since are unknown. Check it, and undo this step by hand"
+            "changes since are unknown. Check it, and undo this step manually"
         )
     if more := more_than(applied["taken"], live):
         raise Drift(
             f"since {cli_name(applied['operation'])}, {'; '.join(more)}. {cli_name(step['operation'])} could give more "
-            "access than there was before the run. Decide by hand"
+            "access than there was before the run. Decide manually"
         )
 
 
@@ -74,7 +74,7 @@ def _differing(applied: Mapping[str, Any], live: Mapping[str, Any]) -> str:
     after = applied["after"]
     fields = [field for field in sorted({*after, *live}) if after.get(field) != live.get(field)]
     changes = [f"{field} was left as {_shown(after.get(field))} and is {_shown(live.get(field))}" for field in fields]
-    return f"changed since {cli_name(applied['operation'])}: {'; '.join(changes)}. Decide by hand which is right"
+    return f"changed since {cli_name(applied['operation'])}: {'; '.join(changes)}. Decide manually which is right"
 
 
 def _shown(value: Any) -> str:

@@ -116,7 +116,7 @@ ROWS = (
                 "skip_duplicates": False,
             },
             observe=put_inline_policy,
-            already_true="an inline policy of this name holds an equal document",
+            already_true="an inline policy of this name has an equal document",
             effect=RESTRICT,
             undo=undone_by(f"Put{target.noun}Policy", f"Delete{target.noun}Policy", calls=former_inline),
             guards=("deny_only",),

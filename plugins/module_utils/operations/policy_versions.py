@@ -178,7 +178,7 @@ ROWS = (
         module="leastpriv.iam.policy_version",
         args={**FIXED, "policy": "$PolicyDocument", "default": "$SetAsDefault"},
         observe=create_policy_version,
-        already_true="a version holds an equal document; with `--set-as-default` the default one does",
+        already_true="a version has an equal document; with `--set-as-default` the default one does",
         effect=RESTRICT,
         undo=undone_by("SetDefaultPolicyVersion", "DeletePolicyVersion", calls=unmake_version, complete=made_version),
         guards=("deny_only",),

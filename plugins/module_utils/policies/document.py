@@ -157,7 +157,7 @@ def _exact_float(text: str) -> Exact:
     # boto3 returns documents as parsed JSON, which does not distinguish 1.50 and 1.5.
     value = float(text)
     if not math.isfinite(value):
-        raise PolicyDocumentError(f"the number {_shown(Exact(text))} is larger than any that a program can hold")
+        raise PolicyDocumentError(f"the number {_shown(Exact(text))} is too large for any program")
     return Exact(repr(value))
 
 

@@ -39,10 +39,10 @@ _NEXT_STEPS = {
         "another account both the key's policy and the identity's own must allow it"
     ),
     "KmsDisabled": f"enable {_KEY} again ('aws kms enable-key'): the messages cannot be read without it",
-    "KmsInvalidKeyUsage": f"give the queue a symmetric key for encryption: {_KEY} is of another kind",
+    "KmsInvalidKeyUsage": f"set a symmetric key for the queue's encryption: {_KEY} is of another kind",
     "KmsInvalidState": f"look at {_KEY} in KMS: it is pending deletion (cancel that) or its material is missing",
-    "KmsNotFound": f"look for {_KEY}: it is not in this region, or was deleted; give the queue a key that exists",
-    "KmsOptInRequired": "subscribe the queue's account to KMS, or give the queue SSE-SQS encryption",
+    "KmsNotFound": f"look for {_KEY}: it is not in this region, or was deleted; set a key that exists for the queue",
+    "KmsOptInRequired": "subscribe the queue's account to KMS, or set SSE-SQS encryption for the queue",
     "KmsThrottled": "run again later, and raise the queue's KmsDataKeyReusePeriodSeconds if it happens often",
     "NoCredentialsError": _NO_IDENTITY,
     "NonExistentQueue": _NO_QUEUE,

@@ -42,7 +42,7 @@ def review_cost(max_receive_count: int | None, is_accepted: bool) -> ReviewCost:
             f"The review was refused before anything was received: the queue's redrive policy moves a message to the "
             f"dead-letter queue after {max_receive_count} receives (maxReceiveCount), and a review counts as one. Set "
             f"maxReceiveCount to 10 or more ({MIN_RECEIVES} at least), or run without --check; "
-            "remediate_review_despite_redrive: true reviews all the same."
+            "remediate_review_despite_redrive: true reviews anyway."
         )
     return ReviewCost(
         f"Each review counts as a receive: the queue's redrive policy moves a message to the dead-letter queue after "

@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.policies
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import Permissions
 
 POLICY_NAME = "leastpriv"
-WRITTEN = "Written by playbooks/policies.yml of Leastpriv; docs/permissions.md tells how to use it."
+WRITTEN = "Written by playbooks/policies.yml of Leastpriv; docs/permissions.md describes its use."
 SESSION_SECONDS = 3600
 
 TERRAFORM = """\

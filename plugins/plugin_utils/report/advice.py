@@ -50,9 +50,9 @@ CAUSES = (
     Cause(("failed", "refused"), r"Undo that run first: ", "Undo the later run first, then undo this one again."),
     Cause(
         ("refused",),
-        r"not as the run left it|changed since |[Dd]ecide by hand|undo this step by hand",
+        r"not as the run left it|changed since |[Dd]ecide (by hand|manually)|undo this step (by hand|manually)",
         "If a later run completed this alert, undo that run first. Otherwise compare the account with the journal of "
-        "the run, and restore by hand what is still wanted.",
+        "the run, and restore manually what is still wanted.",
     ),
     Cause(("refused",), r"managed by |service-linked", "Make the change where this role is managed."),
     Cause(
@@ -91,7 +91,7 @@ CAUSES = (
     Cause(
         ("failed",),
         r"LimitExceeded|Cannot exceed quota|Maximum policy size",
-        "Remove what is not needed any more, or have AWS raise the quota. Then run again.",
+        "Remove what is no longer needed, or ask AWS to raise the quota. Then run again.",
     ),
     Cause(
         ("failed",),
@@ -115,7 +115,9 @@ CAUSES = (
         r"[Ll]og(ging)? in|access key|AUTH_KEY|API_ENDPOINT|API credentials|TLS|proxy|certificate|redirects",
         API_LOGIN,
     ),
-    Cause(("unavailable",), r"status 403", "Give the access key a role with IAM permissions at the vendor."),
+    Cause(
+        ("unavailable",), r"status 403", "Assign a role with IAM permissions to the access key in the vendor's console."
+    ),
     Cause(("unavailable",), r"status 4(?!29|13|08)\d\d", "Look the alert up in the vendor's console."),
     Cause(
         ("unavailable",),

@@ -114,7 +114,7 @@ def journal_entries(
         alerts = _of_run(_run_folder(artifacts_dir, run_id), alert_ids, key)
         return [{**alert, "later_run": later.get(alert["alert_id"], "")} for alert in alerts]
     if not alert_ids:
-        raise NotReported("Say what to undo: -e run_id=20260101T000000Z-3f2a, or -e alert_id=I-1234567, or both.")
+        raise NotReported("Choose what to undo: -e run_id=20260101T000000Z-3f2a, or -e alert_id=I-1234567, or both.")
     folders = sorted((file.parent for file in Path(artifacts_dir).glob(f"*/{JOURNAL}")), reverse=True)
     return [alert for alert_id in alert_ids for alert in _newest(folders, alert_id, artifacts_dir, key)]
 

@@ -40,7 +40,7 @@ _BAD_ID_ADVICE = "the API does not accept this alert id; look the alert up in th
 _ADVICE = {
     400: _BAD_ID_ADVICE,
     401: "the token was refused although it is new; check that the access key is active and belongs to this tenant",
-    403: "the access key's role may not see remediations of this alert; give it a role with IAM permissions",
+    403: "the access key's role may not see remediations of this alert; assign a role with IAM permissions",
     404: "the API knows no remediation for this alert; check that API_ENDPOINT is the tenant that sent it",
     **dict.fromkeys((405, 406, 409, 410, 422), _BAD_ID_ADVICE),
     413: "the question is too large for the API; lower api_batch_size",
@@ -50,7 +50,7 @@ _ADVICE = {
     503: "the API is down or in maintenance; run again later",
     504: "the API is too slow just now; run again later, or lower api_batch_size",
 }
-_OTHER_ADVICE = "check API_ENDPOINT and what stands between you and the API"
+_OTHER_ADVICE = "check API_ENDPOINT, and proxies between you and the API"
 
 
 class ApiSettingsError(LeastprivError):
@@ -106,7 +106,7 @@ def check_credentials(credentials: Credentials) -> None:
         )
     if not credentials.can_log_in and not _TOKEN.fullmatch(credentials.auth_key or ""):
         raise ApiSettingsError(
-            "AUTH_KEY (auth_key) holds a space, a line break or another character that no token has: export it again."
+            "AUTH_KEY (auth_key) has a space, a line break or another character that no token has: export it again."
         )
 
 
@@ -192,7 +192,7 @@ class Tokens:
         tried = f"Logging in to the API at {self._transport.endpoint.url} failed (status {response.status})"
         said = self._transport.explained(response)
         if response.status in SUCCESSES:
-            return f"{tried}: the answer holds no token{said}; check API_ENDPOINT."
+            return f"{tried}: the answer has no token{said}; check API_ENDPOINT."
         if response.status in (400, 401, 403):
             return (
                 f"{tried}: the access key was refused{said}; check PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD, that "

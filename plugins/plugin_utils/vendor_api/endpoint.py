@@ -82,8 +82,8 @@ def _split(text: str) -> SplitResult:
     stripped = text.strip()
     if "@" in stripped:
         raise EndpointError(
-            "API_ENDPOINT (api_endpoint) holds a user name or password: write only the address, and give the access "
-            "key as PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD."
+            "API_ENDPOINT (api_endpoint) contains a user name or password. Write only the address, and set the access "
+            "key with PRISMACLOUD_USERNAME and PRISMACLOUD_PASSWORD."
         )
     try:
         split = urlsplit(stripped if "://" in stripped else f"https://{stripped}")

@@ -51,7 +51,7 @@ _FAILURES = {
     "DeadlineError": ("there was no whole answer in time; run again later, or raise api_timeout", True),
     "ConnectionError": ("the connection failed{cause}; check API_ENDPOINT, the network and HTTPS_PROXY", True),
     "ChunkedEncodingError": ("the connection broke within the answer; run again later", True),
-    "ContentDecodingError": ("the answer cannot be decompressed; check what stands between you and the API", True),
+    "ContentDecodingError": ("the answer cannot be decompressed; check proxies between you and the API", True),
     "RequestException": ("the request could not be made ({name}); check API_ENDPOINT and the settings", False),
 }
 

@@ -83,7 +83,7 @@ def test_what_follows_a_refused_command_is_not_reported_either_if_it_widens_acce
     disposition, reason = decide(account, script)
     assert (disposition, "guardrail keep_deny" in reason) == ("refused", True)
     assert reason.splitlines()[-2:] == [
-        "1 of 3 commands shown; the rest must not be run by hand either",
+        "1 of 3 commands shown; the rest must not be run manually either",
         f"by hand: {quarantine}",
     ]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 short_description: Ring when alerts wait in an SQS queue
 description:
-  - Looks at how many messages an SQS queue holds, and gives an event when a run has something to do. It never receives,
+  - Reads the number of messages in an SQS queue, and sends an event if a run has something to do. It never receives,
     hides or deletes a message. That is done by the run that the event starts, which loses nothing when it fails.
-  - It rings when messages come into an empty queue, when there are more of them than there were, and when a run that
+  - It rings when messages arrive in an empty queue, when there are more of them than there were, and when a run that
     did a part of them has ended.
   - If no run works on the messages, the event repeats after O(first_pause), then after twice as long each time, up to
     O(longest_pause). A new one among them still rings at once.
@@ -18,7 +18,7 @@ description:
     reason to ring.
   - "The event is C(doorbell) with C(queue), its URL; C(reason), V(arrived), V(more) or V(left); C(visible) and
     C(in_flight), SQS's own approximate counts; and C(waiting_seconds), how long the queue has not been empty as far as
-    the doorbell has seen: SQS tells the age of no message that is not received."
+    the doorbell has seen: SQS shows the age of a message only to its receiver."
   - The credentials need C(sqs:GetQueueUrl) and C(sqs:GetQueueAttributes) only.
 author:
   - The Leastpriv team (!UNKNOWN)
@@ -27,14 +27,14 @@ options:
     description: The name of the queue. Without it E(SQS_QUEUE_NAME). One of O(queue_name) and O(queue_url) is required.
     type: str
   queue_url:
-    description: The URL of the queue, which also says its region. Without it E(SQS_QUEUE_URL).
+    description: The URL of the queue, which contains its region. Without it E(SQS_QUEUE_URL).
     type: str
   queue_profile:
     description: The AWS profile that may look at the queue. Without it the usual chain of the AWS SDK counts.
     type: str
     aliases: [profile]
   region:
-    description: The region of the queue, where O(queue_url) does not say it. Without it E(AWS_REGION).
+    description: The region of the queue, if it is not in O(queue_url). Without it E(AWS_REGION).
     type: str
     aliases: [aws_region]
   endpoint_url:
@@ -241,7 +241,7 @@ def connect(
 
 
 async def look(watched: Queue) -> Depth | None:
-    """What the queue holds; None when SQS does not tell, which is logged."""
+    """The number of messages; None if SQS does not answer, which is logged."""
     try:
         return await asyncio.to_thread(depth, watched)
     except QueueError as error:

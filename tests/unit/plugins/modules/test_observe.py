@@ -149,7 +149,7 @@ def test_no_command_about_a_protected_principal_is_listed_to_be_run_by_hand(plac
     assert seen["disposition"] == "refused"
     assert [step["by_hand"] for step in seen["steps"]] == [user == "ann" for user in users]
     output = seen["reason"].split("\n")[1:]
-    assert output == ["1 of 2 commands shown; the rest must not be run by hand either", "by hand: aws iam ann"]
+    assert output == ["1 of 2 commands shown; the rest must not be run manually either", "by hand: aws iam ann"]
 
 
 def test_the_runner_itself_is_protected_from_what_is_reported_too():

@@ -332,7 +332,7 @@ def test_what_has_become_more_powerful_is_refused(case, step, change, shown):
     seen = case.undo(lines)
     assert seen["disposition"] == "refused", seen
     assert shown in seen["reason"]
-    assert "could give more access than there was before the run" in seen["reason"]
+    assert "could grant more access than before the run" in seen["reason"]
 
 
 LESS = {

@@ -192,7 +192,7 @@ def test_unknown_severity_is_an_error_and_not_an_empty_run():
 def test_what_is_not_in_the_plan_is_left_alone_whatever_it_is(change):
     world = replace(WORLD, filters=Filters(alert_ids=frozenset({"I-other"})))
     judged = judge(replace(ALERT, **change), world)
-    assert (judged.disposition, judged.reason) == ("filtered", "it is not in the plan that this run applies")
+    assert (judged.disposition, judged.reason) == ("filtered", "It is not in the plan that this run applies.")
 
 
 def test_what_is_in_the_plan_is_judged_as_always():

@@ -34,7 +34,7 @@ ADVICE = [
     ("refused", str(BlastRadiusRefusal(1, 50, 50)), "Run again, or raise remediate_max_changes"),
     ("refused", str(BlastRadiusRefusal(51, 0, 50)), "no run may change so much"),
     ("refused", "entry 1 of remediate_protected_principals has no owner; nothing is applied", "Correct the entry"),
-    ("refused", "put-user-policy: changed since delete-user-policy: x. Decide by hand which is right", "the journal"),
+    ("refused", "put-user-policy: changed since delete-user-policy: x. Decide manually which is right", "the journal"),
     ("refused", "not as the run left it.\nRun 2 changed something. Undo that run first: x", "Undo the later run first"),
     ("filtered", "It is not in the plan that this run applies.", "Review again"),
     ("filtered", "payments is outside of --limit", "a wider --limit"),

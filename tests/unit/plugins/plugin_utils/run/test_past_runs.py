@@ -134,7 +134,7 @@ def test_an_undo_knows_which_later_run_to_undo_first(journals):
 @pytest.mark.parametrize(
     ("run_id", "alert_ids", "shown"),
     [
-        ("", [], "Say what to undo"),
+        ("", [], "Choose what to undo"),
         ("", ["I-9"], "No run changed anything for the alert 'I-9'"),
         (OLD, ["I-9"], f"Run {OLD} changed nothing for I-9"),
         ("20200101T000000Z-0000", [], "has no such folder"),

@@ -409,7 +409,7 @@ def test_refused_access_key(stack, connect):
 @pytest.mark.parametrize("body", ["{}", "x", '{"token": 7}', '{"token": "line\\nbreak"}', "[]"])
 def test_login_without_a_token(stack, connect, body):
     stack.api_fault(endpoint="login", status=200, body=body)
-    assert "holds no token" in connect().scripts(["I-1"])["I-1"].reason
+    assert "has no token" in connect().scripts(["I-1"])["I-1"].reason
 
 
 def test_login_is_retried(stack, connect):

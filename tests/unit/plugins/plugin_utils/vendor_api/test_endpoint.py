@@ -72,7 +72,7 @@ def test_garbage_is_reported_with_what_to_write(text, why):
 
 @pytest.mark.parametrize("text", ["https://me:s3cret@api.eu.prismacloud.io", "https://me:s3cret@host:port"])
 def test_password_in_the_address_is_not_repeated(text):
-    with pytest.raises(EndpointError, match="holds a user name or password") as error:
+    with pytest.raises(EndpointError, match="contains a user name or password") as error:
         read_endpoint(text)
     assert "s3cret" not in str(error.value)
 
