@@ -86,7 +86,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True)
 class Day:
-    """What came of it: for each alert how long it took to be done, and the runs that there were."""
+    """The result: for each alert how long it took to be done, and the runs that there were."""
 
     waits: list[float]
     runs: int
@@ -146,7 +146,7 @@ def rates(costs: Costs) -> list[str]:
 
 
 def simulate(scenario: Scenario, costs: Costs, limits: Limits, runs: int) -> Day:
-    """Work on the alerts of one queue with so many runs side by side, each beginning anew as soon as it has ended."""
+    """Work on the alerts of one queue with so many runs side by side, each beginning again as soon as it has ended."""
     alerts = arrivals(scenario)
     times = [time for time, _account in alerts]
     free = [0.0] * runs

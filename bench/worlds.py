@@ -60,7 +60,7 @@ def settle(stack: Stack) -> None:
 
 
 def fill(stack: Stack, world: World, size: int) -> list[Alert]:
-    """Begin anew: a user for each alert, in all accounts in turn; scripts in the API, messages in the queue."""
+    """Begin again: a user for each alert, in all accounts in turn; scripts in the API, messages in the queue."""
     stack.reset()
     names = list(ACCOUNTS)
     alerts = [Alert(f"I-{number}", names[number % len(names)], f"user-{number}") for number in range(size)]

@@ -18,11 +18,11 @@ from integration.crash_points import NEXT_RUN, POINTS
 from integration.fault_rows import API_FAULTS, AWS_FAULTS, CERTIFICATES, NOT_RECEIVED
 from stack.runs import END_SECONDS
 
-HEAD = f"""# What happens when something goes wrong
+HEAD = f"""# Reliability
 
 <!-- Written by docs/make_reliability.py from tests/integration/crash_points.py and fault_rows.py. Do not edit. -->
 
-## What is guaranteed
+## Guarantees
 
 * **No alert is lost.** A message is deleted after everything that its script asks for is true in AWS, never before.
   In all other cases it is released, or becomes visible after `remediate_visibility_timeout` (900 s).
@@ -41,7 +41,7 @@ HEAD = f"""# What happens when something goes wrong
 * **Secrets are never shown**, in any error, at any verbosity.
 
 After each of the cases below the cure is the same command again: `ansible-playbook remediate.yml`. Where something has
-to be done before, the tables say so. The tests play every row with the real ansible-playbook, against an emulator of
+to be done before, the tables show it. The tests play every row with the real ansible-playbook, against an emulator of
 AWS and a stand-in for the vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`,
 `test_lifetime.py`).
 
@@ -53,7 +53,7 @@ terminal that a run writes to counts even if the run ignores SIGHUP, as it does 
 1. What is running is given two seconds to end by itself, and is then stopped. A second Ctrl-C does not wait.
 2. Messages of alerts that were finished are deleted if they were not yet; all others are released.
 3. `report.json` is written. Alerts that were not finished are `failed`, with the reason "Interrupted by ..."; the
-   report's `interrupted` says so too.
+   report's `interrupted` has it too.
 
 The exit status is 99 after Ctrl-C, as always with Ansible, and 143 after SIGTERM. The callback
 `leastpriv.iam.interruption` does it, which this project's `ansible.cfg` enables. Where an `ansible.cfg` of your own is

@@ -28,7 +28,7 @@ for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, si
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
-# Each session would read IAM's model of half a megabyte anew: a third of what the tests in this process take.
+# Each session would read IAM's model of half a megabyte again: a third of what the tests in this process take.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 from ansible.plugins.loader import init_plugin_loader

@@ -40,10 +40,17 @@ WORDS = (
     (r"\bbec(?:omes?|ame) of\b", "outcome, disposition"),
     (r"\bg(?:ives?|iven|iving|ave) (?:\w+ ){0,3}back\b", "release, return to the queue"),
     (r"\bfor ever\b", "forever, indefinitely"),
+    (r"\b(?:docs/\w+\.md|README|[Pp]age|[Tt]able) (?:says?|tells?)\b", "shows, lists, describes"),
+    (r"\bas [MP]\([^()]*\) (?:gives|tells)\b", "returns"),
+    (r"\bc(?:omes?|ame) of it\b", "the result"),
+    (r"\ball the same(?! \w)", "anyway"),
+    (r"\banew\b", "again"),
     (r"\bneeds? a person\b", "needs attention"),
     (r"\bspelt out\b", "escaped"),
     (r"^_?(?:MOST|LONGEST|LATE|REACH|REMARKS|TOLD|FEWEST|NEAR|ALIKE)(?:_\w+)? =", "MAX_…, …_SECONDS or a noun"),
 )
+# In the headings of Markdown.
+HEADING = (r"^#+ (?:Who|Whose|What|When|Why|How)\b", "a noun phrase or a task")
 # In comments and docstrings.
 MARKUP = (r"(?<![\w`])[CEIMOPV]\([^()]*\)", "`backticks`: Ansible's markup is for DOCUMENTATION alone")
 
@@ -58,7 +65,8 @@ def findings(name: str, text: str) -> Iterator[str]:
         # The values of tests are examples.
         if is_test and number not in prose and not line.lstrip().startswith("def "):
             continue
-        for pattern, better in (*WORDS, *([MARKUP] if number in prose else [])):
+        more = [HEADING] if name.endswith(".md") else [MARKUP] if number in prose else []
+        for pattern, better in (*WORDS, *more):
             for found in re.finditer(pattern, line):
                 yield f"{name}:{number}: {found.group()!r} (better: {better})"
 

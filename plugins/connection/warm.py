@@ -90,15 +90,15 @@ How it works
   4. The child ends, and its output and exit status come back as those of a shell.
 
 Why it is right
-  * What is not understood is never guessed: `read_command` writes the command anew and compares. Any other command, and
-    whatever goes wrong before the payload runs, goes to ansible.builtin.local, the base class of this connection.
+  * What is not understood is never guessed: `read_command` writes the command again and compares. Any other command,
+    and whatever goes wrong before the payload runs, goes to ansible.builtin.local, the base class of this connection.
     A step that declares its calls does not run there, since no call fence stands there.
   * Two module runs share no client, session, credential, connection or random state: each child is a copy of a process
     that has none. The credentials of assumed roles are shared through files, as in the AWS CLI.
   * The call fence and the counting of calls use botocore's events only. They work without any of the patches; the fence
     is tried before the first module runs, and without it no step does.
   * Each patch is skipped where botocore's version was not tried or the function is not as expected. The run and
-    playbooks/doctor.yml say so. All are removed when the fork server ends.
+    playbooks/doctor.yml show that. All are removed when the fork server ends.
   * Nothing of Ansible is replaced. If the callback preload is not enabled, the first module run waits for the start.
   * The fork server and its children end with the controller, however that ends.
   * tests/integration/test_warm.py compares results with those of ansible.builtin.local, task by task.

@@ -58,7 +58,7 @@ _value:
   type: dict
   contains:
     text:
-      description: All of it for a person, several lines.
+      description: The text to show, several lines.
       type: str
     command:
       description: The command of a review, which is next if nothing is missing.

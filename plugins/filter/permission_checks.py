@@ -51,7 +51,7 @@ options:
           - By default that of the inventory's C(role_arn), else V(/leastpriv-remediation).
         type: str
       external_id:
-        description: The external id that the runner must give. By default the inventory's.
+        description: The external id that the runner must send. By default the inventory's.
         type: str
       policy_names:
         description: Names of the policies that may be created, changed, attached and deleted, with C(*) and C(?).

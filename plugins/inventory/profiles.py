@@ -133,7 +133,7 @@ class InventoryModule(BaseInventoryPlugin):
         except NoCredentialsError:
             self.display.vvv(f"Profile {profile} has no credentials, so it is not an account.")
         except (BotoCoreError, ClientError) as error:
-            self.display.warning(f"Profile {profile} is left out: STS does not tell its account: {error}")
+            self.display.warning(f"Profile {profile} is left out: STS does not return its account: {error}")
         return None
 
     def _warn_of_twins(self, accounts: Mapping[str, str]) -> None:

@@ -70,7 +70,7 @@ options:
     default: false
   review_despite_redrive:
     description:
-      - Review all the same.
+      - Review anyway.
     type: bool
     default: false
   quarantine_queue:

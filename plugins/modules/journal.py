@@ -53,7 +53,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write down what is about to be done
+- name: Write the changes into the journal
   leastpriv.iam.journal:
     file: artifacts/20240701T101500Z-1a2b/journal.jsonl
     run:

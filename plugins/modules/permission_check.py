@@ -13,7 +13,7 @@ description:
   - Asks IAM's simulator (SimulatePrincipalPolicy) about the identity whose credentials it uses. No action is tried.
   - Also checks whether the identity could change itself, which no identity of Leastpriv has to.
   - Needs C(iam:SimulatePrincipalPolicy) and, for a role, C(iam:GetRole) on the identity itself. Where that is not
-    allowed, it says so and nothing counts as missing.
+    allowed, the finding is C(unknown) and nothing counts as missing.
 author:
   - The Leastpriv team (!UNKNOWN)
 options:

@@ -61,7 +61,7 @@ EXAMPLES = r"""
     queue_name: prisma-cloud-alerts
     quarantine_queue: prisma-cloud-alerts-quarantine
 
-- name: Put back what is supported since the last upgrade
+- name: Return alerts that the last upgrade supports
   leastpriv.iam.redrive:
     queue_name: prisma-cloud-alerts
     quarantine_queue: prisma-cloud-alerts-quarantine

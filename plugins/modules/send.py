@@ -11,7 +11,7 @@ short_description: Send a text to a webhook or a gateway within a deadline
 description:
   - Sends one HTTP request from the controller, without retries and without following redirects.
   - O(deadline) is for all of it, from the look-up of the host's name to the last byte of the answer. The time-outs of
-    M(ansible.builtin.uri) begin anew with each byte.
+    M(ansible.builtin.uri) begin again with each byte.
   - Never fails because of the network. What went wrong is in RV(problem).
   - Proxies of the environment are used, but not for loopback. C(REQUESTS_CA_BUNDLE) names the CA file.
 author:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The README's picture of the page: `make picture` takes it anew, a test says when it is old."""
+"""The README's picture of the page: `make picture` takes it again, a test says when it is old."""
 
 from __future__ import annotations
 

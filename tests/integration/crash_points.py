@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# What is left for the next run, and what the page says of it.
+# What is left for the next run, and what the page shows of it.
 ALL, REST, DELETION, NOTHING = "all", "rest", "deletion", "nothing"
 NEXT_RUN = {
     ALL: "does everything",

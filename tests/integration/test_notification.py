@@ -55,7 +55,7 @@ def listener(answer):
 
 
 def run(stack, url, *arguments, **settings):
-    """The address comes from the environment, as the README says: what is given with -e, Ansible shows at -vvvv."""
+    """The address comes from the environment, as the README shows: what is given with -e, Ansible shows at -vvvv."""
     from_environment = "{{ lookup('ansible.builtin.env', 'SLACK_WEBHOOK_URL') }}"
     settings = {"remediate_webhook_url": from_environment, "remediate_webhook_timeout": 1, **settings}
     return run_playbook(stack, "-e", json.dumps(settings), *arguments, env={"SLACK_WEBHOOK_URL": url})

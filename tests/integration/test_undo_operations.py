@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every operation that the table says can be undone is applied and undone: the account is as it was.
+"""Every operation that the table lists can be undone is applied and undone: the account is as it was.
 
 The role may do what playbooks/policies.yml writes for the operation and its undo, and nothing else. The real modules
 run in this process; what is written down goes through a journal on the disk.

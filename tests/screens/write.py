@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the golden screens, the samples of docs/terminal.md and the README's picture of a terminal anew."""
+"""Writes the golden screens, the samples of docs/terminal.md and the README's picture of a terminal again."""
 
 from __future__ import annotations
 

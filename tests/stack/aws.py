@@ -59,7 +59,7 @@ class Aws:
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
-        # moto finds both out anew for every call, its services by listing its own folder: a third of a call's time.
+        # moto finds both out again for every call, its services by listing its own folder: a third of a call's time.
         self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)
         responses.method_names_from_class = functools.cache(responses.method_names_from_class)
         self.calls: list[dict[str, Any]] = []
@@ -175,7 +175,7 @@ class Aws:
 
 
 def _is_retained(self: SQSBackend, queue_name: str, message: Message) -> bool:
-    # moto itself counts all messages of the queue anew for each one that it gives: a second for ten of a thousand.
+    # moto itself counts all messages of the queue again for each one that it gives: a second for ten of a thousand.
     return self.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000 > time.time()
 
 

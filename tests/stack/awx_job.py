@@ -220,7 +220,7 @@ def _script_inventory(hosts: dict[str, dict[str, Any]]) -> str:
 
 
 def _as_nobody_known(folder: Path) -> list[str]:
-    """Only root can become somebody else; the tests' own Python may lie in root's home, so it may read all the same."""
+    """Only root can become somebody else; the tests' own Python may lie in root's home, so it may read anyway."""
     if os.geteuid() != 0:
         return []
     subprocess.run(["chown", "-hR", f"{NOBODY_KNOWN}:0", str(folder)], check=True)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A deadline for each HTTP request to AWS, from the connection to the last byte of the answer.
 
-botocore's read_timeout begins anew with each byte. The time counts between two public events of botocore, each try for
+botocore's read_timeout begins again with each byte. The time counts between two public events of botocore, each try for
 itself. A late call fails like a time-out, so botocore's own retries and their limit apply.
 """
 

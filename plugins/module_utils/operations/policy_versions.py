@@ -150,7 +150,7 @@ def former_default(operations: Operations, parameters: Parameters, before: Any, 
 
 
 def former_version(overlay: AccountOverlay, parameters: Parameters, before: Any) -> list[Digest] | None:
-    """A policy that was made anew has a version of the same name; who has got the policy since would get it, too."""
+    """A policy that was created again has a version of the same name; its holders since then would get it, too."""
     if "default_version" not in before:
         return None
     arn, version = parameters["PolicyArn"], before["default_version"]

@@ -27,7 +27,7 @@ def review_cost(max_receive_count: int | None, is_accepted: bool) -> ReviewCost:
     """Judge a review of a queue whose messages go to a dead-letter queue after `max_receive_count` receives.
 
     :param max_receive_count: None where there is no dead-letter queue: a review costs nothing.
-    :param is_accepted: the user knows, and reviews all the same (remediate_review_despite_redrive).
+    :param is_accepted: the user knows, and reviews anyway (remediate_review_despite_redrive).
     :raises ReviewError: where one review would leave no second try.
     """
     if max_receive_count is None:

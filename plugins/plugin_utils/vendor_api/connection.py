@@ -27,7 +27,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport
 
 SUBJECT = "API"
 INSECURE = "validate_certs is false: anyone between you and the API can replace the scripts"
-SHORT_LIVED = "AUTH_KEY holds a token, which lives ten minutes: no schedule can rely on it"
+SHORT_LIVED = "AUTH_KEY is a token, which expires after ten minutes: do not use it for scheduled runs"
 
 
 def connect(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One HTTP exchange with one deadline: from the look-up of the host's name to the last byte of the answer.
 
-A time-out of requests, as of every socket, begins anew with each byte, each address and each `100 Continue`. So an
+A time-out of requests, as of every socket, begins again with each byte, each address and each `100 Continue`. So an
 exchange runs in a thread of its own, and when its time has passed its connections are shut down, which ends whatever
 the thread waits for. Only the look-up of a name cannot be cut short: its thread is left to end by itself.
 """

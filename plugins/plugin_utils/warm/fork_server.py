@@ -277,7 +277,7 @@ def _source(name: str, spec: Any, module: types.ModuleType | None, code: types.C
     is_package = spec.submodule_search_locations is not None
     with open(origin, "rb") as file:
         text = file.read()
-    # A package without a word in it is made anew from the payload, where its other modules are.
+    # A package without a word in it is made again from the payload, where its other modules are.
     if is_package and not text.strip():
         return None
     member = name.replace(".", "/") + ("/__init__.py" if is_package else ".py")

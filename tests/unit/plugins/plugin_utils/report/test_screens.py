@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The golden screens of tests/fixtures/screens; `make screens` writes them anew."""
+"""The golden screens of tests/fixtures/screens; `make screens` writes them again."""
 
 from __future__ import annotations
 

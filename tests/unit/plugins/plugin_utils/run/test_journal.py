@@ -206,7 +206,7 @@ def test_signed_lines_cannot_be_chained_in_another_way(path, change):
 
 
 def test_a_reader_that_knows_no_key_finds_the_chain_as_it_was(path):
-    """Programs of others check `sha256` and `previous` as docs/undo.md says."""
+    """Programs of others check `sha256` and `previous` as docs/undo.md shows."""
     append(path, RUN, LINES, OURS)
     previous = None
     for line in path.read_text().splitlines():

@@ -276,7 +276,7 @@ def test_nothing_of_the_golden_steps_and_the_collected_scripts_is_masked():
     assert [text for text in texts if secret_spans(text)] == []
 
 
-# What a pattern could be made to begin at each place anew, or to take back character by character.
+# What a pattern could be made to begin at each place again, or to take back character by character.
 HOSTILE = (
     *(
         "-----BEGIN PRIVATE KEY",
