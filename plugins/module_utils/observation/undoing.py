@@ -65,8 +65,8 @@ def _no_more_than_taken(overlay: AccountOverlay, step: Step) -> None:
         )
     if more := more_than(applied["taken"], live):
         raise Drift(
-            f"since {cli_name(applied['operation'])}, {'; '.join(more)}. {cli_name(step['operation'])} could give more "
-            "access than there was before the run. Decide manually"
+            f"since {cli_name(applied['operation'])}, {'; '.join(more)}. {cli_name(step['operation'])} could grant "
+            "more access than before the run. Decide manually"
         )
 
 
