@@ -40,6 +40,12 @@ class Fault:
         """Whether it leaves other accounts alone, so that a run can meet several of these."""
         return bool(self.aws) and all("account" in one for one in self.aws)
 
+    @property
+    def is_ridden_out_by_all(self) -> bool:
+        """Whether it costs no alert and disturbs only a few calls of the queue or the API: it may meet the same run."""
+        is_short = not any("share" in one for one in self.aws)
+        return self.disposition == "remediated" and not self.is_of_one_account and is_short and not self.is_repeat
+
 
 def _in_payments(**fault: Any) -> tuple[dict[str, Any], ...]:
     return ({"service": "iam", "account": "payments", **fault},)

