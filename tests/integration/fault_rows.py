@@ -98,12 +98,6 @@ AWS_FAULTS = (
         aws=_in_payments(action="CreatePolicy", applied=True, code="ServiceFailure", status=500),
     ),
     Fault(
-        "A new policy is not seen everywhere yet (NoSuchEntity for GetPolicy)",
-        "remediated",
-        RIDDEN_OUT,
-        aws=_in_payments(action="GetPolicy", code="NoSuchEntity", status=404, after="CreatePolicy"),
-    ),
-    Fault(
         "A new policy is not seen everywhere yet (NoSuchEntity for AttachUserPolicy)",
         "remediated",
         RIDDEN_OUT,
