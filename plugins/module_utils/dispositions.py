@@ -122,10 +122,10 @@ DISPOSITIONS = (
     ),
     Disposition(
         "undone",
-        "an undo put back what the run had changed",
+        "an undo reverted the changes of the run",
         RELEASE,
         False,
-        "Nothing to do. The vendor's next scan finds it again: dismiss the alert there, or exempt what it is about.",
+        "Nothing to do. The vendor's next scan reports it again: dismiss the alert there, or protect the principal.",
     ),
     Disposition(
         "already_undone",

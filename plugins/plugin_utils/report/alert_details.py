@@ -19,6 +19,7 @@ FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_se
 MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
 LEFT = "Commands to run manually, in this order, if the script is correct:"
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
+UNDOING = "The undo as AWS CLI commands (a run uses modules instead):"
 NOT_TO_COPY = (
     "Vendor's script, NOT to copy: "
     "it contains characters that a terminal does not show (escaped here) or a secret (masked):"
@@ -38,13 +39,19 @@ def alert_details(found: Mapping[str, Any]) -> str:
         (f"{alert_name(alert)}: {word}, {BY_WORD[word].meaning}", _facts(found)),
         ("Why:", (alert["reason"] or "").partition("\nby hand: ")[0].split("\n")),
         ("What to do:", [advice_for(alert, found["mode"] == "undo")]),
-        (AS_IT_IS if can_be_copied(script) else NOT_TO_COPY, script.split("\n") if script else []),
+        (_script_head(script, found["mode"]), script.split("\n") if script else []),
         ("Steps:", [*map(step_line, alert["steps"])]),
         ("Notes:", alert["notes"]),
         (LEFT, [line for text in alert["by_hand"] for line in text.split("\n")]),
     ]
     shown = (_part(head, lines) for head, lines in parts if lines)
     return "\n\n".join(shown) if script else "\n\n".join([*shown, "The run did not get a script for this alert."])
+
+
+def _script_head(script: str, mode: str) -> str:
+    if not can_be_copied(script):
+        return NOT_TO_COPY
+    return UNDOING if mode == "undo" else AS_IT_IS
 
 
 def _facts(found: Mapping[str, Any]) -> list[str]:

@@ -65,9 +65,10 @@ def undo_command(report: Mapping[str, Any]) -> NextCommand | None:
 
 
 def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
-    """Find the one command for the end of the summary; None where no action is needed.
+    """Find the one command for the end of the summary; None if there is nothing more to do.
 
-    After `next_command` what could succeed without anyone's decision is first: another run.
+    After `next_command` what could succeed without anyone's decision is first: another run. A run that needs none of
+    them ends with how to undo it.
     """
     if following := next_command(report) or retry_command(report):
         return following
@@ -76,7 +77,9 @@ def closing_command(report: Mapping[str, Any]) -> NextCommand | None:
         return NextCommand("After a fix", playbook_command("redrive", {}, awx))
     wanting = [alert["alert_id"] for alert in report["alerts"] if alert["disposition"] in report["needs_person"]]
     named = [alert_id for alert_id in wanting if re.fullmatch("[A-Za-z0-9_-]+", alert_id or "")]
-    return NextCommand("To see one in full", playbook_command("show", {"alert_id": named[0]}, awx)) if named else None
+    if named:
+        return NextCommand("To see one in full", playbook_command("show", {"alert_id": named[0]}, awx))
+    return undo_command(report)
 
 
 def _same_again(report: Mapping[str, Any]) -> str:

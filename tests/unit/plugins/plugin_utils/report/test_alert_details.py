@@ -12,12 +12,12 @@ STEP = {"operation": "TagUser", "module": "amazon.aws.iam_user", "args": {"name"
         "command": SCRIPT, "by_hand": True}  # fmt: skip
 
 
-def output(disposition="failed", **more):
+def output(disposition="failed", mode="check", **more):
     alert = {"alert_id": "I-1", "message_id": "m", "account": "payments", "account_id": "111122223333",
              "reason": "AWS said no", "script": SCRIPT, "steps": [STEP], **more}  # fmt: skip
     times = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
     run = report(Run([{**alert, "disposition": disposition}], "run-1", *times, check_mode=True))
-    return alert_details({**run, "alert": run["alerts"][0]})
+    return alert_details({**run, "mode": mode, "alert": run["alerts"][0]})
 
 
 def test_script_translation_reason_and_what_is_left_are_reported():
@@ -49,6 +49,12 @@ Commands to run manually, in this order, if the script is correct:
   aws iam tag-user --user-name alice \\
     --tags Key=a,Value=b"""
     )
+
+
+def test_the_commands_of_an_undo_are_not_called_the_vendor_s():
+    text = output("undone", mode="undo")
+    assert "The undo as AWS CLI commands (a run uses modules instead):\n  aws iam tag-user" in text
+    assert "Vendor's script" not in text
 
 
 def test_nothing_of_an_alert_steers_the_terminal_and_what_is_hidden_is_not_for_copying():

@@ -240,7 +240,10 @@ AWX = {"awx_job_id": "7"}
             '"Run id of the review" with run-1',
         ),
         (made(PLANNED[1], check_mode=True), None),
-        (made(alert("I-1", "remediated")), None),
+        (
+            made(alert("I-1", "remediated")),
+            "To undo this run: ansible-playbook playbooks/undo.yml -e run_id=run-1",
+        ),
         (
             made(alert("I-1", "failed"), alert("I-2", "refused")),
             "After a fix, run again: ansible-playbook remediate.yml",
