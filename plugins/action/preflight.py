@@ -21,7 +21,11 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter im
     note_aws_calls,
     note_call,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import ProtectionError, in_force
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import (
+    ProtectionError,
+    describe,
+    in_force,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts import preflight
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.account_hosts import GROUP
@@ -198,7 +202,7 @@ class ActionModule(ActionBase):
         except ProtectionError:
             return []
         return [
-            f"remediate_protected_principals: {entry['arn']} is no longer protected, expired on {entry['expires']}."
+            f"remediate_protected_principals: {describe(entry)} is no longer protected, expired on {entry['expires']}."
             for entry in entries
             if entry not in kept
         ]

@@ -76,7 +76,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible import constants
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import example_entries
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import example_entries
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import plain

@@ -72,6 +72,11 @@ options:
         type: list
         elements: dict
         default: []
+      usage:
+        description:
+          - The setting C(remediate_usage). Unless it is V(off), the account role may ask when access was last used.
+        type: str
+        default: "off"
       accounts:
         description: Of each account the account id, C(role_arn) and C(external_id); the last two may be empty.
         type: list

@@ -37,6 +37,8 @@ class Step(TypedDict, total=False):
     :ivar by_hand: whether a person can run the command instead.
     :ivar taken: the access that the step removes, for the undo to compare.
     :ivar consolidated: whether the step is part of an inline policy that replaces attachments.
+    :ivar lost_access: the access that it takes away by a replacement: `principal`, `services` (service -> actions).
+    :ivar usage: when the access that it takes away was last used: `principal`, `action`, `last_used`, `level`.
     :ivar fingerprint: identifies the state that a review saw.
     :ivar observed: digests of the states that are read again right before the change, by name.
     """
@@ -62,6 +64,8 @@ class Step(TypedDict, total=False):
     by_hand: bool
     taken: Any
     consolidated: bool
+    lost_access: list[dict[str, Any]]
+    usage: list[dict[str, str]]
     fingerprint: str
     observed: dict[str, str]
 
@@ -90,6 +94,7 @@ class AlertOutcome(TypedDict, total=False):
     :ivar script: the vendor's script, secrets masked.
     :ivar disposition: the decision (module_utils/dispositions.py); None while it is open work.
     :ivar reason: why, in one or several lines.
+    :ivar rule: the guardrail that holds the whole alert back, although each of its steps could be applied.
     :ivar by_hand: the commands that are left to a person.
     :ivar lost: the changes that an undo cannot revert.
     :ivar undoes: the run that an undo reverts.
@@ -118,6 +123,7 @@ class AlertOutcome(TypedDict, total=False):
     script: str
     disposition: str | None
     reason: str | None
+    rule: str
     notes: list[str]
     by_hand: list[str]
     steps: list[Step]
@@ -146,6 +152,7 @@ class RunReport(TypedDict):
     opened: list[dict[str, Any]]
     unfenced: list[str]
     protected: list[dict[str, Any]]
+    expiring: list[dict[str, Any]]
     expired: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
 

@@ -43,6 +43,27 @@ options:
       - How many principals and settings of the account the alerts may change together. An alert that does not fit any
         more is V(refused) as a whole; those after it are taken as far as they fit. No limit by default.
     type: int
+  managed:
+    description:
+      - The outcome of a step that changes a user, role or policy which code manages, by O(managed_tags). V(warn) is a
+        note of the alert, with V(refuse) the alert has V(refused), and V(apply) does not look for tags.
+    type: str
+    choices: [warn, refuse, apply]
+    default: apply
+  managed_tags:
+    description:
+      - The tags that mark what code manages.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      key:
+        description: Key of the tag, letter case included.
+        type: str
+        required: true
+      value:
+        description: Value of the tag. Without it any value marks.
+        type: str
   on_quota:
     description:
       - The outcome of a script that attaches a policy to a principal that has reached its quota.
@@ -53,8 +74,9 @@ options:
     default: fail
   protected_principals:
     description:
-      - Principals that are never touched, each a dictionary with C(arn) (C(*) matches any text), C(owner), C(reason)
-        and optionally C(expires) (ISO 8601).
+      - Principals that are never touched, each a dictionary with one or several of C(arn) (C(*) matches any text),
+        C(tag) (a dictionary of C(key) and C(value)) and C(path) (all principals below it), with C(owner), C(reason) and
+        optionally C(expires) (ISO 8601). If the tags that an entry needs cannot be read, the alert is V(refused).
     type: list
     elements: dict
     default: []
@@ -94,6 +116,18 @@ options:
         and a person asked for it; O(account_id) and O(protected_principals) do.
     type: bool
     default: false
+  usage:
+    description:
+      - Whether to ask IAM when the access that a step takes away was last used, with one job of
+        C(iam:GenerateServiceLastAccessedDetails) for each principal. With V(show) it is a note. With V(hold) an alert
+        is V(refused) if it takes away what was used within O(usage_days), or if that cannot be found out.
+    type: str
+    choices: ["off", show, hold]
+    default: "off"
+  usage_days:
+    description: What was used within this number of days is in use.
+    type: int
+    default: 90
 attributes:
   check_mode:
     description: Reads the same, changes nothing.
@@ -150,8 +184,9 @@ alerts:
     steps:
       description: The steps, each with C(status) (V(needed), V(unchanged), V(failed), V(not_run)), C(before), C(after),
         C(args) completed by what its module needs to know of the account, C(fingerprint), the SHA-256 of the state
-        of the account that it depends on, C(observed), digests of what is read again right before the change, and
-        C(taken), digests of what a needed step takes away by reference.
+        of the account that it depends on, C(observed), digests of what is read again right before the change,
+        C(taken), digests of what a needed step takes away by reference, and with O(usage) C(usage), when what it takes
+        away was last used.
       type: list
       elements: dict
 fenced:
@@ -167,6 +202,7 @@ changed:
 import json
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
@@ -184,17 +220,32 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.errors import (
     unexpected,
     writable,
 )
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection, ProtectionError
-from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch, held_back
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import ProtectionError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch, Looks, held_back
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.managed_as_code import (
+    APPLY,
+    MODES,
+    ManagedAsCode,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.simulation import Simulation
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import (
     ALLOWED_TO_UNDO,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.usage import MAX_SHOWN, OFF, Usage
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.usage import MODES as USAGE_MODES
 
 ARGUMENTS = {
     "account_id": {"type": "str", "required": True},
     "alerts": {"type": "json", "required": True},
     "allow": {"type": "list", "elements": "str", "default": []},
+    "managed": {"type": "str", "choices": list(MODES), "default": APPLY},
+    "managed_tags": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"key": {"type": "str", "required": True, "no_log": False}, "value": {"type": "str"}},
+    },
     "max_changes": {"type": "int"},
     "on_quota": {"type": "str", "choices": ["fail", "consolidate"], "default": "fail"},
     "protected_principals": {"type": "list", "elements": "dict", "default": []},
@@ -203,6 +254,8 @@ ARGUMENTS = {
     "simulate": {"type": "bool", "default": False},
     "undo": {"type": "bool", "default": False},
     "unfenced": {"type": "bool", "default": False},
+    "usage": {"type": "str", "choices": list(USAGE_MODES), "default": OFF},
+    "usage_days": {"type": "int", "default": 90},
 }
 # The disposition of an alert whose steps nothing would keep to the script's calls.
 UNFENCED = {"disposition": "failed", "reason": call_fence.NO_FENCE}
@@ -252,16 +305,37 @@ def observe_alerts(module, alerts, caller):
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
     limits = module.params["on_quota"], module.params["max_changes"]
     asks = bool(module.params.get("simulate"))
-    simulation = Simulation(module.client("iam"), caller, account_id, partition) if asks else None
-    batch = Batch(account, account_id, partition, allow, protection, *limits, simulation)
+    usage = read_usage(module)
+    looks = Looks(
+        simulation=Simulation(module.client("iam"), caller, account_id, partition) if asks else None,
+        managed=ManagedAsCode(module.params.get("managed", APPLY), module.params.get("managed_tags", ())),
+        usage=usage,
+    )
 
-    def observed(alert):
-        try:
-            return batch.observe_alert(alert)
-        except (ClientError, BotoCoreError) as error:
-            return _lost(alert, f"Could not read the account's IAM: {error}")
+    def all_observed():
+        batch = Batch(account, account_id, partition, allow, protection, *limits, looks)
+        return for_each_alert("observing the account", alerts, partial(_observed, batch), _lost)
 
-    return for_each_alert("observing the account", alerts, observed, _lost)
+    if usage:
+        # First to learn whom to ask about: all jobs run at the same time, and no fact is read twice.
+        all_observed()
+        usage.collect()
+    return all_observed()
+
+
+def read_usage(module):
+    """The last-accessed data that is to be asked for, or None."""
+    mode = module.params.get("usage") or OFF
+    if mode == OFF or module.params["undo"]:
+        return None
+    return Usage(module.client("iam"), mode, module.params["usage_days"], datetime.now(timezone.utc))
+
+
+def _observed(batch, alert):
+    try:
+        return batch.observe_alert(alert)
+    except (ClientError, BotoCoreError) as error:
+        return _lost(alert, f"Could not read the account's IAM: {error}")
 
 
 def _principals(alerts):
@@ -313,16 +387,29 @@ def differences(alerts):
 
 
 def _differences(alert):
-    return [
-        {
-            "before_header": step["label"],
-            "after_header": step["label"],
-            "before": _shown(step["before"]),
-            "after": _shown(step["after"]),
-        }
-        for step in alert["steps"]
-        if step["status"] == "needed"
-    ]
+    needed = [step for step in alert["steps"] if step["status"] == "needed"]
+    return [part for step in needed for part in (_difference(step), *_lost_access(step))]
+
+
+def _difference(step):
+    return {
+        "before_header": step["label"],
+        "after_header": step["label"] + _last_used(step),
+        "before": _shown(step["before"]),
+        "after": _shown(step["after"]),
+    }
+
+
+def _lost_access(step):
+    """The actions that a replacement does not allow any more, by service, for each principal."""
+    for lost in step.get("lost_access", ()):
+        header = f"{step['label']}: access that {lost['principal']} loses"
+        yield {"before_header": header, "after_header": header, "before": _shown(lost["services"]), "after": ""}
+
+
+def _last_used(step):
+    uses = [f"{use['action']} {use['last_used']}" for use in step.get("usage", [])[:MAX_SHOWN]]
+    return f" (takes away what was last used: {', '.join(uses)})" if uses else ""
 
 
 def _shown(part):

@@ -35,6 +35,7 @@ from .authorisation import denied, role_of, simulate_principal_policy
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .copies import Copies
 from .details import details
+from .iam_additions import LAST_ACCESSED
 from .iam_gaps import close_gaps
 from .sessions import Sessions
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
@@ -51,7 +52,7 @@ class Aws:
 
     Control, for the test's process: GET/DELETE /_stack/calls, GET /_stack/changes, POST/DELETE /_stack/faults,
     POST /_stack/reset, POST /_stack/visible, POST /_stack/keep, POST /_stack/give, GET/POST /_stack/sessions,
-    GET /_stack/queue/<name>, GET /_stack/details/<account>, GET /_stack/cpu.
+    POST /_stack/last_accessed, GET /_stack/queue/<name>, GET /_stack/details/<account>, GET /_stack/cpu.
     """
 
     def __init__(self) -> None:
@@ -137,6 +138,7 @@ class Aws:
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "reset"): self.reset,
             ("GET", "sessions"): lambda: self.sessions.keys,
+            ("POST", "last_accessed"): lambda: LAST_ACCESSED.update(json.loads(read_body(environ))),
             ("POST", "sessions"): lambda: self.sessions.set(json.loads(read_body(environ))["seconds"]),
             ("POST", "visible"): _end_visibility_timeouts,
             ("GET", "cpu"): time.process_time,
@@ -160,6 +162,7 @@ class Aws:
         self.changes.clear()
         self.faults.clear()
         self.sessions.set(None)
+        LAST_ACCESSED.clear()
         with self.lock:
             # Only accounts that were called can hold anything: hundreds exist after some tests, and each reset costs.
             for account_id in sorted(self.called):

@@ -35,6 +35,8 @@ def add_operations() -> None:
     _add_tags()
     _add_service_specific_credentials()
     _add_account_settings()
+    IamResponse.generate_service_last_accessed_details = _generate_last_accessed
+    IamResponse.get_service_last_accessed_details = _get_last_accessed
     IamResponse.add_client_id_to_open_id_connect_provider = _add_client_id
     IamResponse.remove_client_id_from_open_id_connect_provider = _remove_client_id
     IamResponse.update_server_certificate = _update_server_certificate
@@ -42,6 +44,59 @@ def add_operations() -> None:
     IamResponse.delete_virtual_mfa_device = _delete_virtual_mfa_device
     IamResponse.list_entities_for_policy = _list_entities_for_policy
     ManagedPolicy.update_default_version = _update_default_version
+
+
+# --- last-accessed data -----------------------------------------------------------------------------------------------
+
+# ARN -> what `Stack.set_last_accessed` says of it: `services` as the API has them, and `status` of its jobs.
+LAST_ACCESSED: dict[str, dict[str, Any]] = {}
+_JOBS: dict[str, dict[str, Any]] = {}
+
+
+def _generate_last_accessed(self: IamResponse) -> ActionResult:
+    arn, kind = self._get_param("Arn"), self._get_param("Granularity", "SERVICE_LEVEL")
+    entities = [*self.backend.users.values(), *self.backend.roles.values(), *self.backend.groups.values()]
+    if arn not in {*(one.arn for one in entities), *self.backend.managed_policies}:
+        raise NoSuchEntity(f"ARN {arn} does not exist.")
+    job = str(mock_random.uuid4())
+    _JOBS[job] = {"arn": arn, "kind": kind, "created": datetime.now(timezone.utc), "polls": 0}
+    return ActionResult({"JobId": job})
+
+
+def _get_last_accessed(self: IamResponse) -> ActionResult:
+    """IN_PROGRESS at the first poll, as IAM's jobs take a moment; then pages of at most `MaxItems` services."""
+    job = _JOBS.get(self._get_param("JobId"))
+    if job is None:
+        raise NoSuchEntity("The job does not exist.")
+    known = LAST_ACCESSED.get(job["arn"], {})
+    status = known.get("status", "COMPLETED") if job["polls"] else "IN_PROGRESS"
+    job["polls"] += 1
+    answer = {"JobStatus": status, "JobType": job["kind"], "JobCreationDate": job["created"]}
+    answer |= {"JobCompletionDate": job["created"], "ServicesLastAccessed": [], "IsTruncated": False}
+    if status == "FAILED":
+        return ActionResult({**answer, "Error": {"Code": "ServiceFailure", "Message": "it could not be made"}})
+    if status == "COMPLETED":
+        start, most = int(self._get_param("Marker") or 0), min(int(self._get_param("MaxItems") or 100), 2)
+        services = known.get("services", [])
+        page = [_last_accessed(one, job["kind"]) for one in services[start : start + most]]
+        answer |= {"ServicesLastAccessed": page, "IsTruncated": start + most < len(services)}
+        answer |= {"Marker": str(start + most)} if answer["IsTruncated"] else {}
+    return ActionResult(answer)
+
+
+def _last_accessed(service: dict[str, Any], kind: str) -> dict[str, Any]:
+    found = dict(service)
+    if kind == "SERVICE_LEVEL":
+        found.pop("TrackedActionsLastAccessed", None)
+    if found.get("LastAuthenticated"):
+        found["LastAuthenticated"] = datetime.fromisoformat(found["LastAuthenticated"])
+    found["TrackedActionsLastAccessed"] = [
+        {**one, "LastAccessedTime": datetime.fromisoformat(one["LastAccessedTime"])}
+        if "LastAccessedTime" in one
+        else one
+        for one in found.get("TrackedActionsLastAccessed", [])
+    ]
+    return found
 
 
 # --- tags of MFA devices, SAML providers and server certificates ------------------------------------------------------

@@ -287,6 +287,27 @@ class Stack:
 
     # --- the queue ----------------------------------------------------------------------------------------------------
 
+    def set_last_accessed(
+        self, arn: str, *uses: str, status: str = "COMPLETED", service: str = "", days: int = 1
+    ) -> None:
+        """Set what IAM's last-accessed data says of a principal, until the reset.
+
+        :param uses: tracked actions as `s3:DeleteBucket`; all others of their services are not tracked.
+        :param status: of its jobs: COMPLETED, FAILED, or IN_PROGRESS forever.
+        :param service: a service that was used, by actions that are not tracked.
+        :param days: so many days ago; 0 for never.
+        """
+        used = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)).isoformat()
+        when = {"LastAuthenticated": used} if days else {}
+        found: dict[str, dict[str, Any]] = {service: dict(when)} if service else {}
+        tracked = {"LastAccessedTime": used} if days else {}
+        for use in uses:
+            name, _colon, action = use.partition(":")
+            actions = found.setdefault(name, dict(when)).setdefault("TrackedActionsLastAccessed", [])
+            actions.append({"ActionName": action, **tracked})
+        services = [{"ServiceName": name, "ServiceNamespace": name, **one} for name, one in found.items()]
+        self._control(self.url, "last_accessed", {arn: {"services": services, "status": status}})
+
     @property
     def queue_url(self) -> str:
         return self.client("sqs").get_queue_url(QueueName=settings.QUEUE_NAME)["QueueUrl"]

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import LeastprivError
 from ..guardrails.rules import Refusal, is_open
 from ..policy_proof.denials import lost_denials
-from ..policy_proof.lost_access import describe_lost_access
+from ..policy_proof.lost_access import describe_lost_access, lost_access
 from ..policy_proof.proof import prove
 from .iam_account import IamAccount
 
@@ -108,6 +108,8 @@ class AccountOverlay:
         self.pending = pending
         self.protects = protects
         self.notes: list[str] = []
+        # Whose access the present step takes away, and which: `principal`, `services` (service -> actions).
+        self.lost_access: list[dict[str, Any]] = []
         # The calls of the script that follow the present step, as (operation, parameters).
         self.following: list[tuple[str, Any]] = []
         # (kind, name) -> ARN -> the document of a policy that the script has attached.
@@ -120,7 +122,7 @@ class AccountOverlay:
         twin = copy.copy(self)
         twin._overlay, twin._former_names = dict(self._overlay), dict(self._former_names)
         twin._relied_on, twin.pending = {}, dict(self.pending)
-        twin._premises, twin._written, twin.notes = set(), {}, []
+        twin._premises, twin._written, twin.notes, twin.lost_access = set(), {}, [], []
         twin.swapped_in = {key: dict(found) for key, found in self.swapped_in.items()}
         twin.read_again = []
         return twin
@@ -143,7 +145,8 @@ class AccountOverlay:
 
     def next_step(self) -> None:
         """Forget what the step before relied on, wrote and noted."""
-        self._relied_on, self._premises, self._written, self.notes, self.read_again = {}, set(), {}, [], []
+        self._relied_on, self._premises, self._written = {}, set(), {}
+        self.notes, self.lost_access, self.read_again = [], [], []
 
     @property
     def relied_on(self) -> dict[tuple[Any, ...], Any]:
@@ -265,7 +268,9 @@ class AccountOverlay:
             return
         if new_access:
             self.notes.append("IAM Access Analyzer found no new access where the local proof could not tell.")
-        self.notes += describe_lost_access(whose, replaced, [document])
+        if lost := lost_access(replaced, [document]):
+            self.notes.append(describe_lost_access(whose, lost))
+            self.lost_access.append({"principal": whose, "services": lost})
 
     def guard_denies(self, step: Mapping[str, Any], document: Any, act: str, *replacements: Any) -> None:
         """Refuse to take away Deny statements; a document that cannot be read might hold one.

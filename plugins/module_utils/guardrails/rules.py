@@ -23,9 +23,11 @@ RULES = {
     "attach_deny_only": "only a policy that contains nothing but Deny statements may be attached",
     "default_deny_only": "only a version that contains nothing but Deny statements may become a policy's default",
     "keep_deny": "a Deny that is in force may not be taken away",
+    "in_use": "access that was used lately is not taken away",
     "keep_boundary": "a permissions boundary may not be removed or replaced",
     "keep_mfa": "an MFA device may not be removed",
     "keep_trust": "a role's trust policy may not be changed",
+    "managed_as_code": "what code manages is changed in its code",
     "no_activation": "a credential may not be activated",
     "no_creation": "no principal and no instance profile may be created or given a role",
     "no_deletion": "no user, role, group, instance profile or identity provider may be deleted",
@@ -58,7 +60,7 @@ WIDENS = (
     "no_widening",
 )
 # What a person should not do by hand either; a run that is over its limit is run again.
-NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", *WIDENS)
+NOT_BY_HAND = (*NEVER_OPEN, "account_lockout", "managed_as_code", *WIDENS)
 
 
 class Refusal(LeastprivError):
@@ -72,6 +74,11 @@ class Refusal(LeastprivError):
         super().__init__(f"guardrail {rule}: {detail}; {RULES[rule]}")
         self.rule = rule
         self.detail = detail
+
+
+def rules_in(reason: str | None) -> list[str]:
+    """The ids of the guardrails that a reason names, as `Refusal` writes them; each once, sorted."""
+    return sorted({found for found in re.findall(r"\bguardrail ([a-z_]+): ", reason or "") if found in RULES})
 
 
 def is_open(rule: str, operation: str, allow: Iterable[str]) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
@@ -17,7 +19,7 @@ from ..account.overlay import AccountOverlay, AttachmentQuota, Conflict, Observa
 from ..errors import writable
 from ..guardrails.blast_radius import BlastRadius
 from ..guardrails.protection import Protection
-from ..guardrails.rules import NOT_BY_HAND, Refusal, by_hand, cli_name, how_to_open, left_by_hand
+from ..guardrails.rules import NOT_BY_HAND, Refusal, by_hand, cli_name, how_to_open, is_open, left_by_hand
 from ..operations import OPERATIONS
 from ..operations.row import ACCOUNT, WIDEN, State
 from ..operations.undo import Irreversible
@@ -26,15 +28,21 @@ from ..policies.document import PolicyDocumentError, is_deny_only, pretty, read_
 from ..shapes import AlertOutcome, Step
 from .claims import Claim, Claims, claim_of, normalised
 from .consolidation import POLICY_NAME, can_consolidate, consolidated_step, principal_of, unconsolidated_step
+from .managed_as_code import REFUSE, ManagedAsCode
+from .managed_as_code import RULE as MANAGED
 from .managed_roles import check_manager
 from .missing_principals import missing_principals, say_missing
-from .one_step import changes_of, note_reach, observe, touched
+from .one_step import Touched, changes_of, note_reach, observe, touched
 from .reviewed import changes_since, fingerprint
 from .simulation import Simulation
 from .stored_names import as_stored, renamed_values
 from .taken import taken_by
+from .taken_access import taken_access
 from .undoing import Drift, completed, observe_undo
+from .usage import HOLD, Usage
+from .usage import RULE as IN_USE
 
+CHANGE_CODE = "Change its code, too (as_code/ of this run): its next deployment may take this change away."
 # The disposition of an alert whose step ends so; the other endings let it go on.
 DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 
@@ -51,14 +59,14 @@ class Batch:
         protection: Protection,
         on_quota: str = "fail",
         max_changes: int | None = None,
-        simulation: Simulation | None = None,
+        looks: Looks | None = None,
     ) -> None:
         self._account = account
         self._place = account_id, partition, allow
         self._partition = partition
         self._protection = protection
         self._on_quota = on_quota
-        self._simulation = simulation
+        self._looks = looks or Looks()
         self._blast_radius = BlastRadius(max_changes)
         self._pending: dict[tuple[str, ...], Any] = {}
         self._claims = Claims()
@@ -71,7 +79,7 @@ class Batch:
         is_applied = False
         try:
             seen = writable(_compared_with_plan(self._observe_alert(alert), alert.get("reviewed")))
-            seen = self._within_blast_radius(seen)
+            seen = self._within_blast_radius(self._not_held(seen))
             is_applied = seen["disposition"] is None
         finally:
             # Nothing of it will be applied: no other alert is to find it in its way.
@@ -81,6 +89,36 @@ class Batch:
             self._claims.take(self._attempt.claims)
             self._pending = self._attempt.overlay.pending
         return seen
+
+    def _not_held(self, seen: AlertOutcome) -> AlertOutcome:
+        """Hold an alert back that may be applied by all that its steps are, and is not to be."""
+        if seen["disposition"] is not None or not self._attempt.held:
+            return seen
+        # Access in use first: such an alert is not handed over as code.
+        rule, reason = min(self._attempt.held, key=lambda held: held[0] != IN_USE)
+        return held_back({**seen, "disposition": "refused", "reason": reason, "rule": rule})
+
+    def _look(
+        self, as_found: AccountOverlay, overlay: AccountOverlay, step: Step, principals: Sequence[Touched]
+    ) -> None:
+        """Look whether code manages what a needed step changes, and whether what it takes away is in use."""
+        if "undoes" in step:
+            return
+        managed, usage = self._looks.managed, self._looks.usage
+        clauses = managed.found(as_found, step)
+        self._hold_or_note(step, MANAGED, clauses, managed.mode == REFUSE, CHANGE_CODE)
+        if usage:
+            subjects = {arn: f"{kind} {name}" for kind, name, arn in principals if kind != "group" and arn}
+            found = usage.look(subjects, partial(taken_access, as_found, overlay.fork(), overlay.written))
+            self._hold_or_note(step, IN_USE, found.in_use, usage.mode == HOLD)
+            self._attempt.notes += map(_sentence, found.notes)
+            self._attempt.usage[step["index"]] = found.uses
+
+    def _hold_or_note(self, step: Step, rule: str, clauses: list[str], is_held: bool, advice: str = "") -> None:
+        if is_held and clauses and not is_open(rule, step["operation"], self._place[2]):
+            self._attempt.held.append((rule, _refused(step, Refusal(rule, "; ".join(clauses)))))
+        else:
+            self._attempt.notes += [f"{_sentence(clause)} {advice}".rstrip() for clause in clauses]
 
     def _within_blast_radius(self, seen: AlertOutcome) -> AlertOutcome:
         if seen["disposition"] is not None:
@@ -187,10 +225,10 @@ class Batch:
         found = observe_undo(overlay, step) if "undoes" in step else observe(overlay, step)
         if found.status == "needed":
             self._attempt.notes += [*overlay.notes, *note_reach(step, principals), *self._note_partitions(step)]
-            for kind, name, arn in principals:
-                self._protection.check(kind, name, arn)
-            if self._simulation:
-                self._attempt.notes += self._simulation.check(as_found, step)
+            self._check_protection(as_found, principals)
+            if self._looks.simulation:
+                self._attempt.notes += self._looks.simulation.check(as_found, step)
+            self._look(as_found, overlay, step, principals)
             self._claim(overlay, found, step, alert_id)
             self._attempt.changes |= changes_of(step, principals, normalised(found.writes))
         if _takes_apart(step):
@@ -207,7 +245,7 @@ class Batch:
         except Refusal as refusal:
             if refusal.rule in NOT_BY_HAND:
                 self._attempt.shut = step["index"]
-            return step, "refused", f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
+            return step, "refused", _refused(step, refusal)
         except Drift as drift:
             return step, "refused", f"{_where(step)}: {drift}"
         except AttachmentQuota as conflict:
@@ -219,6 +257,10 @@ class Batch:
         depends_on = fingerprint(found.before, overlay.relied_on)
         seen: Step = {"args": args, "before": found.before, "after": found.after}
         seen |= {"fingerprint": depends_on, "observed": observed, "taken": taken}
+        if overlay.lost_access:
+            seen["lost_access"] = overlay.lost_access
+        if usage := self._attempt.usage.get(step["index"]):
+            seen["usage"] = usage
         return {**step, **seen}, found.status, None
 
     def _may_be_run_by_hand(self, step: Step) -> bool:
@@ -235,8 +277,7 @@ class Batch:
         live = AccountOverlay(self._account, *self._place, {}, self._protection.protects_any)
         try:
             self._check_partition(step)
-            for kind, name, arn in touched(live, as_stored(live, step)):
-                self._protection.check(kind, name, arn)
+            self._check_protection(live, touched(live, as_stored(live, step)))
             # The commands before it may have to make what it needs.
             with suppress(Conflict):
                 observe(live.fork(), as_stored(live, step))
@@ -246,6 +287,11 @@ class Batch:
         except Exception:
             return False
         return True
+
+    def _check_protection(self, overlay: AccountOverlay, principals: Sequence[Touched]) -> None:
+        """Refuse to touch a protected principal, or one whose tags decide and cannot be read."""
+        for kind, name, arn in principals:
+            self._protection.check(kind, name, arn, partial(_tags_of, overlay, kind, name))
 
     def _check_partition(self, step: Step) -> None:
         """A script alone does not show the partition of its account."""
@@ -270,6 +316,15 @@ class Batch:
         self._attempt.claims.append(claim)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What a step is looked at for before it is applied, beside the guardrails; by default for nothing."""
+
+    simulation: Simulation | None = None
+    managed: ManagedAsCode = field(default_factory=ManagedAsCode)
+    usage: Usage | None = None
+
+
 class Attempt:
     """What the steps of one alert would do, as far as they are observed."""
 
@@ -284,8 +339,25 @@ class Attempt:
         self.managed: int | None = None
         # The principals of the script, where none of them exists.
         self.missing: list[str] = []
+        # When what a step takes away was last used, by its index.
+        self.usage: dict[int, list[dict[str, str]]] = {}
+        # Rule and reason of each step that is not to be applied, although nothing else is in its way.
+        self.held: list[tuple[str, str]] = []
         # The names of the policies that the script creates and that allow something.
         self.allowing: set[str] = set()
+
+
+def _tags_of(overlay: AccountOverlay, kind: str, name: str) -> Mapping[str, str]:
+    try:
+        found = overlay.fact(kind, name)
+        problem = "it is not there any more"
+    except (ClientError, BotoCoreError, PolicyDocumentError) as error:
+        found, problem = None, str(error)
+    if found is None:
+        detail = f"an entry protects by tag, and the tags of {kind} {name} cannot be read: {problem.rstrip('.')}"
+        raise Refusal("protected_principal", detail)
+    tags: Mapping[str, str] = found["tags"]
+    return tags
 
 
 def _created_allowing(steps: Sequence[Step]) -> set[str]:
@@ -361,6 +433,14 @@ def _left_to_do(steps: Sequence[Step]) -> list[str]:
         cli_name(step["operation"]) for step in shown if isinstance(OPERATIONS[step["operation"]].undo, Irreversible)
     ]
     return left_by_hand([step["command"] for step in shown], withheld, lasting)
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:].rstrip('.')}."
+
+
+def _refused(step: Step, refusal: Refusal) -> str:
+    return f"{_where(step)}: {refusal}. {how_to_open(refusal.rule, step['operation'])}"
 
 
 def _where(step: Step) -> str:

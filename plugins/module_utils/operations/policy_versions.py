@@ -200,7 +200,7 @@ ROWS = (
         effect=RESTRICT,
         undo=Irreversible("the document can be created again, but under another version id"),
         target=POLICY,
-        reads=("ListPolicyVersions", "GetPolicyVersion"),
+        reads=("ListPolicyVersions", "GetPolicy", "GetPolicyVersion"),
     ),
     Operation(
         name="SetDefaultPolicyVersion",

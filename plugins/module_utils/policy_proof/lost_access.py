@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .patterns import Symbols, contains, is_disjoint
@@ -17,23 +17,29 @@ MAX_SHOWN = 20
 ACTION = re.compile(r"([a-zA-Z0-9-]+):(.+)", re.DOTALL)
 
 
-def describe_lost_access(whose: str, replaced: Sequence[Document], new: Sequence[Document]) -> list[str]:
-    """Describe what documents do not allow any more that those before them did.
+def lost_access(replaced: Sequence[Document], new: Sequence[Document]) -> dict[str, list[str]]:
+    """What documents do not allow any more that those before them did.
 
-    :param whose: whose access it is: `user bob`.
     :param replaced: readable documents, as is `new`.
-    :returns: a list of one sentence; actions are grouped by service, those that stay allowed in part by how. Or none.
+    :returns: service -> its actions, those that stay allowed in part with how; what is about all services under "".
     """
     before, after = ([one for document in of for one in _allowing(document)] for of in (replaced, new))
     lost = dict.fromkeys(text for one in before for text in _lost(one, after))
-    if not lost:
-        return []
     services: dict[str, list[str]] = {}
     for text in lost:
         named = ACTION.fullmatch(text)
         services.setdefault(named[1] if named else "", []).append(named[2] if named else text)
+    return services
+
+
+def describe_lost_access(whose: str, services: Mapping[str, list[str]]) -> str:
+    """Say it in a sentence.
+
+    :param whose: whose access it is: `user bob`.
+    :param services: what `lost_access` returned, not empty.
+    """
     shown = "; ".join(": ".join(filter(None, (service, _listed(found)))) for service, found in services.items())
-    return [f"{whose[0].upper()}{whose[1:]} loses access to {shown}."]
+    return f"{whose[0].upper()}{whose[1:]} loses access to {shown}."
 
 
 def _allowing(document: Document) -> list[Statement]:

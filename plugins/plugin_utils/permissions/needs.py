@@ -37,6 +37,9 @@ PRELOAD = "iam:GetAccountAuthorizationDetails"
 # What remediate_prove: access_analyzer asks.
 NEW_ACCESS = "access-analyzer:CheckNoNewAccess"
 
+# When access was last used (module_utils/observation/usage.py).
+USAGE = ("iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails")
+
 # The doctor asks about this name in place of any other.
 EXAMPLE = "leastpriv-doctor"
 
@@ -53,7 +56,7 @@ class Scope:
 
     `role` is the account role's path and name, `runners` the ARNs of who assumes it, `policies` and `boundaries` are
     patterns of policies' names (with their path), `protected` the entries of remediate_protected_principals,
-    `asks_analyzer` whether IAM Access Analyzer is asked about replacements.
+    `asks_analyzer` whether IAM Access Analyzer is asked about replacements, `usage` whether remediate_usage is on.
     """
 
     role: str
@@ -64,6 +67,7 @@ class Scope:
     principal_path: str = "/"
     protected: tuple[Mapping[str, Any], ...] = ()
     asks_analyzer: bool = False
+    usage: bool = False
 
     def arn(self, resource: str, account: str = "*") -> str:
         return f"arn:{self.partition}:iam::{account}:{resource}"
@@ -138,6 +142,8 @@ def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope
         Need("Observe", tuple(sorted({PRELOAD, *asking, *filter(_is_read, actions)}))),
         Need("Doctor", ("iam:GetRole", "iam:SimulatePrincipalPolicy"), (scope.role_arn,)),
     ]
+    if scope.usage:
+        needs.append(Need("Usage", USAGE))
     undone = {row.name for row in undoing}
     chosen = {row.name for row in rows}
     for name, row in sorted({row.name: row for row in (*rows, *undoing)}.items()):

@@ -117,17 +117,32 @@ def _never_itself(scope: Scope) -> dict[str, Any]:
 
 
 def _never_protected(entries: Sequence[Mapping[str, Any]], partition: str) -> list[dict[str, Any]]:
-    """A statement for all entries that never expire, and one for each date; an expired one denies no more."""
-    by_end: dict[str, set[str]] = {}
+    """A statement for all entries of one date and tag; an expired one denies no more."""
+    together: dict[tuple[str, str, str], set[str]] = {}
     for entry in entries:
         end = utc_text(read_time(str(entry["expires"]))) if entry.get("expires") else ""
-        by_end.setdefault(end, set()).update(_resource_patterns(str(entry["arn"]), partition))
+        tag = entry.get("tag") or {"key": "", "value": ""}
+        together.setdefault((end, tag["key"], tag["value"]), set()).update(_protected_patterns(entry, partition))
     return [
-        _deny(
-            f"NeverProtected{number or ''}", sorted(arns), {"DateLessThan": {"aws:CurrentTime": end}} if end else None
-        )
-        for number, (end, arns) in enumerate(sorted(by_end.items()))
+        _deny(f"NeverProtected{number or ''}", sorted(arns), _while_protected(*limit))
+        for number, (limit, arns) in enumerate(sorted(together.items()))
     ]
+
+
+def _while_protected(end: str, key: str, value: str) -> dict[str, Any] | None:
+    until = {"DateLessThan": {"aws:CurrentTime": end}} if end else {}
+    tagged = {"StringEquals": {f"aws:ResourceTag/{key}": value}} if key else {}
+    return {**until, **tagged} or None
+
+
+def _protected_patterns(entry: Mapping[str, Any], partition: str) -> list[str]:
+    """The principals of an entry. IAM takes no path beside an ARN here: then the ARN alone is denied, which is more."""
+    if entry.get("arn"):
+        return _resource_patterns(str(entry["arn"]), partition)
+    # IAM gives groups no tags.
+    kinds = ("role", "user") if entry.get("tag") else ("group", "role", "user")
+    path = str(entry.get("path") or "/")
+    return [f"arn:{partition}:iam::*:{kind}{path}*" for kind in kinds]
 
 
 def _resource_patterns(pattern: str, partition: str) -> list[str]:

@@ -44,6 +44,7 @@ KNOWN = (
     "region",
     "runner",
     "undo",
+    "usage",
 )
 
 
@@ -94,6 +95,7 @@ def _scope(given: Mapping[str, Any], partition: str) -> Scope:
         principal_path=given.get("principal_path", "/"),
         protected=tuple(given.get("protected_principals", ())),
         asks_analyzer=given.get("prove") == "access_analyzer",
+        usage=given.get("usage", "off") != "off",
     )
 
 

@@ -35,11 +35,32 @@ CAUSES = (
     ),
     Cause(
         ("refused",),
+        r"guardrail protected_principal: an entry protects by tag",
+        "Let the account's identity read these tags, then run again.",
+    ),
+    Cause(
+        ("refused",),
         r"guardrail protected_principal: ",
         "Ask the owner named. A run can change this principal only without its entry in "
         "remediate_protected_principals.",
     ),
     Cause(("refused",), r"Raise remediate_max_changes: ", "Raise remediate_max_changes: no run may change so much."),
+    Cause(
+        ("refused",),
+        r"guardrail managed_as_code: ",
+        "Put the change into that code: as_code/ of this run has it for Terraform and CloudFormation. Or set "
+        "remediate_managed: warn.",
+    ),
+    Cause(
+        ("refused",),
+        r"guardrail in_use: .*not known: ",
+        "Let the account's identity read IAM's last-accessed data (docs/usage.md), or run again later.",
+    ),
+    Cause(
+        ("refused",),
+        r"guardrail in_use: ",
+        "Ask the principal's owner if this access is still needed. If it is not, set remediate_allow: [in_use].",
+    ),
     Cause(("refused",), r"guardrail blast_radius: ", "Run again, or raise remediate_max_changes."),
     Cause(
         ("refused",),

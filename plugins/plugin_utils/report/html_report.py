@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import describe
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES, cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
@@ -171,6 +172,7 @@ def _head(report: RunReport) -> dict[str, Any]:
         "tiles": _tiles(report),
         "groups": _groups_in(report),
         "opened": _opened(report["opened"]),
+        "exemption_name": describe,
         "protection_example": protection_example(report),
     }
 
@@ -412,6 +414,14 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
         "undo": _line(step["undo"]),
         "caption": NOT_MADE if step["status"] in ("failed", "not_run") else "",
         "args": [(name, _clipped(readable(value))) for name, value in step["args"].items()],
+        "lost": [
+            (
+                _line(lost["principal"]),
+                [(_line(name), _line(", ".join(texts))) for name, texts in lost["services"].items()],
+            )
+            for lost in step.get("lost_access", ())
+        ],
+        "used": [_line(f"{use['principal']}: {use['action']} on {use['last_used']}") for use in step.get("usage", ())],
         "difference": [Line(line.sign, _line(line.text)) for line in lines],
     }
 

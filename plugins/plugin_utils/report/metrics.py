@@ -19,10 +19,12 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import RULES
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.version import VERSION
 
 WANTING = [word for word, row in BY_WORD.items() if row.needs_person]
+EXEMPTIONS = {"in_force": "protected", "expiring": "expiring", "expired": "expired"}
 STATUSES = ("needed", "changed", "unchanged", "failed", "not_run")
 ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -47,6 +49,10 @@ class Run:
         counts = for_each_alert("counting its steps", self.report["alerts"], _statuses, lambda alert, reason: [])
         found = Counter(status for statuses in counts for status in statuses)
         return {status: found[status] for status in STATUSES}
+
+    def refused(self) -> dict[str, int]:
+        found = Counter(rule for alert in self.report["alerts"] for rule in alert.get("rules", ()))
+        return {rule: found[rule] for rule in RULES}
 
     def ages(self) -> dict[str, list[int]]:
         """How long ago alerts were first seen when the run ended, in seconds, by disposition."""
@@ -122,6 +128,11 @@ FAMILIES = (
         one(lambda run: len(run.report["opened"])),
     ),
     Family(
+        "exemptions",
+        "Entries of remediate_protected_principals by state; expiring ones are in force, too.",
+        lambda run: (({"state": state}, len(run.report.get(field, ()))) for state, field in EXEMPTIONS.items()),
+    ),
+    Family(
         "alerts",
         "Alerts by disposition.",
         by_disposition(lambda run: {word: run.report["totals"].get(word, 0) for word in BY_WORD}),
@@ -130,6 +141,11 @@ FAMILIES = (
         "alerts_need_person",
         "Alerts that make the exit status 2, by disposition.",
         by_disposition(lambda run: {word: run.report["needs_person"].get(word, 0) for word in WANTING}),
+    ),
+    Family(
+        "refused",
+        "Refused alerts by guardrail; an alert can name several.",
+        lambda run: (({"rule": rule}, count) for rule, count in run.refused().items()),
     ),
     Family(
         "alert_oldest_age_seconds",

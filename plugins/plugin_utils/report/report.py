@@ -19,11 +19,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
     most_careful,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import (
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import (
     ProtectionError,
     example_entries,
+    expiring,
     in_force,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import rules_in
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import not_received
@@ -46,7 +48,7 @@ ALERT_FIELDS = (
     "disposition",
     "reason",
 )
-PROTECTED_FIELDS = ("arn", "owner", "reason", "expires")
+PROTECTED_TEXTS = ("arn", "path", "owner", "reason", "expires")
 STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
@@ -119,6 +121,7 @@ def report(run: Run) -> RunReport:
         "opened": [{"account": one["account"], "allow": one["allow"]} for one in run.settings if one["allow"]],
         "unfenced": [one["account"] for one in run.settings if one.get("unfenced")],
         "protected": _protected(run.settings, run.started),
+        "expiring": _expiring(run.settings, run.started),
         "expired": _expired(run.settings, run.started),
         "alerts": shown,
     }
@@ -159,6 +162,13 @@ def _protected(settings: Sequence[Mapping[str, Any]], started: str) -> list[dict
     return [_entry(entry) for entry in entries]
 
 
+def _expiring(settings: Sequence[Mapping[str, Any]], started: str) -> list[dict[str, Any]]:
+    """The entries in force that expire soon."""
+    with suppress(ProtectionError):
+        return [_entry(entry) for entry in expiring(_given(settings), read_time(started))]
+    return []
+
+
 def _expired(settings: Sequence[Mapping[str, Any]], started: str) -> list[dict[str, Any]]:
     """The entries that have expired, and do not protect principals any more."""
     entries = _given(settings)
@@ -176,14 +186,16 @@ def _given(settings: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 def _entry(entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
-        return {"arn": str(entry), "owner": None, "reason": None, "expires": None}
-    return {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_FIELDS}
+        return {**dict.fromkeys(PROTECTED_TEXTS), "arn": str(entry), "tag": None}
+    texts = {field: str(entry[field]) if entry.get(field) else None for field in PROTECTED_TEXTS}
+    return {**texts, "tag": entry.get("tag") or None}
 
 
 def _alert(alert: AlertOutcome, moved: Mapping[str, str]) -> dict[str, Any]:
     shown: dict[str, Any] = {field: alert.get(field) for field in ALERT_FIELDS}
     if alert.get("message_id") in moved:
         shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
+    shown["rules"] = rules_in(shown["reason"]) if alert["disposition"] == "refused" else []
     shown["messages"] = len(alert.get("receipts") or [])
     shown["script"] = alert.get("script") or None
     shown["notes"] = alert.get("notes") or []
@@ -198,13 +210,14 @@ def _lost_entry(alert: AlertOutcome, reason: str) -> dict[str, Any]:
     texts = {field: alert.get(field) for field in ALERT_FIELDS}
     known = {field: text if isinstance(text, str) else None for field, text in texts.items()}
     reasons = "\n".join(filter(None, (known["reason"], reason)))
-    nothing: dict[str, Any] = {"messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
+    nothing: dict[str, Any] = {"rules": [], "messages": 0, "script": None, "notes": [], "steps": [], "by_hand": []}
     return {**redact_all({**known, "reason": reasons}), **nothing}
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     shown = {field: step.get(field) for field in STEP_FIELDS}
     is_reversible, undo = undo_of(step) if step.get("status") in CHANGING else (True, "")
+    shown["lost_access"], shown["usage"] = step.get("lost_access") or [], step.get("usage") or []
     return {**shown, "undo": undo if is_reversible else f"cannot be undone: {undo}"}
 
 

@@ -18,6 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter im
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import utc_text
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, RunReport
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.as_code import FOLDER, as_code_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.csv_report import csv_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
@@ -63,6 +64,8 @@ def end_run(record: Mapping[str, Any], alerts: Sequence[AlertOutcome], **more: A
     files = derived_files(made, record["api_endpoint"] or api_endpoint())
     if is_review and not record["is_undo"] and not run.interrupted:
         files |= _plan(run, made, record["plan_lifetime"])
+    if record.get("as_code") and not record["is_undo"]:
+        files |= attempt(f"making {FOLDER}", lambda: _as_code(alerts), _no_code)
     problems += write_artifacts(folder, files)
     if record["metrics_file"]:
         shown = Path(record["metrics_file"])
@@ -82,6 +85,14 @@ def derived_files(made: RunReport, endpoint: str = "") -> dict[str, Made]:
         "report.csv": _made("report.csv", lambda: csv_report(made)),
         "metrics.prom": _made("metrics.prom", lambda: metrics(made, count_calls(calls))),
     }
+
+
+def _as_code(alerts: Sequence[AlertOutcome]) -> dict[str, Made]:
+    return {name: Made(text=text, problem=None) for name, text in as_code_files(alerts).items()}
+
+
+def _no_code(why: str) -> dict[str, Made]:
+    return {FOLDER: Made(text=None, problem=why)}
 
 
 def _made(name: str, make: Callable[[], str]) -> Made:

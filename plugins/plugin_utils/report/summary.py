@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, fate
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import describe
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.advice import advice_for
@@ -322,6 +323,7 @@ def _remarks(report_data: RunReport, columns: int) -> list[Line]:
     remarks = (
         _of_plan(report_data["plan"]),
         _unprotected(report_data),
+        _ending_soon(report_data.get("expiring", ())),
         _lapsed(report_data.get("expired", ())),
         _opened(report_data["opened"]),
         _unfenced(report_data["unfenced"]),
@@ -344,8 +346,13 @@ def _protection(report_data: RunReport) -> list[Line]:
     return [line(row) for row in protection_example(report_data).split("\n")] if _unprotected(report_data) else []
 
 
+def _ending_soon(expiring: Sequence[Mapping[str, Any]]) -> Remark | None:
+    named = [f"{describe(entry)} (owner {entry['owner']}, expires {entry['expires']})" for entry in expiring]
+    return ("Protection expires soon:", f"{_some(named)}. Renew or remove these entries.") if named else None
+
+
 def _lapsed(expired: Sequence[Mapping[str, Any]]) -> Remark | None:
-    named = [f"{entry['arn']} (owner {entry['owner']}, expired {entry['expires']})" for entry in expired]
+    named = [f"{describe(entry)} (owner {entry['owner']}, expired {entry['expires']})" for entry in expired]
     return ("No longer protected:", f"{_some(named)}. Renew or remove these entries.") if named else None
 
 

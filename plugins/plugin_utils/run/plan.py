@@ -118,7 +118,8 @@ def _alert(alert: AlertOutcome) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     is_reversible, undo = undo_of(step)
-    return {**_chosen(step, STEP_FIELDS), "reversible": is_reversible, "undo": undo}
+    usage = {"usage": step["usage"]} if step.get("usage") else {}
+    return {**_chosen(step, STEP_FIELDS), **usage, "reversible": is_reversible, "undo": undo}
 
 
 def _chosen(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import check_entries, check_tags
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
     NEVER_OPEN,
     RULES,
@@ -45,6 +46,7 @@ BOUNDS = {
     "wait_seconds": (1, 20),
     "visibility_timeout": (60, 43_200),
     "api_batch_size": (1, 10_000),
+    "usage_days": (1, 400),
 }
 # Not among the facts of a run: secret addresses, and the text of a plan, which is long.
 KEPT_OUT = ("webhook_url", "metrics_push_url", "plan")
@@ -107,7 +109,7 @@ def _without_quotes(message: str) -> str:
 
 
 def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
-    """Check values beyond their types. Limits and lists of guardrails are raw: there, a text is not a list."""
+    """Check values beyond their types. Limits, lists of guardrails and protected principals are as they were given."""
     checks: tuple[Callable[[], Any], ...] = (
         lambda: check_allow(raw["allow"]),
         lambda: check_limits(raw["max_changes"], raw["max_failures"]),
@@ -116,6 +118,8 @@ def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list
         lambda: read_filters(*(values[name] for name in ("severities", "policies", "resources", "min_age", "max_age"))),
         lambda: check_bounds(values),
         lambda: read_shapes(raw["message_shapes"]),
+        lambda: check_entries(raw["protected_principals"]),
+        lambda: check_tags(raw["managed_tags"], "remediate_managed_tags"),
     )
     problems = []
     for check in checks:

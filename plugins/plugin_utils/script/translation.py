@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay import named_principals
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, writable
-from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import may_protect
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import may_be_named
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import (
     WIDENS,
     Refusal,
@@ -201,7 +201,8 @@ def _may_affect_protected(call: Call, account_id: str, protected: Sequence[Any])
     # The members of a group and the principals that have a policy are known only in the account.
     reach = OPERATIONS.get(call.operation, UNKNOWN).reach
     is_wide = reach in (HOLDERS, ACCOUNT) or any(kind == "group" for kind, _name in named)
-    return bool(protected) and (is_wide or any(may_protect(protected, account_id, *one) for one in named))
+    reaches_named = any(may_be_named(entry, account_id, *one) for entry in protected for one in named)
+    return bool(protected) and (is_wide or reaches_named)
 
 
 def _no_script(text: str) -> Translation:

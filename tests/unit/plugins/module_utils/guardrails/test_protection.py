@@ -8,11 +8,16 @@ from datetime import datetime, timezone
 
 import pytest
 import yaml
+from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import (
+    ProtectionError,
+    describe,
+    example_entries,
+    expiring,
+    in_force,
+    may_be_named,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import (
     Protection,
-    ProtectionError,
-    example_entries,
-    in_force,
     principal_of_arn,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import Refusal
@@ -20,6 +25,8 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 CALLER = "arn:aws:sts::123456789012:assumed-role/runner/session"
 BREAK_GLASS = {"arn": "arn:aws:iam::*:user/break-glass-*", "owner": "sre", "reason": "emergency access"}
+BY_TAG = {"tag": {"key": "protect", "value": "yes"}, "owner": "sre", "reason": "emergency access"}
+BY_PATH = {"path": "/break-glass/", "owner": "sre", "reason": "emergency access"}
 ONE = "arn:aws:iam::123456789012:user/break-glass-1"
 
 
@@ -54,6 +61,62 @@ def test_others_are_not():
 )
 def test_patterns_match_whatever_the_letter_case(pattern, arn, is_protected):
     assert (protected({**BREAK_GLASS, "arn": pattern}, arn=arn) is not None) is is_protected
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_protected"),
+    [
+        ({"protect": "yes"}, True),
+        ({"protect": "Yes"}, False),
+        ({"Protect": "yes"}, False),
+        ({"protect": "yes, really"}, False),
+        ({}, False),
+    ],
+)
+def test_a_tag_protects_as_it_is_written(tags, is_protected):
+    shown = protected(BY_TAG, tags=lambda: tags)
+    assert ("is protected by tag protect=yes by sre" in (shown or "")) is is_protected
+    assert protected(BY_TAG, kind="group", arn="arn:aws:iam::123456789012:group/x", tags=lambda: tags) is None
+
+
+def test_tags_that_are_not_known_are_no_pass():
+    assert "tags of user break-glass-1 are not known" in protected(BY_TAG)
+    others = {**BY_TAG, "arn": "arn:aws:iam::*:role/*"}
+    assert protected(others) is None, "nobody has to know the tags of a principal that the ARN does not name"
+
+
+@pytest.mark.parametrize(
+    ("arn", "is_protected"),
+    [
+        ("arn:aws:iam::123456789012:user/break-glass/ann", True),
+        ("arn:aws:iam::123456789012:user/Break-Glass/eu/ann", True),
+        ("arn:aws:iam::123456789012:user/break-glass-2/ann", False),
+        ("arn:aws:iam::123456789012:user/eu/break-glass/ann", False),
+        ("arn:aws:iam::123456789012:user/ann", False),
+    ],
+)
+def test_a_path_protects_all_below_it(arn, is_protected):
+    assert (protected(BY_PATH, arn=arn) is not None) is is_protected
+
+
+def test_an_entry_protects_only_what_meets_all_that_it_has():
+    entry = {**BREAK_GLASS, **BY_TAG, "path": "/"}
+    assert protected(entry, tags=lambda: {"protect": "yes"}) is not None
+    assert protected(entry, tags=lambda: {"protect": "no"}) is None
+    assert protected({**entry, "path": "/x/"}, tags=lambda: {"protect": "yes"}) is None
+    assert describe(entry) == f"{BREAK_GLASS['arn']}, tag protect=yes, path /"
+
+
+@pytest.mark.parametrize("entry", [BY_TAG, BY_PATH])
+def test_an_entry_without_an_arn_may_name_anybody(entry):
+    assert may_be_named(entry, "123456789012", "user", "ann")
+    assert Protection([entry], CALLER, NOW).protects_any
+
+
+def test_what_expires_within_two_weeks_is_announced():
+    dates = ("2026-06-15", "2026-06-16", "2026-05-31", None)
+    entries = [{**BY_PATH, "expires": date} for date in dates]
+    assert [entry["expires"] for entry in expiring(entries, NOW)] == ["2026-06-15"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +185,19 @@ def test_nobody_else_is_taken_for_the_caller(caller):
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ("arn:aws:iam::*:user/x", "entry 1 .* has no arn"),
+        ("arn:aws:iam::*:user/x", "entry 1 .* is not a dictionary"),
+        ({"owner": "y", "reason": "z"}, "entry 1 .* has none of arn, tag and path"),
+        ({**BY_TAG, "tag": "protect=yes"}, "is not a dictionary of key and value"),
+        ({**BY_TAG, "tag": {"key": "protect"}}, "is not a dictionary of key and value"),
+        ({**BY_TAG, "tag": {"key": "protect", "value": True}}, "quote its key and value"),
+        ({**BY_TAG, "tag": {"key": "protect", "value": "*"}}, "without wildcards"),
+        ({**BY_TAG, "tag": {"key": "", "value": "yes"}}, "not a tag of IAM"),
+        ({**BY_PATH, "path": "break-glass"}, "not a path of IAM"),
+        ({**BY_PATH, "path": "/break-glass"}, "not a path of IAM"),
+        ({**BY_PATH, "path": "/break-*/"}, "without wildcards"),
+        ({**BY_PATH, "path": ["/break-glass/"]}, "not a path of IAM"),
+        ({**BREAK_GLASS, "arn": [BREAK_GLASS["arn"]]}, "can match no principal"),
+        ({**BREAK_GLASS, "owner": ["sre"]}, "has no owner"),
         ({"arn": "x", "owner": "y"}, "has no reason"),
         ({**BREAK_GLASS, "arn": "break-glass-1"}, "can match no principal"),
         ({**BREAK_GLASS, "arn": "arn:aws:sts::123456789012:assumed-role/x/y"}, "can match no principal"),

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
-from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.lost_access import describe_lost_access
+from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.lost_access import (
+    describe_lost_access,
+    lost_access,
+)
 
 
 def allow(*actions, key="Action", **more):
@@ -48,5 +51,7 @@ CASES = [
 @pytest.mark.parametrize(("old", "new", "lost"), CASES)
 def test_lost_access_is_grouped_by_service(old, new, lost):
     documents = [[read_document({"Version": "2012-10-17", "Statement": one})] if one else [] for one in (old, new)]
-    said = describe_lost_access("user ann", *documents)
-    assert said == ([f"User ann loses access to {lost}."] if lost else [])
+    found = lost_access(*documents)
+    assert (describe_lost_access("user ann", found) if found else None) == (
+        lost and f"User ann loses access to {lost}."
+    )

@@ -128,6 +128,44 @@ def test_a_protected_principal_can_not_be_changed(pattern, inside, outside):
     assert allowed(policy, f"iam:Get{kind}", inside), "it can still be observed"
 
 
+@pytest.mark.parametrize(
+    ("named", "inside", "outside"),
+    [
+        ({"path": "/ops/"}, ("group/ops/x", "role/ops/eu/x", "user/ops/x"), ("group/idle", "user/bob", "user/x/ops/y")),
+        ({"path": "/ops/", "arn": "arn:aws:iam::*:user/*"}, ("user/ops/x",), ("role/ci",)),
+    ],
+)
+def test_a_path_can_not_be_changed_either(named, inside, outside):
+    policy = made(operations="all", protected_principals=[{**named, "owner": "sre", "reason": "emergency"}])
+    for resources, is_allowed in ((inside, False), (outside, True)):
+        arns = [f"arn:aws:iam::{ACCOUNT}:{resource}" for resource in resources]
+        assert [any(allowed(policy, one, arn, attached=OURS) for one in WRITES) for arn in arns] == [is_allowed] * len(
+            arns
+        )
+
+
+def test_a_tag_is_denied_by_the_tag_of_the_resource():
+    entry = {"tag": {"key": "protect", "value": "yes"}, "owner": "sre", "reason": "emergency"}
+    policy = made(operations="all", protected_principals=[entry, {**entry, "expires": "2999-01-01"}])
+    found = [one for one in policy["Statement"] if one["Sid"].startswith("NeverProtected")]
+    assert [one["Condition"] for one in found] == [
+        {"StringEquals": {"aws:ResourceTag/protect": "yes"}},
+        {
+            "DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"},
+            "StringEquals": {"aws:ResourceTag/protect": "yes"},
+        },
+    ]
+    assert {tuple(one["Resource"]) for one in found} == {("arn:aws:iam::*:role/*", "arn:aws:iam::*:user/*")}
+
+
+@pytest.mark.parametrize(("usage", "is_allowed"), [("off", False), ("show", True), ("hold", True)])
+def test_last_accessed_data_may_be_read_if_the_setting_is_on(usage, is_allowed):
+    policy = made(operations="vendor", usage=usage)
+    ann = f"arn:aws:iam::{ACCOUNT}:user/ann"
+    for action in ("iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"):
+        assert allowed(policy, action, ann) is is_allowed
+
+
 def test_protection_ends_when_its_entry_expires():
     entry = {"arn": "arn:aws:iam::*:user/bob", "owner": "sre", "reason": "handover"}
     bob = f"arn:aws:iam::{ACCOUNT}:user/bob"

@@ -33,6 +33,26 @@ ADVICE = [
     ("refused", str(Refusal("right_account", "it names 1")), "No setting allows this"),
     ("refused", str(BlastRadiusRefusal(1, 50, 50)), "Run again, or raise remediate_max_changes"),
     ("refused", str(BlastRadiusRefusal(51, 0, 50)), "no run may change so much"),
+    (
+        "refused",
+        "x: guardrail managed_as_code: user ann is managed as code (tag a=b); what",
+        "Put the change into that",
+    ),
+    (
+        "refused",
+        "x: guardrail in_use: user ann used within 90 days what it loses: s3:Get on",
+        "Ask the principal's owner",
+    ),
+    (
+        "refused",
+        "x: guardrail in_use: whether user ann uses what it loses is not known: x",
+        "Let the account's identity",
+    ),
+    (
+        "refused",
+        "x: guardrail protected_principal: an entry protects by tag, and the tags",
+        "Let the account's identity",
+    ),
     ("refused", "entry 1 of remediate_protected_principals has no owner; nothing is applied", "Correct the entry"),
     ("refused", "put-user-policy: changed since delete-user-policy: x. Decide manually which is right", "the journal"),
     ("refused", "not as the run left it.\nRun 2 changed something. Undo that run first: x", "Undo the later run first"),

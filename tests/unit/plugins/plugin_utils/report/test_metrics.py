@@ -54,6 +54,14 @@ def test_alerts_are_counted_by_every_disposition():
     assert values(shown(alert("failed")))["leastpriv_alerts_need_person"][("failed",)] == 1
 
 
+def test_entries_of_protected_principals_are_counted_by_state():
+    entry = {"path": "/x/", "owner": "sre", "reason": "emergency"}
+    dates = ("2025-12-31", "2026-01-10", "2026-12-31", None)
+    settings = [{"account": "a", "allow": [], "protected": [{**entry, "expires": date} for date in dates]}]
+    found = values(shown(alert("remediated"), settings=settings))
+    assert found["leastpriv_exemptions"] == {("in_force",): 3, ("expiring",): 1, ("expired",): 1}
+
+
 def test_ages_are_those_at_the_end_of_the_run():
     seen = ("2026-01-01T00:00:00Z", "2025-12-31T00:01:40Z", "2026-01-01T00:01:30Z", "2027-01-01T00:00:00Z")
     found = values(shown(*(alert("failed", first_seen) for first_seen in seen), alert("invalid")))

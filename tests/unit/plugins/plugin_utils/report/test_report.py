@@ -113,13 +113,18 @@ def test_what_is_opened_is_reported_in_one_line():
 
 
 def test_protections_in_force_are_reported_as_given():
-    lapsed = {**PROTECTED, "expires": "2025-12-31"}
-    lasting = {**PROTECTED, "expires": "2026-12-31"}
-    run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting])
-    assert run["protected"] == [{**PROTECTED, "expires": None}, lasting]
-    assert run["expired"] == [lapsed]
+    entry = {"tag": None, "path": None, **PROTECTED}
+    lapsed = {**entry, "expires": "2025-12-31"}
+    lasting = {**entry, "expires": "2026-12-31"}
+    ending = {"arn": None, "path": "/ops/", "tag": {"key": "keep", "value": ""}, "owner": "ops", "reason": "audit"}
+    ending["expires"] = "2026-01-15"
+    run = settled(protected=[PROTECTED, PROTECTED, lapsed, lasting, ending])
+    assert run["protected"] == [{**entry, "expires": None}, lasting, ending]
+    assert (run["expired"], run["expiring"]) == ([lapsed], [ending])
     lines = " ".join(summary_text(run).split())
     assert "No longer protected: arn:aws:iam::*:user/x (owner sre, expired 2025-12-31). Renew or" in lines
+    assert "Protection expires soon: tag keep=, path /ops/ (owner ops, expires 2026-01-15). Renew or" in lines
+    assert "rotection expires" not in summary_text(settled(protected=[PROTECTED, lasting]))
     assert "No longer protected" not in summary_text(settled(protected=[PROTECTED, lasting]))
 
 

@@ -86,6 +86,19 @@ def test_what_opens_nothing_is_an_error(allow, says):
         ({"severities": ["hihg"]}, "remediate_severities"),
         ({"min_age": "soon"}, "remediate_min_age"),
         ({"tolerate": ["everything"]}, "remediate_tolerate"),
+        (
+            {"protected_principals": [{"tag": {"key": "a", "value": True}, "owner": "x", "reason": "y"}]},
+            "entry 1 of remediate_protected_principals has the tag {'key': 'a', 'value': True}, which is not a tag",
+        ),
+        ({"managed": "perhaps"}, "value of remediate_managed must be one of: warn, refuse, apply, got: perhaps"),
+        ({"managed_tags": [{"key": "a", "value": False}]}, "remediate_managed_tags has {'key': 'a', 'value': False}"),
+        ({"managed_tags": [{"key": "a*"}]}, "without wildcards"),
+        ({"managed_tags": [{"value": "a"}]}, "has no key"),
+        ({"protected_principals": [{"owner": "x", "reason": "y"}]}, "none of arn, tag and path"),
+        (
+            {"protected_principals": [{"path": "/x/", "owner": "x", "reason": "y", "expires": "soon"}]},
+            "expires at 'soon'",
+        ),
         ({"protected_principals": [{"arn": "*"}]}, "owner, reason found in remediate_protected_principals"),
     ],
 )
