@@ -54,11 +54,10 @@ def check_tags(tags: Any, setting: str) -> None:
     :raises ProtectionError: naming the setting and the first tag that is not one.
     """
     for tag in tags:
-        is_tag = isinstance(tag, Mapping) and {"key"} <= {*tag} <= TAG_KEYS
-        if not is_tag or (problem := _wrong_tag({"key": tag["key"], "value": tag.get("value") or ""})):
-            raise ProtectionError(
-                f"{setting} has {tag!r}, {problem if is_tag else 'which has no key, or another member'}"
-            )
+        if not isinstance(tag, Mapping) or not {"key"} <= {*tag} <= TAG_KEYS:
+            raise ProtectionError(f"{setting} has {tag!r}, which has no key, or another member")
+        if problem := _wrong_tag({"key": tag["key"], "value": "" if tag.get("value") is None else tag["value"]}):
+            raise ProtectionError(f"{setting} has {tag!r}, {problem}")
 
 
 def in_force(entries: Iterable[Any], now: datetime) -> list[dict[str, Any]]:
