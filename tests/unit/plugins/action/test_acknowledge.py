@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible.playbook.play_context import PlayContext
-from ansible.playbook.task import Task
-from ansible.plugins.loader import action_loader, connection_loader
+from actions import load_action
 
 
 def alert(alert_id, disposition, *handles):
@@ -24,18 +22,7 @@ def act(monkeypatch):
     """Run the action with these options; gives its result, and what the module was called with."""
 
     def act(answer=None, **options):
-        task = Task.load({"leastpriv.iam.acknowledge": options})
-        context = PlayContext()
-        connection = connection_loader.get("ansible.builtin.local", context)
-        action = action_loader.get(
-            "leastpriv.iam.acknowledge",
-            task=task,
-            connection=connection,
-            play_context=context,
-            loader=None,
-            templar=None,
-            shared_loader_obj=None,
-        )
+        action = load_action("leastpriv.iam.acknowledge", options)
         called = []
 
         def run_module(_name, module_args=None, **_more):

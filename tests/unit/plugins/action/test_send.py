@@ -11,10 +11,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from actions import load_action
 from ansible.errors import AnsibleError
-from ansible.playbook.play_context import PlayContext
-from ansible.playbook.task import Task
-from ansible.plugins.loader import action_loader, connection_loader
 
 SECRET = "hunter2hunter2"
 
@@ -65,11 +63,8 @@ def _answer_with(answer, handler, over):
 
 def send(url, **options):
     """What the action gives."""
-    task = Task.load(
-        {"leastpriv.iam.send": {"url": url, "body": "x", "content_type": "text/plain", "deadline": 1, **options}}
-    )
-    connection = connection_loader.get("ansible.builtin.local", PlayContext())
-    return action_loader.get("leastpriv.iam.send", task, connection, None, None, None, None).run(task_vars={})
+    given = {"url": url, "body": "x", "content_type": "text/plain", "deadline": 1, **options}
+    return load_action("leastpriv.iam.send", given).run(task_vars={})
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
