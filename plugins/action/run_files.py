@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         ended = end_run(
             record,
             [*options["decided"], *from_text(options["alerts"])],
-            quarantine_queue="" if record["is_undo"] else record["quarantine_queue"],
+            quarantine_queue="" if record["is_undo"] or record.get("is_verify", False) else record["quarantine_queue"],
             **{name: options[name] for name in OF_RUN},
         )
         address = options["address"], record["report_url"]

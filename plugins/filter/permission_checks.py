@@ -104,6 +104,14 @@ options:
       journal:
         description: Where the journal is copied to, V(s3://bucket/prefix).
         type: str
+      requeue:
+        description: Whether reverted alerts are put back into the queue (C(playbooks/verify.yml)).
+        type: bool
+        default: false
+      cloudtrail:
+        description: Whether the account roles may read the event history of CloudTrail, to find who reverted a change.
+        type: bool
+        default: false
       cleanup:
         description: Whether files of old runs are removed there.
         type: bool

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dispositions of alerts and their consequences: thirteen of a run, and three of an undo."""
+"""The dispositions of alerts and their consequences: thirteen of a run, three of an undo, three of a verification."""
 
 from __future__ import annotations
 
@@ -140,6 +140,28 @@ DISPOSITIONS = (
         RELEASE,
         True,
         "Create it again manually. All other changes of the run were undone.",
+    ),
+    Disposition(
+        "holds",
+        "a verification found every change as the run left it",
+        RELEASE,
+        False,
+        "Nothing to do.",
+    ),
+    Disposition(
+        "gone",
+        "a verification found that the principal does not exist any more",
+        RELEASE,
+        False,
+        "Nothing to do.",
+    ),
+    Disposition(
+        "reverted",
+        "a verification found that somebody reverted a change",
+        RELEASE,
+        True,
+        "Find out who reverted it, and why. If the restriction is right, put the alert back into the queue "
+        "(-e requeue=true) and run again. If not, dismiss the alert in the vendor's console.",
     ),
 )
 

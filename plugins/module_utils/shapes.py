@@ -41,6 +41,14 @@ class Step(TypedDict, total=False):
     :ivar usage: when the access that it takes away was last used: `principal`, `action`, `last_used`, `level`.
     :ivar fingerprint: identifies the state that a review saw.
     :ivar observed: digests of the states that are read again right before the change, by name.
+
+    Verification (run/verification.py, observation/verification.py) adds:
+
+    :ivar time: when the step was applied, by which `run`, and AWS's `request_id` of it.
+    :ivar made: the affected part of the account as the step left it.
+    :ivar superseded: the later run that changed the same, if there is one.
+    :ivar state: `holds`, `reverted`, `gone`, `superseded` or `unknown`.
+    :ivar why: why it does not hold, as a clause, and `by` whom it was reverted, as a sentence.
     """
 
     index: int
@@ -68,6 +76,14 @@ class Step(TypedDict, total=False):
     usage: list[dict[str, str]]
     fingerprint: str
     observed: dict[str, str]
+    time: str
+    run: str
+    request_id: str | None
+    made: dict[str, Any] | None
+    superseded: str
+    state: str
+    why: str
+    by: str
 
 
 class StepResult(TypedDict, total=False):
@@ -98,6 +114,7 @@ class AlertOutcome(TypedDict, total=False):
     :ivar by_hand: the commands that are left to a person.
     :ivar lost: the changes that an undo cannot revert.
     :ivar undoes: the run that an undo reverts.
+    :ivar run_id: the run that applied the changes that are verified.
     :ivar later_run: the newest later run that changed something for the alert and was not undone.
     :ivar problem: why the undo of an alert could not be prepared.
     :ivar reviewed: the steps of the plan that the run applies.
@@ -129,6 +146,7 @@ class AlertOutcome(TypedDict, total=False):
     steps: list[Step]
     lost: list[str]
     undoes: str
+    run_id: str
     later_run: str
     problem: str
     reviewed: list[dict[str, Any]]

@@ -27,7 +27,7 @@ options:
     description:
       - The alerts, as P(leastpriv.iam.alerts#lookup) returns them; only C(alert_id), C(account_id), C(message_id),
         C(disposition), C(reason) and C(receipts) are read.
-      - C(disposition) is one of the thirteen dispositions and is required.
+      - C(disposition) is one of the dispositions and is required.
       - Alerts of one message have the same receipt. The message is deleted only if all of them are finished. If all the
         others belong in O(quarantine_queue), it is moved there; otherwise it is released.
       - C(receipts) is a list of dictionaries with C(message_id) and C(receipt_handle), and with

@@ -128,6 +128,18 @@ options:
     description: What was used within this number of days is in use.
     type: int
     default: 90
+  verify:
+    description:
+      - The steps were applied by earlier runs, as P(leastpriv.iam.applied_changes#lookup) returns them. Each is
+        observed by itself in the account as it is now, and no guardrail applies. The alerts have V(holds), V(reverted),
+        V(gone) (the principal does not exist any more) or V(failed) (what is there cannot be read).
+    type: bool
+    default: false
+  cloudtrail:
+    description:
+      - With O(verify), whether to ask CloudTrail (C(cloudtrail:LookupEvents)) who reverted a step.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Reads the same, changes nothing.
@@ -214,6 +226,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.overlay impo
     principal,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.regions import partition_region
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import (
     attempt,
     for_each_alert,
@@ -228,17 +241,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.managed_
     MODES,
     ManagedAsCode,
 )
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reverted_by import Trail
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.simulation import Simulation
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import (
     ALLOWED_TO_UNDO,
 )
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.usage import MAX_SHOWN, OFF, Usage
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.usage import MODES as USAGE_MODES
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.verification import Verification
 
 ARGUMENTS = {
     "account_id": {"type": "str", "required": True},
     "alerts": {"type": "json", "required": True},
     "allow": {"type": "list", "elements": "str", "default": []},
+    "cloudtrail": {"type": "bool", "default": False},
     "managed": {"type": "str", "choices": list(MODES), "default": APPLY},
     "managed_tags": {
         "type": "list",
@@ -256,6 +272,7 @@ ARGUMENTS = {
     "unfenced": {"type": "bool", "default": False},
     "usage": {"type": "str", "choices": list(USAGE_MODES), "default": OFF},
     "usage_days": {"type": "int", "default": 90},
+    "verify": {"type": "bool", "default": False},
 }
 # The disposition of an alert whose steps nothing would keep to the script's calls.
 UNFENCED = {"disposition": "failed", "reason": call_fence.NO_FENCE}
@@ -302,6 +319,8 @@ def observe_alerts(module, alerts, caller):
     if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
     partition = caller.split(":")[1]
+    if module.params.get("verify"):
+        return for_each_alert("verifying it", alerts, _verification(module, account, partition).verify_alert, _lost)
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
     limits = module.params["on_quota"], module.params["max_changes"]
     asks = bool(module.params.get("simulate"))
@@ -336,6 +355,14 @@ def _observed(batch, alert):
         return batch.observe_alert(alert)
     except (ClientError, BotoCoreError) as error:
         return _lost(alert, f"Could not read the account's IAM: {error}")
+
+
+def _verification(module, account, partition):
+    if not module.params.get("cloudtrail"):
+        return Verification(account, (module.params["account_id"], partition), lambda step: "")
+    # IAM's events are where its endpoint is.
+    trail = Trail(module.client("cloudtrail", region=partition_region(partition)))
+    return Verification(account, (module.params["account_id"], partition), trail.who_reverted)
 
 
 def _principals(alerts):

@@ -96,7 +96,13 @@ def assert_credentials_are_filled(controller):
 
 
 def assert_jobs_have_what_they_need(controller):
-    playbooks = {"review": "review", "apply a plan": "apply", "remediate": "remediate", "undo": "undo"}
+    playbooks = {
+        "review": "review",
+        "apply a plan": "apply",
+        "remediate": "remediate",
+        "undo": "undo",
+        "verify": "verify",
+    }
     folder = "{{ lookup('ansible.builtin.env', 'AWX_ISOLATED_DATA_DIR') }}/leastpriv"
     for name, playbook in playbooks.items():
         template = controller.named("job_templates", f"Leastpriv: {name}")
@@ -113,12 +119,16 @@ def assert_jobs_have_what_they_need(controller):
     source = controller.named("inventory_sources", "accounts")
     assert (ROOT / source["source_path"]).is_file()
     assert not controller.named("schedules", "Leastpriv: remediate")["enabled"]
+    verify = controller.named("schedules", "Leastpriv: verify")
+    assert (verify["enabled"], "FREQ=WEEKLY" in verify["rrule"]) == (True, True)
+    unified = controller.all("unified_job_templates")
+    assert unified[verify["unified_job_template"]]["playbook"] == "playbooks/verify.yml"
 
 
 def known_variables():
-    """What the playbooks take: the role's options, and those of playbooks/undo.yml."""
+    """What the playbooks take: the role's options, and those of playbooks/undo.yml and playbooks/verify.yml."""
     specs = yaml.safe_load((ROOT / "roles/remediate/meta/argument_specs.yml").read_text())
-    return {*specs["argument_specs"]["main"]["options"], "run_id", "alert_id"}
+    return {*specs["argument_specs"]["main"]["options"], "run_id", "alert_id", "requeue"}
 
 
 def assert_only_what_was_approved_is_applied(controller):

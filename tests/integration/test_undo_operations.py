@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every operation that the table lists can be undone is applied and undone: the account is as it was.
 
+In between a verification finds that it holds, and after the undo that it does not.
+
 The role may do what playbooks/policies.yml writes for the operation and its undo, and nothing else. The real modules
 run in this process; what is written down goes through a journal on the disk.
 """
@@ -16,10 +18,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account 
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.undoing import ALLOWED_TO_UNDO
+from ansible_collections.leastpriv.iam.plugins.module_utils.observation.verification import Verification
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS as TABLE
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, intents, read_journal, results
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.standing import read_changes
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.verification import alerts_of
 from stack import give_role, iam_state
 from stack.furnishing import furnish
 
@@ -69,6 +74,15 @@ class Account:
         assert seen["disposition"] is None, seen["reason"]
         return self.apply(seen["steps"], journal)
 
+    def verify(self, journal):
+        """What a verification says of one journal: the disposition and the states of the steps."""
+        runs, unread = read_changes([RUN["run_id"]], lambda run_id: journal.read_bytes())
+        assert unread == {}
+        (alert,) = alerts_of(runs)
+        account = IamAccount(self.stack.client("iam", self.side.account_id))
+        seen = Verification(account, (self.side.account_id, "aws"), lambda step: "").verify_alert(alert)
+        return seen["disposition"], [step["why"] for step in seen["steps"] if step["state"] != "holds"]
+
 
 @pytest.fixture(scope="module")
 def accounts(world):
@@ -94,8 +108,11 @@ def test_what_is_applied_and_undone_is_as_it_was(accounts, tmp_path, operation):
     account.permit(operation)
     script = account.side.command(shlex.split(fixture_of(operation)["script"]))
     did = account.apply(observed(account.stack, account.side, script)["steps"], tmp_path / "applied")
-    undid = account.undo(tmp_path / "applied", tmp_path / "undone")
     assert did == [operation], "the script must change something, or it shows nothing"
+    assert account.verify(tmp_path / "applied") == ("holds", [])
+    undid = account.undo(tmp_path / "applied", tmp_path / "undone")
+    disposition, why = account.verify(tmp_path / "applied")
+    assert (disposition, len(why)) == ("reverted", 1)
     assert set(undid) <= set(TABLE[operation].undo.operations)
     assert iam_state(account.stack, account.side.account_id) == account.furnished
     account.is_restored = True

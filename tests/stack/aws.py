@@ -32,6 +32,7 @@ from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from . import access_analyzer
 from .authorisation import denied, role_of, simulate_principal_policy
+from .cloudtrail import lookup_events
 from .control import Faults, answer_json, drop_line, read_body, wait_while_asked
 from .copies import Copies
 from .details import details
@@ -40,7 +41,7 @@ from .iam_gaps import close_gaps
 from .sessions import Sessions
 from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
 
-READ_ONLY = ("Check", "Get", "List", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
+READ_ONLY = ("Check", "Get", "List", "Lookup", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
 # Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
 SECRETS = ("Password", "OldPassword", "NewPassword", "PrivateKey", "AuthenticationCode1", "AuthenticationCode2")
 # moto's dictionaries are not made for threads; SQS is left out, since a long poll would hold the others up.
@@ -66,6 +67,8 @@ class Aws:
         self.calls: list[dict[str, Any]] = []
         # The changes that playbooks asked for, until the reset.
         self.changes: list[dict[str, Any]] = []
+        # Every change of IAM by whomever, for CloudTrail.
+        self.history: list[dict[str, Any]] = []
         self.faults = Faults()
         self.sessions = Sessions()
         self.copies = Copies()
@@ -79,6 +82,8 @@ class Aws:
         if call["account"] is None:
             return refuse(start_response, call, "InvalidClientTokenId", 403, "The security token is invalid.")
         self.called.add(call["account"])
+        if call["mutating"] and call["service"] == "iam":
+            self.history.append(call)
         if OWN_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.forward(environ, start_response, call)
         self.calls.append(call)
@@ -92,6 +97,8 @@ class Aws:
             call["status"] = 403
             return refuse(start_response, call, "AccessDenied", 403, reason)
         fault = self.faults.take(call)
+        if fault is None and call["action"] == "LookupEvents":
+            return answer_json(start_response, lookup_events(call, self.history))
         if fault is None:
             return self.forward(environ, start_response, call)
         return self.disturb(fault, environ, start_response, call)
@@ -160,6 +167,7 @@ class Aws:
         """
         self.calls.clear()
         self.changes.clear()
+        self.history.clear()
         self.faults.clear()
         self.sessions.set(None)
         LAST_ACCESSED.clear()
@@ -261,7 +269,7 @@ def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, A
 
 def refuse(start_response: Any, call: dict[str, Any], code: str, status: int, message: str) -> Iterable[bytes]:
     """Answer with a service error in the caller's protocol: XML for the query services, JSON for the others."""
-    if call["service"] in ("organizations", "sqs", access_analyzer.SERVICE):
+    if call["service"] in ("cloudtrail", "organizations", "sqs", access_analyzer.SERVICE):
         kind = f"com.amazonaws.{call['service']}#{code}"
         return answer_json(start_response, {"__type": kind, "message": message}, status)
     body = (

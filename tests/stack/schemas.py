@@ -13,7 +13,7 @@ from typing import Any
 
 from .process import ROOT
 
-FILES = {"report.json": "report", "plan.json": "plan", "journal.jsonl": "journal"}
+FILES = {"report.json": "report", "plan.json": "plan", "journal.jsonl": "journal", "verify.json": "verify"}
 # Larger ones repeat themselves, and take seconds.
 MAX_BYTES = 300_000
 

@@ -49,7 +49,7 @@ NO_FENCE = (
 )
 READS = ("Get", "List", "Generate", "Simulate", "Describe")
 # The reads with other names.
-OTHER_READS = (("accessanalyzer", "CheckNoNewAccess"),)
+OTHER_READS = (("accessanalyzer", "CheckNoNewAccess"), ("cloudtrail", "LookupEvents"))
 # Logging in to AWS changes nothing in an account.
 LOGIN_SERVICES = ("sts", "sso", "sso-oidc", "signin")
 CALL_EVENT = "before-parameter-build"

@@ -9,6 +9,7 @@ Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -260,6 +261,28 @@ def move(
     return unsent, delete(
         source, [message.receipt_handle for message in outgoing if message.receipt_handle not in kept]
     )
+
+
+def send(queue: Queue, texts: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Send new messages.
+
+    :param texts: for each message what identifies it, and its body. In a FIFO queue each is a message group.
+    :returns: why messages were not sent, by what identifies them.
+    """
+
+    def send_batch(entries: list[dict[str, Any]]) -> Any:
+        with attempting("send messages to", queue.client, queue.url):
+            return queue.client.send_message_batch(QueueUrl=queue.url, Entries=entries)
+
+    def entry(name: str, body: str) -> dict[str, Any]:
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        return {
+            "MessageBody": body,
+            **({"MessageGroupId": name, "MessageDeduplicationId": digest} if queue.is_fifo else {}),
+        }
+
+    unsent = _in_batches(send_batch, {name: entry(name, body) for name, body in texts})
+    return {failed.receipt_handle: failed.reason for failed in unsent}
 
 
 def _entry(message: OutgoingMessage, target: Queue) -> dict[str, Any]:

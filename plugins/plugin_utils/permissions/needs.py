@@ -56,7 +56,8 @@ class Scope:
 
     `role` is the account role's path and name, `runners` the ARNs of who assumes it, `policies` and `boundaries` are
     patterns of policies' names (with their path), `protected` the entries of remediate_protected_principals,
-    `asks_analyzer` whether IAM Access Analyzer is asked about replacements, `usage` whether remediate_usage is on.
+    `asks_analyzer` whether IAM Access Analyzer is asked about replacements, `usage` whether remediate_usage is on,
+    `cloudtrail` whether its history is read.
     """
 
     role: str
@@ -65,6 +66,7 @@ class Scope:
     policies: tuple[str, ...] = ("*-prisma-restrictions-*",)
     boundaries: tuple[str, ...] = ("*",)
     principal_path: str = "/"
+    cloudtrail: bool = False
     protected: tuple[Mapping[str, Any], ...] = ()
     asks_analyzer: bool = False
     usage: bool = False
@@ -96,7 +98,7 @@ class Need:
 class Queues:
     """What the runner itself uses: ARNs; `journal` is s3://bucket/prefix, `accounts` the account roles' ARNs.
 
-    `cleanup`: files of old runs are removed below `journal`.
+    `cleanup`: files of old runs are removed below `journal`; `requeue`: reverted alerts are sent to the queue.
     """
 
     queue: str
@@ -104,6 +106,7 @@ class Queues:
     keys: tuple[str, ...] = ()
     journal: str = ""
     cleanup: bool = False
+    requeue: bool = False
     redrive: bool = False
     accounts: tuple[str, ...] = ()
     organization: str = ""
@@ -141,6 +144,7 @@ def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope
     needs = [
         Need("Observe", tuple(sorted({PRELOAD, *asking, *filter(_is_read, actions)}))),
         Need("Doctor", ("iam:GetRole", "iam:SimulatePrincipalPolicy"), (scope.role_arn,)),
+        *([Need("History", ("cloudtrail:LookupEvents",))] if scope.cloudtrail else []),
     ]
     if scope.usage:
         needs.append(Need("Usage", USAGE))
@@ -190,7 +194,7 @@ def runner_needs(queues: Queues, scope: Scope) -> list[Need]:
     sending = ("sqs:SendMessage",)
     finding = ("sqs:GetQueueAttributes", "sqs:GetQueueUrl")
     back = queues.redrive and bool(queues.quarantine)
-    needs = [Need("Queue", (*finding, *receiving, *(sending if back else ())), (queues.queue,))]
+    needs = [Need("Queue", (*finding, *receiving, *(sending if back or queues.requeue else ())), (queues.queue,))]
     if queues.quarantine:
         needs.append(Need("Quarantine", (*finding, *sending, *(receiving if back else ())), (queues.quarantine,)))
     needs += [*_key_needs(queues, scope), *_journal_needs(queues, scope), *_assuming_needs(queues)]

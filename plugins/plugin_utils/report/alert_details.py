@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction imp
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
 
 FACTS = ("policy", "severity", "resource", "resource_id", "first_seen", "last_seen")
-MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo"}
+MODES = {"check": "a review, nothing was changed", "apply": "applied", "undo": "an undo", "verify": "verified later"}
 LEFT = "Commands to run manually, in this order, if the script is correct:"
 AS_IT_IS = "Vendor's script, to copy (never run by Leastpriv):"
 UNDOING = "The undo as AWS CLI commands (a run uses modules instead):"

@@ -74,6 +74,8 @@ GROUP_OF = {
     "acknowledged": SETTLED,
     "undone": UNDONE,
     "already_undone": SETTLED,
+    "holds": SETTLED,
+    "gone": SETTLED,
 }
 NOT_GIVEN = "not given"
 NO_ACCOUNT = "no account"
@@ -83,8 +85,10 @@ UNKNOWN_CARD = {
     **dict.fromkeys(("script", "notes", "steps", "manual"), ()),
     "can_copy": False,
 }
-MODES = {"check": "review", "apply": "run", "undo": "undo"}
+MODES = {"check": "review", "apply": "run", "undo": "undo", "verify": "verification"}
 WIDER = "Access is wider than before"
+VERIFIED = "Nothing was changed: this verified what earlier runs have changed"
+HELD = "A change holds if applying it again would change nothing."
 # Above the change of a step that was not made.
 NOT_MADE = "Planned change, not made:"
 # Part of an address within the page.
@@ -228,7 +232,15 @@ def _effect(report: RunReport) -> Notice | None:
         return Notice(UNDONE, "Nothing was changed: this was a review", f"To undo {runs} makes access wider.")
     if report["mode"] == "check":
         return Notice(PLANNED, "Nothing was changed: this was a review")
+    if report["mode"] == "verify":
+        return Notice(PLANNED, VERIFIED, f"{HELD} verify.json has every change.", _reverted(report))
     return Notice(UNDONE, WIDER, f"This undo reverted changes of {runs}.") if "undone" in report["totals"] else None
+
+
+def _reverted(report: RunReport) -> list[str]:
+    """The reverted changes, one line for each alert; their cards have the differences."""
+    reverted = [alert for alert in report["alerts"] if alert["disposition"] == "reverted"]
+    return [_line(f"{alert_name(alert)}: {(alert['reason'] or '').split(chr(10))[0]}") for alert in reverted]
 
 
 def _not_received(report: RunReport) -> Notice | None:

@@ -148,6 +148,11 @@ FAMILIES = (
         lambda run: (({"rule": rule}, count) for rule, count in run.refused().items()),
     ),
     Family(
+        "reverted",
+        "Alerts whose changes somebody reverted, by a verification.",
+        lambda run: [({}, run.report["totals"].get("reverted", 0))] if run.report["mode"] == "verify" else [],
+    ),
+    Family(
         "alert_oldest_age_seconds",
         "How long ago the oldest alert was first seen.",
         by_disposition(lambda run: {word: max(ages) for word, ages in run.ages().items()}),

@@ -23,10 +23,13 @@ class NextCommand(NamedTuple):
 
 
 def next_command(report: Mapping[str, Any]) -> NextCommand | None:
-    """Find the command that applies what a review has planned; None where nothing was planned.
+    """Find the command that applies what a review planned, or puts back what was reverted; None if there is none.
 
     :param report: what `report` of plugin_utils/report/report.py returned. Text of alerts is untrusted in the command.
     """
+    if "reverted" in report["needs_person"]:
+        command = playbook_command("verify", {"requeue": "true"}, report["awx"], keeps=True)
+        return NextCommand("To restrict it again", command)
     if report["mode"] == "apply" or "planned" not in report["totals"]:
         return None
     awx, runs = report["awx"], report["undoes"]
@@ -46,6 +49,7 @@ def again_command(report: Mapping[str, Any]) -> NextCommand | None:
     if is_review and runs:
         return None
     playbook = "undo" if runs else "review" if is_review else "remediate"
+    playbook = "verify" if report["mode"] == "verify" else playbook
     chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
     return NextCommand("To run again", playbook_command(playbook, chosen, awx, keeps=True))
 
@@ -86,5 +90,7 @@ def _same_again(report: Mapping[str, Any]) -> str:
     awx, runs = report["awx"], report["undoes"]
     if runs:
         return playbook_command("undo", {"run_id": runs[0]} if len(runs) == 1 else {}, awx, keeps=True)
+    if report["mode"] == "verify":
+        return playbook_command("verify", {}, awx, keeps=True)
     plan = {"remediate_plan": report["plan"]["run_id"]} if report["plan"] else {}
     return playbook_command("review" if report["mode"] == "check" else "remediate", plan, awx)

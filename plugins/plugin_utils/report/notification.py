@@ -22,7 +22,12 @@ MAX_LINE = 200
 # Alerts of one reason that are named; the others are counted.
 MAX_NAMED = 3
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-MODES = {"check": "Review: nothing was changed.", "apply": "Applied.", "undo": "Undone."}
+MODES = {
+    "check": "Review: nothing was changed.",
+    "apply": "Applied.",
+    "undo": "Undone.",
+    "verify": "Verified: nothing was changed.",
+}
 WIDER = "Undone: access is wider than before."
 
 

@@ -79,7 +79,7 @@ class Progress:
     def _begin(self, run: Mapping[str, Any]) -> list[str]:
         self.accounts = {}
         self.is_review = run["check_mode"]
-        self.stage = READING if run.get("is_undo") else RECEIVING
+        self.stage = READING if run.get("is_undo") or run.get("is_verify") else RECEIVING
         return [self.stage]
 
     def _line_up(self, translated: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -53,6 +53,9 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 MOVED = "Moved to the quarantine queue."
+VERIFY = "verify"
+# A run without an alert, and a verification without one.
+EMPTY = ("The queue was empty", "No earlier change to verify")
 # The dispositions with commands for a person, and the steps that need no command.
 MANUAL = ("refused", "unsupported", "failed")
 DONE = ("changed", "unchanged")
@@ -74,6 +77,7 @@ class Run:
     :ivar plan: the plan that was applied, if any.
     :ivar undoes: the ids of the runs that an undo reverts.
     :ivar awx: AWX's variables of the job, if it is one.
+    :ivar verify: whether the run verified changes of earlier runs.
     """
 
     alerts: Sequence[AlertOutcome]
@@ -90,10 +94,11 @@ class Run:
     plan: Mapping[str, Any] | None = None
     undoes: Sequence[str] = ()
     awx: Mapping[str, Any] | None = None
+    verify: bool = False
 
     @property
     def mode(self) -> str:
-        return "check" if self.check_mode else "undo" if self.undoes else "apply"
+        return VERIFY if self.verify else "check" if self.check_mode else "undo" if self.undoes else "apply"
 
 
 def report(run: Run) -> RunReport:
@@ -244,7 +249,7 @@ def verdict(report_data: RunReport) -> str:
         return f"{wanted} of {counted(alerts)} need{'s' * (wanted == 1)} attention"
     if report_data["interrupted"] or report_data["unsettled"]:
         return report_data["interrupted"] or "Messages were left in flight"
-    return "No action needed" if alerts else "The queue was empty"
+    return "No action needed" if alerts else EMPTY[report_data["mode"] == VERIFY]
 
 
 def alert_name(alert: Mapping[str, Any]) -> str:

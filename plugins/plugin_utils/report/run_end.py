@@ -30,6 +30,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key, sign_report
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import read_lifetime
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.verification import verification
 
 
 class EndedRun(NamedTuple):
@@ -55,16 +56,18 @@ def end_run(record: Mapping[str, Any], alerts: Sequence[AlertOutcome], **more: A
     :param more: further fields of `Run`.
     """
     finished, is_review = utc_text(datetime.now(timezone.utc)), record["check_mode"]
-    shared = {"tolerate": record["tolerate"], "awx": record["awx"]}
+    shared = {"tolerate": record["tolerate"], "awx": record["awx"], "verify": record.get("is_verify", False)}
     run = Run(alerts, record["run_id"], record["started"], finished, is_review, **shared, **more)
     made = report(run)
     folder = Path(record["artifacts_dir"], run.run_id)
     # First, so it exists even if a file derived from it cannot be made.
     problems = write_artifacts(folder, {"report.json": to_page(sign_report(made, read_key()))})
     files = derived_files(made, record["api_endpoint"] or api_endpoint())
-    if is_review and not record["is_undo"] and not run.interrupted:
+    if run.verify:
+        files["verify.json"] = _made("verify.json", lambda: to_page(verification(alerts)))
+    elif is_review and not record["is_undo"] and not run.interrupted:
         files |= _plan(run, made, record["plan_lifetime"])
-    if record.get("as_code") and not record["is_undo"]:
+    if record.get("as_code") and not (record["is_undo"] or run.verify):
         files |= attempt(f"making {FOLDER}", lambda: _as_code(alerts), _no_code)
     problems += write_artifacts(folder, files)
     if record["metrics_file"]:

@@ -50,6 +50,8 @@ MAX_NAMED = 5
 MAX_IN_ROW = 3
 # The maximum number of rows per disposition that does not need attention; the report has all.
 MAX_ROWS = 25
+# The runs that change nothing.
+EFFECTS = {"check": "review", "verify": "verification"}
 EXCERPT = "  | "
 BY_HAND = "by hand: "
 NOTHING = "Nothing to do."
@@ -102,7 +104,7 @@ def _headline(report_data: RunReport, columns: int) -> list[Line]:
     totals = report_data["totals"]
     counts = [f"{totals[word]} {word}," for word in ORDER if word in totals] or ["no alerts,"]
     undo = f"undoes {' and '.join(report_data['undoes'])}" if report_data["undoes"] else ""
-    review = "(review: nothing was changed)" if report_data["mode"] == "check" else ""
+    review = f"({EFFECTS[report_data['mode']]}: nothing was changed)" if report_data["mode"] in EFFECTS else ""
     interrupted = f"({report_data['interrupted']})" if report_data["interrupted"] else ""
     about = " ".join(filter(None, (undo, review, interrupted)))
     words = [*(f"{about}:".split() if about else ()), *counts[:-1], counts[-1].rstrip(",")]
@@ -165,11 +167,11 @@ def _advice(report_data: RunReport, group: Group) -> str:
 def _others(report_data: RunReport, columns: int, verbose: bool) -> list[Line]:
     wanting = report_data["needs_person"]
     if not report_data["alerts"]:
-        return [line("No alert was received." if report_data["interrupted"] else "The queue was empty.")]
+        return [line("No alert was received." if report_data["interrupted"] else f"{verdict(report_data)}.")]
     groups = [group for group in _by_reason(report_data["alerts"]) if group[0]["disposition"] not in wanting]
     if not groups:
         return []
-    done = "reviewed" if report_data["mode"] == "check" else "processed"
+    done = {"check": "reviewed", "verify": "verified"}.get(report_data["mode"], "processed")
     head = [line(f"All other alerts were {done}."), EMPTY] if wanting else []
     shown, left_out = (groups, []) if verbose else _shortened(groups)
     return head + _table(shown, columns) + left_out + _hints(report_data, groups, columns)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import is_secret_name, redact
 
-OUR_PLAYBOOKS = ("apply", "doctor", "policies", "redrive", "remediate", "review", "show", "undo")
+OUR_PLAYBOOKS = ("apply", "doctor", "policies", "redrive", "remediate", "review", "show", "undo", "verify")
 COLLECTION = "leastpriv.iam"
 # What only one run is asked to do; the next one is asked for something else.
 OF_ONE_RUN = ("alert_id", "disposition", "remediate_plan", "run_id")
@@ -29,6 +29,7 @@ SECRET_ADDRESSES = ("remediate_metrics_push_url", "remediate_webhook_url")
 TEMPLATES = {
     "remediate": ("Leastpriv: apply a plan", {"remediate_plan": "Run id of the review"}),
     "review": ("Leastpriv: review", {}),
+    "verify": ("Leastpriv: verify", {"requeue": "Put reverted alerts back into the queue"}),
     "undo": ("Leastpriv: undo", {"run_id": "Run id", "alert_id": "Only these alerts"}),
 }
 

@@ -9,25 +9,19 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
-    INTENT,
-    RESULT,
-    EmptyJournal,
-    Journal,
-    JournalError,
-    check_journal,
-)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import Keep
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import changes
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.standing import (
+    RunChanges,
+    read_changes,
+    standing_changes,
+)
 
 REPORT = "report.json"
 # The files that runs write, and what a run that was killed leaves of one. Nothing else is ever removed.
@@ -38,11 +32,6 @@ WRITTEN = re.compile(
 )
 # A run without a report may still be working, but no message can be held for longer.
 MAX_RUN = timedelta(hours=24)
-# How many journals are read at a time: S3 answers each after some 40 ms.
-READERS = 8
-
-# An alert of an account.
-Change = tuple[str, str]
 
 
 class Store(Protocol):
@@ -53,8 +42,8 @@ class Store(Protocol):
     def runs(self) -> Mapping[str, Sequence[str]]:
         """The names of the files of each run, by run id."""
 
-    def journal(self, run_id: str) -> bytes:
-        """The text of a run's journal. Raises LeastprivError."""
+    def read(self, run_id: str, name: str) -> bytes:
+        """The content of a file of a run. Raises LeastprivError."""
 
     def remove(self, files: Mapping[str, Sequence[str]]) -> list[str]:
         """Remove files by run id. Returns what could not be removed, a sentence each."""
@@ -74,15 +63,6 @@ class Cleanup:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Changed:
-    """The alerts that a journal's run changed, and those of them for which it succeeded entirely."""
-
-    run: Mapping[str, Any]
-    changed: frozenset[Change]
-    whole: frozenset[Change]
-
-
 def plan_cleanup(store: Store, keep: Keep, own_run: str, now: datetime, key: str = "") -> Cleanup:
     """Decide what to remove from a store.
 
@@ -94,10 +74,11 @@ def plan_cleanup(store: Store, keep: Keep, own_run: str, now: datetime, key: str
     cleanup = Cleanup({run_id: list(runs[run_id]) for run_id in _expired(runs, keep, own_run, now)})
     if any(JOURNAL in names for names in cleanup.files.values()):
         # A newer run may have undone an expired one.
-        journals = _read_journals(store, [run_id for run_id, names in runs.items() if JOURNAL in names], key, cleanup)
-        needed = _needed(journals, cleanup.unread)
-        cleanup.unread = {run_id: why for run_id, why in cleanup.unread.items() if run_id in cleanup.files}
-        cleanup.kept = [run_id for run_id in cleanup.files if run_id in needed]
+        with_journal = [run_id for run_id, names in runs.items() if JOURNAL in names]
+        changed, unread = read_changes(with_journal, partial(store.read, name=JOURNAL), key)
+        needed = _needed(changed, unread)
+        cleanup.unread = {run_id: why for run_id, why in unread.items() if run_id in cleanup.files}
+        cleanup.kept = [run_id for run_id in cleanup.files if run_id in needed.difference(unread)]
         for run_id in {*cleanup.kept, *cleanup.unread}:
             cleanup.files[run_id].remove(JOURNAL)
     cleanup.files = {run_id: names for run_id, names in cleanup.files.items() if names}
@@ -123,57 +104,13 @@ def _started(run_id: str) -> datetime:
         return datetime.max.replace(tzinfo=timezone.utc)
 
 
-def _read_journals(store: Store, run_ids: Sequence[str], key: str, cleanup: Cleanup) -> dict[str, _Changed]:
-    def read(run_id: str) -> _Changed | LeastprivError:
-        try:
-            return _changed(check_journal(f"{run_id}/{JOURNAL}", store.journal(run_id), key), run_id)
-        except LeastprivError as error:
-            return error
-
-    with ThreadPoolExecutor(READERS) as pool:
-        found = dict(zip(run_ids, pool.map(read, run_ids), strict=True))
-    wrong = {run_id: error for run_id, error in found.items() if isinstance(error, LeastprivError)}
-    # A journal without a line has no change.
-    cleanup.unread = {run_id: str(error) for run_id, error in wrong.items() if not isinstance(error, EmptyJournal)}
-    return {run_id: journal for run_id, journal in found.items() if isinstance(journal, _Changed)}
-
-
-def _changed(journal: Journal, run_id: str) -> _Changed:
-    if journal.run.get("run_id") != run_id:
-        raise JournalError(f"The journal of {run_id} belongs to another run, {journal.run.get('run_id')}.")
-    begun = [entry for entry in journal.entries if entry["event"] == INTENT]
-    succeeded = {_step(one) for one in journal.entries if one["event"] == RESULT and one["result"] != "failed"}
-    partly = {_change(entry) for entry in begun if _step(entry) not in succeeded}
-    changed = frozenset(_change(entry) for entry in changes(journal))
-    finished = {account for account, _alert in changed if journal.is_finished(account)}
-    whole = frozenset(change for change in changed - partly if change[0] in finished)
-    return _Changed(journal.run, changed, whole)
-
-
-def _change(entry: Mapping[str, Any]) -> Change:
-    return entry["account_id"], entry["alert_id"]
-
-
-def _step(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    return entry["account_id"], entry["message_id"], entry["index"]
-
-
-def _needed(journals: Mapping[str, _Changed], unread: Mapping[str, str]) -> set[str]:
-    """The runs whose journals have changes that were not undone, and the undos that show what was.
-
-    :param journals: by run id, the newest first: an undo is newer than what it undoes.
-    """
-    undone: dict[str, set[Change]] = defaultdict(set)
-    needed, undos = set(unread), {}
-    for run_id, journal in journals.items():
-        if journal.run["mode"] == "undo":
-            undos[run_id] = list(journal.run.get("undoes") or ())
-            for other in undos[run_id]:
-                undone[other] |= journal.whole - undone[run_id]
-        elif journal.changed - undone[run_id]:
-            needed.add(run_id)
-    for run_id in reversed(undos):
-        if needed.intersection(undos[run_id]):
+def _needed(runs: Mapping[str, RunChanges], unread: Collection[str]) -> set[str]:
+    """The runs whose journals have changes that were not undone, and the undos that show what was."""
+    standing = standing_changes(runs)
+    needed = {*unread, *(run_id for run_id, run in runs.items() if not run.undoes and standing[run_id])}
+    # The oldest first: an undo of an undo is needed if that is.
+    for run_id, run in sorted(runs.items()):
+        if needed.intersection(run.undoes):
             needed.add(run_id)
     return needed
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import NAME as JOURNAL
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import RUN_ID
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.retention import WRITTEN
 
@@ -54,17 +53,17 @@ class Folder:
                     names += [f"{SUBFOLDER}/{name}" for name in _file_names(below)]
         return [name for name in names if WRITTEN.fullmatch(name)]
 
-    def journal(self, run_id: str) -> bytes:
-        """The text of a run's journal."""
+    def read(self, run_id: str, name: str) -> bytes:
+        """The content of a file of a run."""
         try:
             with (
                 _opened(self.name, os.O_RDONLY | os.O_DIRECTORY) as root,
                 _opened(run_id, FOLDER, root) as folder,
-                open(os.open(JOURNAL, FILE, dir_fd=folder), "rb") as file,
+                open(os.open(name, FILE, dir_fd=folder), "rb") as file,
             ):
                 return file.read()
         except OSError as error:
-            raise StoreError(f"Could not read {self.name}/{run_id}/{JOURNAL}: {error.strerror}.") from None
+            raise StoreError(f"Could not read {self.name}/{run_id}/{name}: {error.strerror}.") from None
 
     def remove(self, files: Mapping[str, Sequence[str]]) -> list[str]:
         """Remove files, and the folders that are empty then. Returns what could not be removed, a sentence each."""
@@ -116,14 +115,14 @@ class Bucket:
                 runs.setdefault(run_id, []).append(name)
         return runs
 
-    def journal(self, run_id: str) -> bytes:
-        """The text of a run's journal."""
+    def read(self, run_id: str, name: str) -> bytes:
+        """The content of a file of a run."""
 
         def read() -> bytes:
-            text: bytes = self.client.get_object(Bucket=self.bucket, Key=self._key(run_id, JOURNAL))["Body"].read()
+            text: bytes = self.client.get_object(Bucket=self.bucket, Key=self._key(run_id, name))["Body"].read()
             return text
 
-        return self._asked(read, f"read {run_id}/{JOURNAL} from")
+        return self._asked(read, f"read {run_id}/{name} from")
 
     def remove(self, files: Mapping[str, Sequence[str]]) -> list[str]:
         """Remove objects. Returns what could not be removed, a sentence for each reason."""

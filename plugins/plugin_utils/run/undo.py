@@ -130,7 +130,21 @@ def _undo_first(outcome: AlertOutcome) -> str:
 
 
 def placed(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) -> AlertOutcome:
-    """The alert with the host that has its account now, and with a disposition if nothing is to be done there."""
+    """The alert as `mapped` gives it, and with a disposition if nothing of it is left to undo."""
+    whole = mapped(alert, accounts, limit)
+    if whole["disposition"]:
+        return whole
+    if alert.get("problem"):
+        return {**whole, "disposition": "failed", "reason": alert["problem"]}
+    if not alert["steps"]:
+        return as_undone({**whole, "disposition": "already_remediated", "reason": None})
+    return whole
+
+
+def mapped(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) -> AlertOutcome:
+    """The alert with the host that has its account now, and with a disposition if no host of the run has it."""
+    if alert.get("disposition"):
+        return alert
     account_id, host = alert["account_id"], accounts.host_of(alert["account_id"])
     whole: AlertOutcome = {**alert, "account": host or alert["account"], "receipts": [], "by_hand": []}
     if host is None:
@@ -139,8 +153,4 @@ def placed(alert: AlertOutcome, accounts: AccountMap, limit: Collection[str]) ->
         return {**whole, "disposition": "unmapped_account", "reason": reason}
     if host not in limit:
         return {**whole, "disposition": "filtered", "reason": f"{host} is outside of --limit."}
-    if alert.get("problem"):
-        return {**whole, "disposition": "failed", "reason": alert["problem"]}
-    if not alert["steps"]:
-        return as_undone({**whole, "disposition": "already_remediated", "reason": None})
     return {**whole, "disposition": None, "reason": None}

@@ -15,11 +15,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import 
 )
 
 DELETED = {"remediated", "already_remediated", "acknowledged"}
-NEEDS_A_PERSON = {"unmapped_account", "invalid", "unsupported", "refused", "unavailable", "failed", "not_undoable"}
+NEEDS_A_PERSON = {
+    "unmapped_account",
+    "invalid",
+    "unsupported",
+    "refused",
+    "unavailable",
+    "failed",
+    "not_undoable",
+    "reverted",
+}
 
 
-def test_thirteen_words_of_a_run_and_three_of_an_undo():
-    assert len(DISPOSITIONS) == len(BY_WORD) == 16
+def test_thirteen_words_of_a_run_three_of_an_undo_and_three_of_a_verification():
+    assert len(DISPOSITIONS) == len(BY_WORD) == 19
 
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: disposition.word)

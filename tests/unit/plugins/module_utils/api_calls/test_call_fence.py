@@ -363,3 +363,11 @@ def test_a_botocore_without_the_event_is_found_out(monkeypatch):
     call_fence.install()
     monkeypatch.setattr(botocore.session.Session, "_register_builtin_handlers", lambda *_args: None)
     assert not call_fence.stops_calls()
+
+
+def test_the_event_history_of_cloudtrail_is_a_read():
+    fence = call_fence.Fence([])
+    fence.check("cloudtrail", "LookupEvents", {})
+    for operation in ("DeleteTrail", "StopLogging"):
+        with pytest.raises(ClientError):
+            fence.check("cloudtrail", operation, {})

@@ -342,3 +342,20 @@ def test_queue_is_never_moved_into_itself(stack, queue, by_url):
     named = stack.queue_url if by_url else QUEUE_NAME
     with pytest.raises(QueueError, match="cannot be moved into itself"):
         sqs.resolve_other(named, queue, lambda *_args, **_kwargs: client_of(stack.url), (None,) * 4)
+
+
+def test_new_messages_are_sent_and_equal_ones_once_in_a_fifo_queue(queue, fifo):
+    texts = [(f"I-{number}", f"body {number}") for number in range(12)]
+    assert sqs.send(queue, texts) == {}
+    assert sorted(message.body for _call in range(2) for message in receive(queue)) == sorted(
+        body for _id, body in texts
+    )
+    ordered = fifo("new.fifo")
+    for _time in range(2):
+        assert sqs.send(ordered, texts[:1]) == {}
+    assert [(message.body, message.group_id) for message in receive(ordered)] == [("body 0", "I-0")]
+
+
+def test_what_cannot_be_sent_is_named(stack, queue):
+    stack.fault(service="sqs", action="SendMessageBatch", code="AccessDenied", status=403, message="no", count=9)
+    assert set(sqs.send(queue, [("I-1", "x")])) == {"I-1"}

@@ -219,6 +219,12 @@ def test_the_runner_reaches_its_queue_and_the_account_roles_alone():
     assert allowed(cleaning, "s3:DeleteObject", journal)
     assert not allowed(cleaning, "s3:DeleteObject", "arn:aws:s3:::logs/other")
     assert allowed(made("runner-role.json", quarantine_queue="bad", redrive=True), "sqs:SendMessage", queue)
+    assert allowed(made("runner-role.json", requeue=True), "sqs:SendMessage", queue)
+
+
+def test_the_event_history_is_read_only_where_it_is_wanted():
+    assert not allowed(made(), "cloudtrail:LookupEvents", "*")
+    assert allowed(made(cloudtrail=True), "cloudtrail:LookupEvents", "*")
 
 
 @pytest.mark.parametrize(
