@@ -12,12 +12,12 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.leastpriv.iam.plugins.filter.declaration import declare
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
@@ -42,7 +42,8 @@ def run_module(step, profile):
     module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
     said = io.StringIO()
     arguments = patch_module_args({**step["args"], "profile": profile})
-    fence = call_fence.enclose(declare(step))
+    ends = OPERATIONS[step["operation"]].ends
+    fence = call_fence.enclose(json.dumps(call_fence.declaration(call_fence.declared_calls(step), ends=ends)))
     with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         module.main()
     call_fence.leave()
