@@ -46,8 +46,9 @@ BOUNDS = {
     "wait_seconds": (1, 20),
     "visibility_timeout": (60, 43_200),
     "api_batch_size": (1, 10_000),
-    "usage_days": (1, 400),
 }
+# The same of settings that are not options of the lookup `leastpriv.iam.alerts`.
+ACCOUNT_BOUNDS = {"usage_days": (1, 400)}
 # Not among the facts of a run: secret addresses, and the text of a plan, which is long.
 KEPT_OUT = ("webhook_url", "metrics_push_url", "plan")
 SEE_ALSO = "docs/guardrails.md describes the guardrails."
@@ -134,8 +135,8 @@ def _meaning_problems(values: Mapping[str, Any], raw: Mapping[str, Any]) -> list
 
 
 def check_bounds(values: Mapping[str, Any]) -> None:
-    """Check the settings of BOUNDS. Raises SettingError for the first that is out of its bounds."""
-    for name, (least, largest) in BOUNDS.items():
+    """Check the settings of BOUNDS and ACCOUNT_BOUNDS. Raises SettingError for the first that is out of its bounds."""
+    for name, (least, largest) in (BOUNDS | ACCOUNT_BOUNDS).items():
         if isinstance(values[name], bool) or not least <= values[name] <= largest:
             raise SettingError(f"{PREFIX}{name} must be a number from {least} to {largest}, not {values[name]!r}")
 
