@@ -156,6 +156,8 @@ def _outcome(
     notes = [*alert.get("notes", []), *observed.get("notes", [])]
     disposition, reason = observed["disposition"], observed["reason"]
     alert = {**alert, "steps": observed["steps"], "notes": notes, "disposition": disposition, "reason": reason}
+    if "rule" in observed:
+        alert["rule"] = observed["rule"]
     if alert["disposition"] is not None:
         return alert
     if check_mode:
