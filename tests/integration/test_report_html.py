@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible.plugins.loader import filter_loader
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report import html_report
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
 from axe_playwright_python.sync_playwright import Axe
 from browser import running_browser, watched_page
 from browser.sample import of_size
@@ -65,15 +66,14 @@ def browser():
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes the page of some alerts, as the filters make it; gives its path."""
+    """Writes the page of some alerts; gives its path."""
 
     def write(*alerts, is_review=False, undoes=(), **settings):
-        report, render = (filter_loader.get(f"leastpriv.iam.{name}").j2_function for name in ("report", "render"))
         account = {"account": "payments", "allow": ["no_tags"], "protected": [PROTECTED], **settings}
-        run = report(alerts, "20260101T000000Z-0000", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z",
-                     check_mode=is_review, undoes=undoes, settings=[account])  # fmt: skip
+        times = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
+        run = Run(alerts, "20260101T000000Z-0000", *times, is_review, undoes=undoes, settings=[account])
         file = tmp_path / "report.html"
-        file.write_text(render(run["text"], "html", api_endpoint="api.eu"), encoding="utf-8")
+        file.write_text(html_report(report(run), "api.eu"), encoding="utf-8")
         return file
 
     return write
@@ -262,7 +262,7 @@ def test_a_command_for_a_person_can_be_copied(written, browser):
     with watched_page(browser, file, permissions=["clipboard-read", "clipboard-write"]) as watched:
         page = watched.page
         page.locator("details.alert summary", has_text="I-4").first.click()
-        page.get_by_role("button", name="Copy").first.click()
+        page.locator("details.alert[open]").get_by_role("button", name="Copy").first.click()
         page.get_by_role("button", name="Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == "aws iam tag-user --user-name bob"
 

@@ -59,7 +59,9 @@
     const compare = {
       place: (one, other) => one.place - other.place,
       rank: (one, other) => one.rank - other.rank || one.place - other.place,
-      account: (one, other) => one.account.localeCompare(other.account) || one.place - other.place,
+      // Not by localeCompare, which takes as long as all the rest.
+      account: (one, other) =>
+        (one.account > other.account) - (one.account < other.account) || one.place - other.place,
     };
 
     form.hidden = false;
