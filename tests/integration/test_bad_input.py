@@ -209,12 +209,14 @@ def test_a_folder_that_becomes_unwritable_takes_no_summary_away(stack, tmp_path)
     good_alert(stack)
     # Where the role writes is not where it looked before.
     (tmp_path / "file").touch()
-    moved = json.dumps({"__remediate_run_id": "file/run"})
+    metrics = f"{tmp_path}/file/leastpriv.prom"
+    moved = json.dumps({"__remediate_run_id": "file/run", "remediate_metrics_file": metrics})
     run = run_playbook(stack, "--check", "-e", moved, artifacts=tmp_path)
     shown = " ".join(run.stdout.split())
     assert run.rc == 2
     assert "1 planned" in shown
     for name in ("report.json", "report.html", "report.csv", "metrics.prom", "plan.json", "plan.md"):
         assert f"/{name}: Not a directory." in shown
+    assert f"Could not write {metrics}: " in shown
     assert "The run did not leave everything that it was to leave" in shown
     assert stack.depth() == (1, 0)

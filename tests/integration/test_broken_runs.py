@@ -88,12 +88,3 @@ def test_a_rescue_that_fails_releases_the_messages(stack, alerts):
     assert run.dispositions == dict.fromkeys(ALERTS, "failed")
     assert stack.changes() == []
     assert stack.depth() == (2, 0)
-
-
-def test_a_run_without_the_callback_says_what_that_costs(stack, alerts):
-    run = run_playbook(stack, "--check", env={"ANSIBLE_CALLBACKS_ENABLED": "leastpriv.iam.preload"})
-    shown = " ".join((run.stdout + run.stderr).split())
-    assert "The callback leastpriv.iam.interruption is not enabled" in shown
-    assert "ANSIBLE_CALLBACKS_ENABLED=leastpriv.iam.preload,leastpriv.iam.interruption" in shown
-    assert run.dispositions == dict.fromkeys(ALERTS, "planned")
-    assert stack.depth() == (2, 0)

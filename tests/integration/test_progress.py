@@ -140,8 +140,14 @@ def test_a_setting_error_is_a_few_lines_and_without_our_settings_the_summary_is_
     assert len(shown.strip().split("\n")) <= 5
     assert COLOR.search(wrong.stdout.encode()), "in colours although it is no terminal"
     plain_settings = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    # Nor is the callback enabled that ends a run which breaks off.
+    plain_settings["ANSIBLE_CALLBACKS_ENABLED"] = "leastpriv.iam.preload"
     bare = run_playbook(stack, "--check", env=plain_settings)
     assert bare.rc == 0
+    assert (bare.report["totals"], stack.depth()) == ({"planned": 4}, (4, 0))
+    printed = " ".join((bare.stdout + bare.stderr).split())
+    assert "The callback leastpriv.iam.interruption is not enabled" in printed
+    assert "ANSIBLE_CALLBACKS_ENABLED=leastpriv.iam.preload,leastpriv.iam.interruption" in printed
     quoted = [json.dumps(plain(line)) for line in summary(bare.report) if line][:-1]
     assert [row for row in quoted if row not in bare.stdout] == []
     assert "\\n" not in bare.stdout
@@ -164,16 +170,17 @@ def test_with_vvv_and_in_other_plays_it_is_the_default_callback(stack, alerts, t
                   when: false
         """)
     )
-    for playbook, arguments in ((str(other), []), ("remediate.yml", ["--check", "-vvv"])):
-        ours, default = (
-            run_playbook(stack, *arguments, playbook=playbook, env=env)
-            for env in ({}, {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"})
-        )
-        assert ours.rc == default.rc == 0
-        assert _banners(ours) == _banners(default)
-        assert "TASK [" in ours.stdout
-        assert "checking" not in ours.stdout
-    assert "skipping: [sandbox]" in run_playbook(stack, playbook=str(other)).stdout
+    ours, default = (
+        run_playbook(stack, playbook=str(other), env=env)
+        for env in ({}, {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"})
+    )
+    assert ours.rc == default.rc == 0
+    assert _banners(ours) == _banners(default)
+    assert "skipping: [sandbox]" in ours.stdout
+    ours = run_playbook(stack, "--check", "-vvv")
+    assert ours.rc == 0
+    assert "TASK [" in ours.stdout
+    assert "checking" not in ours.stdout
 
 
 def _banners(run):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from ansible.plugins.loader import lookup_loader
 from stack import run_playbook, seed
 from stack.alerts import deny_script, nested_alert
 
@@ -36,25 +37,36 @@ def test_an_alert_is_shown_from_the_newest_run_that_knows_it_and_from_the_run_th
     assert "I-1: remediated" in newest.stdout
     assert script in newest.stdout, "in one piece, to copy"
     assert "changed      create-policy -> amazon.aws.iam_managed_policy" in newest.stdout
-    earlier = show(stack, review.artifacts, "-e", f"run_id={review.report['run_id']}", ALERT="I-1")
-    assert "I-1: planned" in earlier.stdout
-    refused = show(stack, review.artifacts, ALERT="I-2")
-    assert refused.stdout.count(REFUSED) == 1, "the vendor's script; no command is left that widens access"
-    assert "Commands to run manually" not in refused.stdout
-    assert "guardrail deny_only" in refused.stdout
-    hostile = show(stack, review.artifacts, ALERT="I-3")
-    assert "aws iam x \\x1b[2J\\x1b]0;evil\\x07" in hostile.stdout
-    assert "\x1b" not in hostile.stdout
-    assert "NOT to copy" in hostile.stdout
+    earlier = show(stack, review.artifacts, "-e", f"run_id={review.report['run_id']}", ALERT="I-3")
+    assert "I-3: unsupported" in earlier.stdout
+    assert "aws iam x \\x1b[2J\\x1b]0;evil\\x07" in earlier.stdout
+    assert "\x1b" not in earlier.stdout
+    assert "NOT to copy" in earlier.stdout
+    refused = details_of("I-2", review.artifacts)
+    assert refused.count(REFUSED) == 1, "the vendor's script; no command is left that widens access"
+    assert "Commands to run manually" not in refused
+    assert "guardrail deny_only" in refused
+    assert "I-1: planned" in details_of("I-1", review.artifacts, run_id=review.report["run_id"])
     assert stack.calls() == [], "it only reads what is there"
 
 
-def test_an_alert_that_no_run_knows_and_no_alert_at_all_are_reported(stack):
+def details_of(alert_id, artifacts, **options):
+    """What the playbook shows, in this process."""
+    [entry] = lookup_loader.get("leastpriv.iam.report_entry").run(
+        [alert_id], {}, artifacts_dir=str(artifacts), **options
+    )
+    return entry["text"]
+
+
+def test_an_alert_that_no_run_knows_is_reported(stack):
     unknown = show(stack, stack.folder / "nowhere", ALERT="I-9")
     assert unknown.rc == 2
     output = " ".join((unknown.stdout + unknown.stderr).split())
     assert "No report has the alert 'I-9' (reports searched under" in output
     assert "Traceback" not in output
+
+
+def test_no_alert_at_all_is_asked_for(stack):
     nothing = show(stack, stack.folder)
     assert nothing.rc == 2
     assert "make show ALERT=I-1234567" in nothing.stdout
