@@ -339,7 +339,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.endpoint 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
 
 # The whole numbers among the options: the least and the largest value that makes sense.
-BOUNDS = SETTING_BOUNDS | {"api_timeout": (1, 300), "api_retry_seconds": (0, 3_600)}
+NUMBERS = ("max_alerts", "wait_seconds", "visibility_timeout", "api_batch_size")
+BOUNDS = {name: SETTING_BOUNDS[name] for name in NUMBERS} | {"api_timeout": (1, 300), "api_retry_seconds": (0, 3_600)}
 FILTERS = ("severities", "policies", "resources", "min_age", "max_age", "alert_ids")
 NOT_RETURNED = ("asks_api", "is_remediable", "no_script")
 
