@@ -96,7 +96,7 @@ def expect_quiet(watched, file):
     assert [url for url in watched.requests if not url.startswith("data:")] == [file.as_uri()]
 
 
-def test_a_run_and_a_review_write_a_page_on_which_hostile_alerts_are_text(stack, browser):
+def test_a_run_writes_a_page_on_which_hostile_alerts_are_text(stack, browser):
     seed(stack, "payments", users=["alice"])
     account_id = stack.account_id("payments")
     stack.send(nested_alert("I-1", account_id, policy={"name": HOSTILE, "severity": "<b>high</b>"}))
@@ -105,22 +105,21 @@ def test_a_run_and_a_review_write_a_page_on_which_hostile_alerts_are_text(stack,
     stack.script("I-2", f"aws iam create-login-profile --user-name a --password 'hunter2!' # {HOSTILE}")
     stack.send(nested_alert("I-3", account_id))
     stack.script("I-3", "aws iam tag-user --user-name alice --tags 'Key={{ 7 * 7 }},Value=</script><script>alert(3)'")
-    for arguments, disposition in ((["--check"], "planned"), ([], "remediated")):
-        run = run_playbook(stack, *arguments)
-        assert run.dispositions == {"I-1": disposition, "I-2": "refused", "I-3": "unsupported"}
-        (file,) = run.artifacts.glob("*/report.html")
-        assert file.stat().st_mode & 0o777 == 0o600
-        assert "hunter2" not in file.read_text()
-        with watched_page(browser, file) as watched:
-            page = watched.page
-            page.get_by_role("button", name="Open all").click()
-            text = page.text_content("main")
-            assert "<script>alert(1)</script>{{ 7 * 7 }}]]></style><img src=x onerror=alert(2)>\\u202egnp.exe" in text
-            assert "'Key={{ 7 * 7 }},Value=</script><script>alert(3)'" in text
-            assert "49" not in re.findall(r"\b\d+\b", page.inner_text("details.alert >> nth=1"))
-            assert page.locator(ELEMENTS_OF_HOSTILE).count() == 0
-            assert page.inner_text("h1") == "2 of 3 alerts need attention"
-            expect_quiet(watched, file)
+    run = run_playbook(stack)
+    assert run.dispositions == {"I-1": "remediated", "I-2": "refused", "I-3": "unsupported"}
+    (file,) = run.artifacts.glob("*/report.html")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in file.read_text()
+    with watched_page(browser, file) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Open all").click()
+        text = page.text_content("main")
+        assert "<script>alert(1)</script>{{ 7 * 7 }}]]></style><img src=x onerror=alert(2)>\\u202egnp.exe" in text
+        assert "'Key={{ 7 * 7 }},Value=</script><script>alert(3)'" in text
+        assert "49" not in re.findall(r"\b\d+\b", page.inner_text("details.alert >> nth=1"))
+        assert page.locator(ELEMENTS_OF_HOSTILE).count() == 0
+        assert page.inner_text("h1") == "2 of 3 alerts need attention"
+        expect_quiet(watched, file)
 
 
 EVERYTHING = ["I-7", "I-4", "I-5", "I-6", "I-2", "I-1", "I-3", "I-8"]

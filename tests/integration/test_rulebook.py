@@ -16,7 +16,7 @@ from itertools import pairwise
 import pytest
 import yaml
 from programs import path_of
-from stack import ROOT, attached, kill_controller, kill_run, new_artifacts_folder, seed, send_alert, wait_until
+from stack import ROOT, attached, kill_run, new_artifacts_folder, seed, send_alert, wait_until
 from stack.alerts import deny_policy_name
 from stack.controller import ADMIN, Controller, token_of
 from stack.controller_rules import check_survey
@@ -87,39 +87,50 @@ def impatient(name, tmp_path):
     return path
 
 
-def test_an_alert_is_remediated_within_ten_seconds(stack):
-    users = [f"user-{number}" for number in range(3)]
-    # On a machine that has the time for it: beside other work everything takes so much longer.
-    limit = 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())
-    seed(stack, "payments", users=users)
+def test_an_alert_is_remediated_within_ten_seconds_and_a_storm_starts_no_overlapping_runs(stack):
     with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
         stack.wait_for_call(action="GetQueueAttributes", count=3)
         assert {call["action"] for call in stack.calls()} == {"GetQueueUrl", "GetQueueAttributes"}, "it only looks"
-        for user in users:
-            send_alert(stack, f"I-{user}", "payments", "user", user)
-            if wait_until(lambda: stack.depth() == (0, 0), limit):
-                break
-            assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.shown()
-        else:
-            pytest.fail(f"It took more than {limit} seconds each time:\n{running.shown()}")
+        send_one_after_the_other(stack, running)
+        send_a_storm(stack, running)
+
+
+def send_one_after_the_other(stack, running):
+    """Until one of three is remediated in time."""
+    users = [f"one-{number}" for number in range(3)]
+    # On a machine that has the time for it: beside other work everything takes so much longer.
+    limit = 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+    seed(stack, "payments", users=users)
+    for user in users:
+        send_alert(stack, f"I-{user}", "payments", "user", user)
+        if wait_until(lambda: stack.depth() == (0, 0), limit):
+            break
+        assert wait_until(lambda: stack.depth() == (0, 0), IN_THE_END), running.shown()
+    else:
+        pytest.fail(f"It took more than {limit} seconds each time:\n{running.shown()}")
     assert attached(stack, "payments", "user", user) == [deny_policy_name(user, f"I-{user}")]
+    assert wait_until(lambda: f"I-{user}" in {key for run in running.dispositions() for key in run}, IN_THE_END)
 
 
-def test_a_storm_starts_no_overlapping_runs(stack):
+def send_a_storm(stack, running):
+    before = len(running.reports())
     users = {f"I-{number}": (sorted(stack.accounts)[number % 3], f"user-{number}") for number in range(STORM)}
     for account in stack.accounts:
         seed(stack, account, users=[user for place, user in users.values() if place == account])
-    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
-        for alert_id, (account, user) in users.items():
-            send_alert(stack, alert_id, account, "user", user)
-            time.sleep(0.2)
-        assert wait_until(lambda: sum(map(len, running.dispositions())) >= STORM, IN_THE_END), running.shown()
+    for alert_id, (account, user) in users.items():
+        send_alert(stack, alert_id, account, "user", user)
+        time.sleep(0.2)
+
+    def worked():
+        return running.dispositions()[before:]
+
+    assert wait_until(lambda: sum(map(len, worked())) >= STORM, IN_THE_END), running.shown()
     assert stack.depth() == (0, 0)
     for alert_id, (account, user) in users.items():
         assert attached(stack, account, "user", user) == [deny_policy_name(user, alert_id)]
-    assert [word for run in running.dispositions() for word in run.values()] == ["remediated"] * STORM
+    assert [word for run in worked() for word in run.values()] == ["remediated"] * STORM
     reports = running.reports()
-    assert len(reports) <= 4
+    assert len(reports) - before <= 4
     assert all(earlier["finished"] <= later["started"] for earlier, later in pairwise(reports)), "runs do not overlap"
 
 
@@ -151,14 +162,6 @@ def test_stopping_the_service_ends_the_run_and_releases_its_messages(stack):
         assert wait_until(lambda: not running.processes(), IN_THE_END)
 
 
-def test_the_doorbell_ends_with_a_rulebook_that_is_killed(stack):
-    with rulebook(stack, "leastpriv.iam.remediate", "--env-vars", "LEASTPRIV_ARTIFACTS") as running:
-        assert kill_controller(running) == []
-        looks = len(stack.calls(action="GetQueueAttributes"))
-        time.sleep(3)
-        assert len(stack.calls(action="GetQueueAttributes")) == looks, "it looked once a second"
-
-
 def test_a_run_ends_and_releases_its_messages_when_its_rulebook_is_killed(stack):
     """Its terminal closes, which ansible-runner makes it ignore; Ansible would wait forever."""
     seed(stack, "payments", users=["alice"])
@@ -168,6 +171,9 @@ def test_a_run_ends_and_releases_its_messages_when_its_rulebook_is_killed(stack)
         stack.wait_for_call(action="AttachUserPolicy")
         os.kill(running.pid, signal.SIGKILL)
         assert wait_until(lambda: not running.processes(), IN_THE_END)
+        looks = len(stack.calls(action="GetQueueAttributes"))
+        time.sleep(3)
+        assert len(stack.calls(action="GetQueueAttributes")) == looks, "the doorbell looked once a second"
     assert stack.depth() == (1, 0)
     assert running.dispositions() == [{"I-1": "failed"}]
 
