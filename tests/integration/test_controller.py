@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -52,8 +55,30 @@ def controller():
 
 @pytest.fixture
 def run(controller, tmp_path):
-    """Run a playbook against the controller; gives the finished process."""
-    profiles = tmp_path / "profiles"
+    return run_on(controller, tmp_path)
+
+
+class Made(NamedTuple):
+    """A controller that has been set up, and how. Each test leaves it as it finds it, but for what it adds."""
+
+    controller: Controller
+    run: Callable[..., subprocess.CompletedProcess]
+    failed: subprocess.CompletedProcess
+    resumed: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Set up by two runs, since the first update of the project fails."""
+    with Controller() as controller:
+        run = functools.partial(run_on(controller, tmp_path_factory.mktemp("made")), controller_slices=3)
+        controller.failing_updates = 1
+        yield Made(controller, run, run("awx_setup.yml"), run("awx_setup.yml", "-vvv"))
+
+
+def run_on(controller, folder):
+    """What runs a playbook against the controller, and gives the finished process."""
+    profiles = folder / "profiles"
     profiles.write_text("[profile payments]\nrole_arn = arn:aws:iam::111122223333:role/profile-secret\n")
 
     def run(playbook, *args, secrets=True, user=ADMIN, **wanted):
@@ -64,7 +89,7 @@ def run(controller, tmp_path):
             cwd=ROOT,
             env={
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "HOME": str(tmp_path),
+                "HOME": str(folder),
                 "LANG": "C.UTF-8",
                 **controller.env(user),
                 **(GIVEN if secrets else {}),
@@ -149,21 +174,25 @@ def said(done):
     return " ".join((done.stdout + done.stderr).split())
 
 
-def test_everything_is_made_once_and_found_again(controller, run):
-    first = run("awx_setup.yml", "-vvv")
-    assert first.returncode == 0, first.stdout
+def test_a_set_up_is_resumed_after_the_first_update_of_the_project_failed(made):
+    assert made.failed.returncode == 2
+    assert "Correct controller_project_url" in said(made.failed)
+    assert made.resumed.returncode == 0, made.resumed.stdout
+    assert_only_remediate_is_sliced(made.controller)
+    assert made.controller.named("projects", "Leastpriv")["status"] == "successful"
+
+
+def test_everything_is_made_once_and_found_again(made):
     for secret in (*SECRETS.values(), "hook-secret", "profile-secret"):
-        assert secret not in first.stdout + first.stderr
-    assert_credentials_are_filled(controller)
-    assert_jobs_have_what_they_need(controller)
-    assert_only_what_was_approved_is_applied(controller)
-    assert_accounts_arrive(controller)
-    assert_jobs_are_launched_without_answers(controller)
-    controller.changes.clear()
-    second = run("awx_setup.yml")
-    assert (second.returncode, changed(second), controller.changes) == (0, 0, []), second.stdout
-    assert_a_check_says_what_is_wrong(controller, run)
-    assert_secrets_are_set_again(controller, run)
+        assert secret not in made.resumed.stdout + made.resumed.stderr
+    assert_credentials_are_filled(made.controller)
+    assert_jobs_have_what_they_need(made.controller)
+    assert_only_what_was_approved_is_applied(made.controller)
+    assert_accounts_arrive(made.controller)
+    assert_jobs_are_launched_without_answers(made.controller)
+    made.controller.changes.clear()
+    again = made.run("awx_setup.yml")
+    assert (again.returncode, changed(again), made.controller.changes) == (0, 0, []), again.stdout
 
 
 def assert_accounts_arrive(controller):
@@ -183,41 +212,37 @@ def assert_jobs_are_launched_without_answers(controller):
         controller.launch(controller.named("job_templates", "Leastpriv: undo"), {})
 
 
-def assert_a_check_says_what_is_wrong(controller, run):
+def test_a_check_says_what_is_wrong(made):
+    controller = made.controller
+    controller.changes.clear()
     # A check needs no secret.
-    good = run("awx_check.yml", secrets=False)
+    good = made.run("awx_check.yml", secrets=False)
     assert (good.returncode, changed(good), controller.changes) == (0, 0, []), good.stdout
-    controller.change("inventories", controller.named("inventories", "Leastpriv accounts")["id"], {"total_hosts": 0})
-    empty = run("awx_check.yml", secrets=False)
-    assert (empty.returncode, controller.changes) == (2, [])
-    assert "The inventory has no host." in said(empty)
-    template = controller.named("job_templates", "Leastpriv: review")["id"]
-    controller.change("job_templates", template, {"job_type": "run"})
-    bad = run("awx_check.yml", secrets=False)
-    assert (bad.returncode, controller.changes) == (2, [])
-    assert "Missing or different in the controller: job templates." in said(bad)
+    for endpoint, name, right, wrong, problem in (
+        ("inventories", "Leastpriv accounts", {"total_hosts": 3}, {"total_hosts": 0}, "The inventory has no host."),
+        (
+            "job_templates",
+            "Leastpriv: review",
+            {"job_type": "check"},
+            {"job_type": "run"},
+            "Missing or different in the controller: job templates.",
+        ),
+    ):
+        number = controller.named(endpoint, name)["id"]
+        controller.change(endpoint, number, wrong)
+        bad = made.run("awx_check.yml", secrets=False)
+        controller.change(endpoint, number, right)
+        assert (bad.returncode, controller.changes) == (2, [])
+        assert problem in said(bad)
 
 
-def assert_secrets_are_set_again(controller, run):
+def test_secrets_are_set_again(made):
     """From the command line, where the variable is a text."""
-    again = run("awx_setup.yml", "-e", "controller_update_secrets=true")
+    made.controller.changes.clear()
+    again = made.run("awx_setup.yml", "-e", "controller_update_secrets=true")
     assert again.returncode == 0, again.stdout
-    assert {("PATCH", f"notification_templates/{controller.named('notification_templates', 'Leastpriv')['id']}/")} <= {
-        *controller.changes
-    }
-
-
-def test_a_set_up_is_resumed_after_the_first_update_of_the_project_failed(controller, run):
-    controller.failing_updates = 1
-    first = run("awx_setup.yml")
-    assert first.returncode == 2
-    assert "Correct controller_project_url" in said(first)
-    assert controller.named("projects", "Leastpriv")["status"] == "failed"
-    second = run("awx_setup.yml", controller_slices=3)
-    assert second.returncode == 0, second.stdout
-    assert_only_remediate_is_sliced(controller)
-    assert controller.named("projects", "Leastpriv")["status"] == "successful"
-    assert controller.named("inventories", "Leastpriv accounts")["total_hosts"] == 3
+    template = made.controller.named("notification_templates", "Leastpriv")["id"]
+    assert ("PATCH", f"notification_templates/{template}/") in made.controller.changes
 
 
 def assert_only_remediate_is_sliced(controller):
@@ -234,9 +259,8 @@ def test_an_empty_controller_is_named_in_one_sentence(controller, run, playbook,
     assert "Missing in the controller: organization Leastpriv." in said(done)
 
 
-def test_two_organizations_and_those_who_work_in_them(controller, run):
-    first = run("awx_setup.yml")
-    assert first.returncode == 0, first.stdout
+def test_two_organizations_and_those_who_work_in_them(made):
+    controller = made.controller
     controller.add_user("olga", administers="Leastpriv")
     organization = controller.named("organizations", "Leastpriv")["id"]
     team = controller.add("teams", name="approvers", organization=organization)["id"]
@@ -244,13 +268,13 @@ def test_two_organizations_and_those_who_work_in_them(controller, run):
     controller.changes.clear()
     # An administrator of the organization sees neither the controller's own credentials nor the one of the repository.
     mine = {"controller_galaxy_credentials": [], "controller_project_credential": ""}
-    by_olga = run("awx_setup.yml", user="olga", controller_approver_teams=["approvers"], **mine)
+    by_olga = made.run("awx_setup.yml", user="olga", controller_approver_teams=["approvers"], **mine)
     assert by_olga.returncode == 0, by_olga.stdout
     assert [path.split("/")[0] for _method, path in controller.changes] == ["roles", "roles"]
     assert_an_approver_sees_what_is_approved(controller)
-    same_name = run("awx_setup.yml", controller_organization="Leastpriv EU")
+    same_name = made.run("awx_setup.yml", controller_organization="Leastpriv EU")
     assert "Cannot change the organization of an execution environment" in said(same_name)
-    other = run("awx_setup.yml", controller_organization="Leastpriv EU", controller_environment="Leastpriv EU")
+    other = made.run("awx_setup.yml", controller_organization="Leastpriv EU", controller_environment="Leastpriv EU")
     assert other.returncode == 0, other.stdout
 
 

@@ -185,7 +185,8 @@ def test_a_killed_job_hides_its_messages_for_a_minute_and_not_while_it_works(sta
     hidden = [message["hidden_seconds"] for message in stack.messages()]
     assert len(hidden) == len(users), "nothing is lost"
     assert all(0 < seconds <= 60 for seconds in hidden)
-    assert wait_until(lambda: stack.depth() == (len(users), 0), timeout=90)
+    # Something that outlived the job would extend the time again 20 seconds after it did so last.
+    assert wait_until(lambda: max(message["hidden_seconds"] for message in stack.messages()) < 35, timeout=40)
 
 
 def test_a_plan_too_large_to_be_handed_on_comes_from_s3(stack, jobs):
