@@ -80,7 +80,7 @@ def test_what_is_narrower_is_reviewed_applied_as_by_the_cli_and_undone(stack):
     assert f"User alice {lost}" in review.alerts["I-inline"]["notes"]
     assert f"User bob {lost}" in review.alerts["I-swap"]["notes"]
     assert review.stdout.count("access that user alice loses") >= 2, "before and after of a block of its own"
-    assert '-    "iam": [' in review.stdout
+    assert '-  "iam": [' in review.stdout
     assert "Access that user alice loses:" in next(review.artifacts.glob("*/report.html")).read_text()
     assert "loses access to sts: AssumeRole for Service:lambda.amazonaws.com." in str(review.alerts["I-trust"]["notes"])
     plan = {"remediate_artifacts_dir": str(review.artifacts), "remediate_plan": review.report["run_id"]}

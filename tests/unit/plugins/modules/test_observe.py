@@ -208,3 +208,12 @@ def test_what_aws_says_of_one_alert_is_its_reason():
     assert (lost["disposition"], fine["disposition"]) == ("failed", "already_remediated")
     assert "AccessDenied" in lost["reason"]
     assert "no reading of ann" in lost["reason"]
+
+
+def test_lost_access_is_a_block_of_its_own():
+    lost = [{"principal": "user ann", "services": {"iam": ["PassRole"], "s3": ["*"]}}]
+    step = {"status": "needed", "label": "I-1 put", "before": {"a": "1"}, "after": {"a": "2"}, "lost_access": lost}
+    _change, block = differences([{"steps": [step]}])
+    assert block["before_header"] == block["after_header"] == "I-1 put: access that user ann loses"
+    assert '  "iam": [\n' in block["before"]
+    assert block["after"] == ""
