@@ -433,5 +433,5 @@ def test_slice_releases_alerts_of_unknown_accounts_at_once_as_another_slice_s(st
     accounts = [ACCOUNTS[0], {"name": "analytics", "account_id": 12345678901}]
     alerts = run(accounts=accounts, limit=["payments", "analytics"], slice=True)
     assert dispositions(alerts) == {"P-2": None, "P-3": "unmapped_account", "P-1": "filtered"}
-    assert "the run of another slice takes it" in alerts[-1]["reason"]
+    assert "Another slice processes it" in alerts[-1]["reason"]
     assert stack.depth() == (1, 2)
