@@ -72,7 +72,9 @@ class Verification:
         overlay = AccountOverlay(self._account, *self._place, ALLOWED_TO_UNDO, {})
         try:
             stated = self._consolidated(step) if step.get("consolidated") else self._observed(overlay, step)
-            if stated["state"] == REVERTED and (missing := _missing(overlay, step)):
+            # Not in the overlay, which has the principal as the step would leave it.
+            live = AccountOverlay(self._account, *self._place, ALLOWED_TO_UNDO, {})
+            if stated["state"] == REVERTED and (missing := _missing(live, step)):
                 return _stated(step, GONE, f"{missing} does not exist any more")
         except (ClientError, BotoCoreError, PolicyDocumentError) as error:
             return _stated(step, UNKNOWN, f"could not read what is there: {error}")
@@ -118,7 +120,8 @@ def _sentence(step: Step) -> str:
 
 def _missing(overlay: AccountOverlay, step: Step) -> str:
     """The principal whose access a step restricted, if it does not exist; of a membership that is the user."""
-    for kind, name in named_principals(step)[:1]:
+    # What a step made is reverted if it does not exist.
+    for kind, name in [] if step["operation"].startswith("Create") else named_principals(step)[:1]:
         if overlay.fact(kind, overlay.stored_name(kind, name)) is None:
             return f"{kind} {name}"
     return ""
