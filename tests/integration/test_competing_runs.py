@@ -10,11 +10,11 @@ import os
 from collections import Counter, defaultdict
 
 import pytest
-from scale import scaled
+from scale import exhaustive, scaled
 from stack import new_artifacts_folder, read_report, seed, send_alert, start_playbook
 from stack.alerts import deny_policy_name, nested_alert
 
-RUNS = 4
+RUNS = scaled(3, 4)
 ALERTS = scaled(12, 24)
 # `LEASTPRIV_ALERTS=1000 pytest tests/integration/test_competing_runs.py` is the same on a large scale.
 MANY = int(os.environ.get("LEASTPRIV_ALERTS", scaled(28, 300)))
@@ -36,6 +36,8 @@ def run_at_once(stack, *args, timeout=300):
     return [run.returncode for run in runs], reports, shown
 
 
+# With bad alerts among them and throttling, the test below shows the same.
+@exhaustive
 def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
     accounts = sorted(stack.accounts)
     users = {f"I-{number}": (accounts[number % len(accounts)], f"user-{number}") for number in range(ALERTS)}

@@ -38,6 +38,7 @@ INTEGRATION = (
     "test_undo.py::test_a_run_is_undone_and_the_undo_too",
     "test_interruption.py::test_a_run_whose_worker_dies_releases_its_messages",
     "test_warm.py::test_every_result_is_the_one_of_the_local_connection",
+    "test_warm.py::test_every_result_of_aws_is_the_one_of_the_local_connection",
 )
 # The AWS CLI is the same everywhere, and to ask it how it reads a script takes long.
 NOT_ANSIBLES = "tests/unit/oracle"
