@@ -24,7 +24,12 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.html_report i
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.metrics import metrics
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.plan_table import plan_table
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import Run, report
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import PUBLIC, Made, write_artifacts
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import (
+    PUBLIC,
+    Made,
+    write_archive,
+    write_artifacts,
+)
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.environment import api_endpoint, user_name
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.plan import make_plan
@@ -68,7 +73,10 @@ def end_run(record: Mapping[str, Any], alerts: Sequence[AlertOutcome], **more: A
     elif is_review and not record["is_undo"] and not run.interrupted:
         files |= _plan(run, made, record["plan_lifetime"])
     if record.get("as_code") and not (record["is_undo"] or run.verify):
-        files |= attempt(f"making {FOLDER}", lambda: _as_code(alerts), _no_code)
+        code = attempt(f"making {FOLDER}", lambda: _as_code(alerts), _no_code)
+        problems += write_artifacts(folder, code)
+        # S3 gets one file, however many alerts there are.
+        problems += write_archive(folder / f"{FOLDER}.zip", code) if record["is_copied"] else []
     problems += write_artifacts(folder, files)
     if record["metrics_file"]:
         shown = Path(record["metrics_file"])

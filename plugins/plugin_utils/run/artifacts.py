@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
@@ -22,16 +24,17 @@ class Made(TypedDict):
     problem: str | None
 
 
-def write_artifact(path: Path, text: str, mode: int = OWN) -> None:
+def write_artifact(path: Path, content: str | bytes, mode: int = OWN) -> None:
     """Write a file atomically. Missing folders are made with mode 0700.
 
     Raises OSError.
     """
+    content = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with open(descriptor, "wb") as file:
+            file.write(content)
             os.fchmod(descriptor, mode)
         os.replace(name, path)
     except BaseException:
@@ -47,13 +50,25 @@ def write_artifacts(folder: Path, files: Mapping[str, str | Made], mode: int = O
     return [problem for name, file in files.items() for problem in _write(Path(folder, name), file, mode)]
 
 
+def write_archive(path: Path, files: Mapping[str, Made]) -> list[str]:
+    """Write the files that were made into one ZIP file, by their names. Returns as `write_artifacts`."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, made in files.items():
+            if made["text"] is not None:
+                archive.writestr(name, made["text"])
+    return _try_to_write(path, content.getvalue(), OWN)
+
+
 def _write(path: Path, file: str | Made, mode: int) -> list[str]:
     text, problem = (file, None) if isinstance(file, str) else (file["text"], file["problem"])
     problems = [f"{path.name}: {problem}"] if problem else []
-    if text is None:
-        return problems
+    return problems if text is None else problems + _try_to_write(path, text, mode)
+
+
+def _try_to_write(path: Path, content: str | bytes, mode: int) -> list[str]:
     try:
-        write_artifact(path, text, mode)
+        write_artifact(path, content, mode)
     except OSError as error:
-        problems.append(f"Could not write {path}: {error.strerror or type(error).__name__}.")
-    return problems
+        return [f"Could not write {path}: {error.strerror or type(error).__name__}."]
+    return []

@@ -26,8 +26,9 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.standing import 
 REPORT = "report.json"
 # The files that runs write, and what a run that was killed leaves of one. Nothing else is ever removed.
 WRITTEN = re.compile(
-    r"(report\.(json|html|csv)|plan\.(json|md)|metrics\.prom|verify\.json|journal\.jsonl|as_code/[^/]+\.(tf|cfn)\.json)"
-    r"|\.(report|plan|metrics|verify)\.[a-z]+-[a-z0-9_]{8}",
+    r"(report\.(json|html|csv)|plan\.(json|md)|metrics\.prom|verify\.json|journal\.jsonl"
+    r"|as_code\.zip|as_code/[^/]+\.(tf|cfn)\.json)"
+    r"|\.(report|plan|metrics|verify|as_code)\.[a-z]+-[a-z0-9_]{8}",
     re.ASCII,
 )
 # A run without a report may still be working, but no message can be held for longer.

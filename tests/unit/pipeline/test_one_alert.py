@@ -62,6 +62,7 @@ RECORD = {
     "plan_lifetime": "24h",
     **dict.fromkeys(("api_endpoint", "metrics_file"), ""),
     "awx": {},
+    "is_copied": False,
     "is_undo": False,
     "tolerate": [],
 }

@@ -42,6 +42,7 @@ def write(folder, alerts=(), metrics_file="", options=(), **changes):
         "started": "2026-01-01T00:00:00Z",
         "awx": {"awx_job_id": 7},
         "check_mode": True,
+        "is_copied": False,
         "is_undo": False,
         "metrics_file": metrics_file,
         "plan_lifetime": "2h",

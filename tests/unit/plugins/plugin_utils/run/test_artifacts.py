@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import write_artifacts
+from zipfile import ZipFile
+
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.artifacts import write_archive, write_artifacts
 
 
 def test_each_file_is_written_whether_or_not_the_others_can_be(tmp_path):
@@ -25,3 +27,14 @@ def test_each_file_is_written_whether_or_not_the_others_can_be(tmp_path):
 def test_half_a_character_can_be_written(tmp_path):
     assert write_artifacts(tmp_path, {"a": "x\ud800"}) == []
     assert (tmp_path / "a").read_text() == "x\\ud800"
+
+
+def test_an_archive_has_the_files_that_were_made(tmp_path):
+    made = {"code/I-1.json": {"text": "{}\n", "problem": None}, "code": {"text": None, "problem": "It could not."}}
+    assert write_archive(tmp_path / "code.zip", made) == []
+    with ZipFile(tmp_path / "code.zip") as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {"code/I-1.json": b"{}\n"}
+    assert (tmp_path / "code.zip").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "taken").mkdir()
+    (problem,) = write_archive(tmp_path / "taken", made)
+    assert problem.startswith(f"Could not write {tmp_path}/taken: ")

@@ -108,7 +108,7 @@ def test_only_what_runs_write_is_removed_and_no_link_is_followed(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     root = tmp_path / "artifacts"
-    folder = make_run(root, 1, *REPORTED, "plan.json", "notes.txt", ".metrics.prom-a1b2c3d4")
+    folder = make_run(root, 1, *REPORTED, "plan.json", "notes.txt", ".metrics.prom-a1b2c3d4", "as_code.zip")
     for target in (elsewhere / "report.json", elsewhere / "plan.md", elsewhere / "I-1.tf.json"):
         target.write_text("mine")
     (folder / "plan.md").symlink_to(elsewhere / "plan.md")
