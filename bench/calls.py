@@ -1,21 +1,35 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Count the AWS calls of a review and of an apply run, and write the table into docs/performance.md: `make calls`."""
+"""Count the AWS calls of runs and of each kind of step, and write the tables into docs/performance.md: `make calls`.
+
+In the world that counts: with AWS's own policies, and so much later as AWS answers.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from unittest import mock
 
+import boto3
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from document import write_part
+from integration.in_process import aws_environment, observe_script, run_module
+from integration.test_cli_twin import script_for
 from stack import Stack, cli, run_playbook, seed, send_alert
 from stack.alerts import deny_script
 
 SIZES = (1, 10, 50)
+ADDED_SECONDS = 0.04
 ACCOUNT = "payments"
 HEAD = """\
 | alerts of one account | run | calls in all | of them changes | per alert | which |
 |---|---|---|---|---|---|"""
+HEAD_OF_STEPS = """\
+| step | module | calls | without the early end | which |
+|---|---|---|---|---|"""
 
 
 def main() -> None:
@@ -28,6 +42,9 @@ def main() -> None:
     table = "\n".join([HEAD, *(shown(*row) for row in rows)])
     print(table)
     write_part("calls", "make calls", table)
+    table = "\n".join([HEAD_OF_STEPS, *step_rows()])
+    print(table)
+    write_part("calls of steps", "make calls", table)
 
 
 def shown(size: int, way: str, calls: list[dict]) -> str:
@@ -44,6 +61,7 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
         seed(stack, ACCOUNT, users=users)
     for number, user in enumerate(users):
         send_alert(stack, f"I-{number}", ACCOUNT, "user", user)
+    stack.fault(seconds=ADDED_SECONDS, count=10**9)
     stack.clear_calls()
     run = run_playbook(stack, *([way] if way == "--check" else []), timeout=600)
     expected = "planned" if way == "--check" else "remediated"
@@ -51,6 +69,7 @@ def count(stack: Stack, size: int, way: str) -> list[dict]:
     assert run.report["totals"] == {expected: size}, run.stdout
     if way == "--check":
         stack.empty_queue()
+    stack.clear_faults()
     return account_calls(stack)
 
 
@@ -61,6 +80,37 @@ def count_cli(stack: Stack) -> list[dict]:
     ran = cli(stack, ACCOUNT, deny_script("user", "alice", stack.account_id(ACCOUNT), "I-1", "\n"))
     assert ran.returncode == 0, ran.stderr
     return account_calls(stack)
+
+
+def step_rows() -> list[str]:
+    """What the module of each operation of amazon.aws calls, in this process."""
+    operations = [row for row in STEPS if row.module.startswith("amazon.aws.")]
+    rows = []
+    with Stack() as stack, aws_environment(stack):
+        for number, row in enumerate(operations):
+            ours, theirs = f"1000000{number:05d}", f"2000000{number:05d}"
+            stack.add_profiles({ours: ours, theirs: theirs})
+            calls = calls_of_step(stack, row.name, ours)
+            with mock.patch.object(call_fence.Fence, "is_last", return_value=False):
+                longer = calls_of_step(stack, row.name, theirs)
+            which = ", ".join(call["action"] for call in calls)
+            module = row.module.removeprefix("amazon.aws.")
+            rows.append(f"| {row.name} | `{module}` | {len(calls)} | {len(longer)} | {which} |")
+    return rows
+
+
+def calls_of_step(stack: Stack, operation: str, account_id: str) -> list[dict]:
+    """The calls of the module of the step that the operation's fixture has; its other steps are applied as well."""
+    client: Callable[..., object] = boto3.session.Session(profile_name=account_id).client
+    alert = observe_script(client("iam"), account_id, script_for(stack, operation, account_id))
+    calls = []
+    for step in alert["steps"]:
+        stack.clear_calls()
+        result = run_module(step, account_id)
+        assert not result.get("failed"), (operation, result)
+        if step["operation"] == operation:
+            calls = [call for call in stack.calls() if call["service"] == "iam"]
+    return calls
 
 
 def account_calls(stack: Stack) -> list[dict]:
