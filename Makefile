@@ -121,7 +121,7 @@ bench: setup ## Race Leastpriv against the documented script, into docs/performa
 	@PYTHONPATH=tests $(BIN)/python bench/translate.py
 
 calls: setup ## Count the AWS calls of a run, into docs/performance.md
-	@PYTHONPATH=tests $(BIN)/python bench/calls.py
+	@PYTHONPATH=tests:collections $(BIN)/python bench/calls.py
 
 scaling: setup ## Simulate many runs over many accounts, into docs/scaling.md
 	@PYTHONPATH=tests $(BIN)/python bench/hosts.py

@@ -43,7 +43,7 @@ def main() -> None:
         with keep.open("a") as file:
             file.write(f"{json.dumps(vars(raced))}\n")
     races = Races(Race(**json.loads(line)) for line in keep.read_text().splitlines())
-    text = f"{conditions(args)}\n\n{races.tables()}"
+    text = f"{conditions()}\n\n{races.tables()}"
     print(text)
     if races.is_whole():
         (DOCS / "performance.svg").write_text(plot(races))
@@ -62,14 +62,11 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def conditions(args: argparse.Namespace) -> str:
+def conditions() -> str:
     """What the numbers depend on."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("ansible-core", "boto3", "awscli", "moto"))
-    repeated = (
-        f"medians of {args.repeat}; once: the script from {SCRIPT_ONCE_FROM} alerts on, all from {ALL_ONCE_FROM:,} on"
-    )
-    return f"{machine}, {packages}, {date.today()}; {repeated}."
+    return f"{machine}, {packages}, {date.today()}; seconds from start to exit, medians of so many runs."
 
 
 def picture(races: Races, address: str) -> str:

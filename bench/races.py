@@ -19,7 +19,7 @@ MAIN, ONE_ACCOUNT = "real", "one"
 # Below, it is the start that takes the time.
 WORTH_COMPARING = 10
 COLUMNS = (
-    "alerts", "way", "seconds", "times the script's speed", "calls to AWS per alert", "processor, s",
+    "alerts", "way", "runs", "seconds", "times the script's speed", "calls to AWS per alert", "processor, s",
     "largest process, MB", "emulator's processor, s",
 )  # fmt: skip
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
@@ -90,6 +90,7 @@ class Races:
         cells = (
             f"{size:,}",
             way,
+            str(len(self.of(world, size, way))),
             f"{self.median(world, size, way):.1f}",
             f"{ratio:.1f}" if ratio else "",
             f"{self.median(world, size, way, 'calls') / size:.1f}",

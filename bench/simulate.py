@@ -110,7 +110,7 @@ def measured() -> Costs:
     """Solve for the parts of a run: 1, 10 and 100 alerts over 10 accounts as far away as AWS, and inventories."""
     performance = (DOCS / "performance.md").read_text()
     far = performance.partition("### Ten accounts")[2]
-    one, ten, hundred = (number(far, rf"\| {size} \| Leastpriv \| ([\d.]+)") for size in (1, 10, 100))
+    one, ten, hundred = (number(far, rf"\| {size} \| Leastpriv \| \d+ \| ([\d.]+)") for size in (1, 10, 100))
     hosts = dict(re.findall(r"^\| (\d+) \| ([\d.]+) \| \d+ \|$", (DOCS / "scaling.md").read_text(), re.MULTILINE))
     fewest, most = min(hosts, key=int), max(hosts, key=int)
     host = (float(hosts[most]) - float(hosts[fewest])) / (int(most) - int(fewest))

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The functions of botocore that are replaced in the loaded Python of leastpriv.iam.warm (fork_server.py).
 
-PATCHES lists them all. Each saves time and changes no result. A function that is not as expected is left alone, each
-apart from the others. No profile, region, endpoint or credential is read here, and neither the counting of calls nor
-the call fence needs any of them.
+PATCHES lists them all; besides, `keep_handlers` shortens botocore's list of handlers. Each saves time and changes no
+result. A function that is not as expected is left alone, each apart from the others. No profile, region, endpoint or
+credential is read here, and neither the counting of calls nor the call fence needs any of them.
 """
 
 from __future__ import annotations
