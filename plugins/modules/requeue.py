@@ -18,10 +18,19 @@ author:
   - The Leastpriv team (!UNKNOWN)
 options:
   messages:
-    description: The messages, each with C(alert_id) and C(body), a text.
+    description: The messages to send.
     type: list
     elements: dict
     required: true
+    suboptions:
+      alert_id:
+        description: The id of the alert.
+        type: str
+        required: true
+      body:
+        description: The text of the message.
+        type: str
+        required: true
 attributes:
   check_mode:
     description: Sends nothing, and returns what it would send.

@@ -314,8 +314,8 @@ def _end_after_last(http_response: Any, parsed: Mapping[str, Any], model: Any, *
     """End the module as its own `exit_json` does, with less: that it changed something, and AWS's id of the call."""
     if http_response.status_code < HTTP_ERROR and _standing and _standing[0].is_last(model.name):
         request_id = parsed.get("ResponseMetadata", {}).get("RequestId")
-        print(json.dumps({"changed": True, "response_metadata": {"request_id": request_id}}))
-        sys.exit(0)
+        sys.stdout.write(json.dumps({"changed": True, "response_metadata": {"request_id": request_id}}) + "\n")
+        raise SystemExit(0)
 
 
 def _read_again_first(class_attributes: dict[str, Any], **_more: Any) -> None:

@@ -158,10 +158,6 @@ def _stem(alert: AlertOutcome, taken: Iterable[str]) -> str:
     return f"alert.{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
-def _made(alert: AlertOutcome, ending: str, make: Callable[[AlertOutcome], dict[str, Any]]) -> dict[str, Any]:
-    return attempt("writing it as code", lambda: make(alert), lambda reason: EMPTY[ending](reason))
-
-
 EMPTY: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "tf": lambda reason: {"//": {"problem": reason}},
     "cfn": lambda reason: {
@@ -170,6 +166,10 @@ EMPTY: Mapping[str, Callable[[str], dict[str, Any]]] = {
         "Resources": {},
     },
 }
+
+
+def _made(alert: AlertOutcome, ending: str, make: Callable[[AlertOutcome], dict[str, Any]]) -> dict[str, Any]:
+    return attempt("writing it as code", lambda: make(alert), EMPTY[ending])
 
 
 # --- Terraform --------------------------------------------------------------------------------------------------------
