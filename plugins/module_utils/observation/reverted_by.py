@@ -44,17 +44,22 @@ class Trail:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._events: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        # The look-ups that have more pages than were read.
+        self._cut: set[tuple[str, str]] = set()
 
     def who_reverted(self, step: Step) -> str:
         """Who reverted a step, when and by which call, as a sentence; or why that is not known.
 
         :param step: an applied step with its `time`.
         """
+        names = _event_names(step)
         try:
-            events = [event for name in _event_names(step) for event in self._lookup(name, step["time"])]
+            events = [event for name in names for event in self._lookup(name, step["time"])]
         except (ClientError, BotoCoreError) as error:
             return f"CloudTrail could not be read: {error}"
         fitting = [event for event in events if _is_about(event, step)]
+        if not fitting and (cut := [name for name in names if (name, step["time"]) in self._cut]):
+            return f"Not among the {MAX_PAGES} newest pages of CloudTrail's events {', '.join(cut)}; there are more."
         if not fitting:
             return "CloudTrail has no event of it (it keeps 90 days, and events arrive after some minutes)."
         last = max(fitting, key=lambda event: str(event.get("eventTime")))
@@ -80,6 +85,7 @@ class Trail:
             if not answer.get("NextToken"):
                 return
             further = {"NextToken": answer["NextToken"]}
+        self._cut.add((name, since))
 
 
 def _event_names(step: Step) -> list[str]:

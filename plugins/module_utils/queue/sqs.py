@@ -60,6 +60,7 @@ _NOT_IN_SQS = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # A message that is visible, deleted or received by another run does not need to be released.
 _ALREADY_RELEASED = ("MessageNotInflight", "ReceiptHandleIsInvalid")
+_GROUP = re.compile("[!-~]{1,128}")
 _EXPIRED = re.compile(r"receipt handle has expired|not available for visibility timeout change", re.IGNORECASE)
 
 
@@ -266,23 +267,27 @@ def move(
 def send(queue: Queue, texts: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Send new messages.
 
-    :param texts: for each message what identifies it, and its body. In a FIFO queue each is a message group.
-    :returns: why messages were not sent, by what identifies them.
+    :param texts: for each message the id of its alert, and its body. In a FIFO queue each alert is a message group.
+    :returns: why messages were not sent, by the ids of their alerts.
     """
 
     def send_batch(entries: list[dict[str, Any]]) -> Any:
         with attempting("send messages to", queue.client, queue.url):
             return queue.client.send_message_batch(QueueUrl=queue.url, Entries=entries)
 
-    def entry(name: str, body: str) -> dict[str, Any]:
-        digest = hashlib.sha256(body.encode()).hexdigest()
-        return {
-            "MessageBody": body,
-            **({"MessageGroupId": name, "MessageDeduplicationId": digest} if queue.is_fifo else {}),
-        }
+    def entry(alert_id: str, body: str) -> dict[str, Any]:
+        # SQS takes no group of more than 128 characters, and an ARN can be longer.
+        group = alert_id if _GROUP.fullmatch(alert_id) else _digest(alert_id)
+        of_fifo = {"MessageGroupId": group, "MessageDeduplicationId": _digest(body)} if queue.is_fifo else {}
+        return {"MessageBody": body, **of_fifo}
 
-    unsent = _in_batches(send_batch, {name: entry(name, body) for name, body in texts})
-    return {failed.receipt_handle: failed.reason for failed in unsent}
+    # By place: alerts of two accounts can have one id.
+    unsent = _in_batches(send_batch, {str(place): entry(*text) for place, text in enumerate(texts)})
+    return {texts[int(failed.receipt_handle)][0]: failed.reason for failed in unsent}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _entry(message: OutgoingMessage, target: Queue) -> dict[str, Any]:

@@ -137,14 +137,20 @@ def _unread(run_id: str, why: str) -> AlertOutcome:
 def alerts_of(runs: Mapping[str, RunChanges]) -> list[AlertOutcome]:
     """The alerts of runs with the steps that they applied and that no undo has reverted, see `applied_changes`."""
     standing = standing_changes(runs)
-    applied = [(run_id, entry) for run_id, run in sorted(runs.items()) for entry in _applied(run)]
-    # The last change of a thing counts; an undo's is one, too.
+    applied = [
+        (run_id, entry)
+        for run_id, run in sorted(runs.items())
+        for entry in _applied(run)
+        # What was undone entirely and its undo are as if they had never been.
+        if change_of(entry) in standing[run_id] and not (run.undoes and change_of(entry) in run.whole)
+    ]
+    # The last change of a thing counts; that of an undo which did not revert everything is one, too.
     last = {_thing(entry): run_id for run_id, entry in applied}
     ends = {_thing(entry): id(entry) for _run_id, entry in applied}
     alerts: dict[tuple[str, str], list[Step]] = {}
     heads: dict[tuple[str, str], Mapping[str, Any]] = {}
     for run_id, entry in applied:
-        if runs[run_id].undoes or change_of(entry) not in standing[run_id]:
+        if runs[run_id].undoes:
             continue
         later = "" if ends[_thing(entry)] == id(entry) else last[_thing(entry)]
         whose = (run_id, entry["message_id"])
@@ -222,16 +228,20 @@ def _verified(alert: AlertOutcome) -> dict[str, Any]:
 def messages(alerts: Iterable[AlertOutcome]) -> list[dict[str, Any]]:
     """Messages that put reverted alerts back into the queue, in the vendor's flat shape.
 
-    The journal does not have the vendor's message. The script is made of the steps that the run applied; that of a
-    consolidated policy is left out, so the vendor's API is asked for it.
+    The journal does not have the vendor's message. The script is made of the steps that all runs applied for the alert,
+    without those that a later one replaced; that of a consolidated policy is left out, so the vendor's API is asked.
 
     :param alerts: the alerts of `applied_changes` with what was found.
     :returns: list of dicts with `alert_id` and `body`, a text.
     """
-    reverted = [alert for alert in alerts if alert["disposition"] == "reverted"]
-    # The newest run of an alert is the last.
-    newest = {(alert["account_id"], alert["alert_id"]): alert for alert in reverted}
-    return [{"alert_id": alert["alert_id"], "body": _body(alert)} for alert in newest.values()]
+    merged: dict[tuple[Any, Any], AlertOutcome] = {}
+    for alert in alerts:
+        if alert["disposition"] == "reverted":
+            key = alert["account_id"], alert["alert_id"]
+            # The newest run of an alert is the last.
+            earlier = merged[key]["steps"] if key in merged else []
+            merged[key] = {**alert, "steps": [*earlier, *alert["steps"]]}
+    return [{"alert_id": alert["alert_id"], "body": _body(alert)} for alert in merged.values()]
 
 
 def _body(alert: AlertOutcome) -> str:
@@ -245,5 +255,6 @@ def _body(alert: AlertOutcome) -> str:
         **{name: alert.get(field) for name, field in VENDOR_NAMES.items() if alert.get(field)},
     }
     if not any(step.get("consolidated") for step in alert["steps"]):
-        fields["alertRemediationCli"] = {"cliScript": _script(alert["steps"])}
+        steps = [step for step in alert["steps"] if not step.get("superseded")]
+        fields["alertRemediationCli"] = {"cliScript": _script(steps)}
     return json.dumps(fields)

@@ -359,3 +359,25 @@ def test_new_messages_are_sent_and_equal_ones_once_in_a_fifo_queue(queue, fifo):
 def test_what_cannot_be_sent_is_named(stack, queue):
     stack.fault(service="sqs", action="SendMessageBatch", code="AccessDenied", status=403, message="no", count=9)
     assert set(sqs.send(queue, [("I-1", "x")])) == {"I-1"}
+
+
+class Sender:
+    """A client that sends everything, but what has a group that SQS does not take."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send_message_batch(self, QueueUrl, Entries):
+        assert all(0 < len(one["MessageGroupId"]) <= 128 for one in Entries)
+        self.sent += Entries
+        return {}
+
+
+def test_alerts_with_one_id_and_alerts_with_a_long_id_are_all_sent():
+    client = Sender()
+    queue = sqs.Queue(client, "https://sqs.eu-west-1.amazonaws.com/123456789012/q.fifo")
+    assert sqs.send(queue, [("I-1", "a"), ("I-1", "b"), ("x" * 129, "c"), ("ü", "d")]) == {}
+    assert [one["MessageBody"] for one in client.sent] == ["a", "b", "c", "d"]
+    groups = [one["MessageGroupId"] for one in client.sent]
+    assert groups[:2] == ["I-1", "I-1"]
+    assert len({*groups}) == 3

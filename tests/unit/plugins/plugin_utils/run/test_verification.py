@@ -31,7 +31,7 @@ def run_id(number):
     return f"2026010{number}T000000Z-0000"
 
 
-def applied(root, number, *steps, alert="I-1", mode="apply", undoes=(), result="changed", **more):
+def applied(root, number, *steps, alert="I-1", mode="apply", undoes=(), result="changed", ends=True, **more):
     """The journal of a run that applied some steps for one alert."""
     lines = []
     for index, (operation, parameters) in enumerate(steps, 1):
@@ -40,7 +40,7 @@ def applied(root, number, *steps, alert="I-1", mode="apply", undoes=(), result="
         step = {"operation": operation, "parameters": parameters, "target": "t", "after": after, **more}
         lines.append({**named, **step, "event": "intent", "account": "prod", "time": f"2026-01-0{number}T00:00:00Z"})
         lines.append({**named, "event": "result", "result": result, "operation": operation})
-    lines.append({"event": "end", "account_id": ACCOUNT})
+    lines += [{"event": "end", "account_id": ACCOUNT}] if ends else []
     run = {"run_id": run_id(number), "mode": mode, "undoes": [run_id(one) for one in undoes]}
     append(root / run_id(number) / "journal.jsonl", run, lines)
 
@@ -99,7 +99,18 @@ def test_what_was_undone_is_not_verified_and_what_was_redone_is(tmp_path):
     applied(tmp_path, 2, DETACH, mode="undo", undoes=[1])
     assert found(tmp_path) == {}
     applied(tmp_path, 3, ATTACH, mode="undo", undoes=[2])
-    assert set(found(tmp_path)) == {("1", "I-1")}
+    assert found(tmp_path) == {("1", "I-1"): [""]}, "the change is in force again, and no later one replaced it"
+
+
+def test_a_later_change_that_was_undone_replaces_nothing_and_one_undone_in_part_does(tmp_path):
+    put = ("PutUserPolicy", {"UserName": "ann", "PolicyName": "p", "PolicyDocument": "{}"})
+    applied(tmp_path, 1, put)
+    applied(tmp_path, 2, put, ATTACH, alert="I-2")
+    applied(tmp_path, 3, DETACH, put, alert="I-2", mode="undo", undoes=[2])
+    assert found(tmp_path) == {("1", "I-1"): [""]}
+    applied(tmp_path, 4, put, ATTACH, alert="I-4")
+    applied(tmp_path, 5, put, alert="I-4", mode="undo", undoes=[4], ends=False)
+    assert found(tmp_path) == {("1", "I-1"): [run_id(5)], ("4", "I-4"): [run_id(5), ""]}
 
 
 def test_a_run_and_alerts_can_be_chosen(tmp_path):
@@ -168,11 +179,22 @@ def test_the_script_of_a_consolidated_policy_is_asked_for(tmp_path):
     assert read_alerts(message["body"])[0].script is None
 
 
-def test_an_alert_of_two_runs_goes_back_once(tmp_path):
-    alert = reverted(tmp_path)
-    newer = {**alert, "run_id": run_id(2), "steps": alert["steps"][:1]}
-    (message,) = messages([alert, newer])
+def test_an_alert_of_two_runs_goes_back_once_with_the_steps_of_both(tmp_path):
+    create, attach = reverted(tmp_path)["steps"]
+    alert = {**reverted(tmp_path / "another"), "steps": [{**create, "superseded": run_id(3)}, attach]}
+    detach = {**attach, "operation": "DetachUserPolicy", "parameters": {"UserName": "bob", "PolicyArn": DENY}}
+    (message,) = messages([alert, {**alert, "run_id": run_id(2), "steps": [detach]}])
     assert run_id(2) in message["body"]
+    (read,) = read_alerts(message["body"])
+    assert read.script.split("\n") == [
+        f"aws iam attach-user-policy --policy-arn {DENY} --user-name ann",
+        f"aws iam detach-user-policy --user-name bob --policy-arn {DENY}",
+    ]
+
+
+def test_alerts_of_two_accounts_with_one_id_are_two_messages(tmp_path):
+    alert = reverted(tmp_path)
+    assert len(messages([alert, {**alert, "account_id": "999999999999"}])) == 2
 
 
 def test_verify_json_has_every_change(tmp_path):
