@@ -28,7 +28,7 @@ REPORT = "report.json"
 WRITTEN = re.compile(
     r"(report\.(json|html|csv)|plan\.(json|md)|metrics\.prom|verify\.json|journal\.jsonl"
     r"|as_code\.zip|as_code/[^/]+\.(tf|cfn)\.json)"
-    r"|\.(report|plan|metrics|verify|as_code)\.[a-z]+-[a-z0-9_]{8}",
+    r"|\.(report|plan|metrics|verify|as_code)\.[a-z]+-[a-z0-9_]{8}|as_code/\.[^/]+\.(tf|cfn)\.json-[a-z0-9_]{8}",
     re.ASCII,
 )
 # A run without a report may still be working, but no message can be held for longer.
@@ -77,7 +77,7 @@ def plan_cleanup(store: Store, keep: Keep, own_run: str, now: datetime, key: str
         # A newer run may have undone an expired one.
         with_journal = [run_id for run_id, names in runs.items() if JOURNAL in names]
         changed, unread = read_changes(with_journal, partial(store.read, name=JOURNAL), key)
-        needed = _needed(changed, unread)
+        needed = _needed(changed, unread, cleanup.files)
         cleanup.unread = {run_id: why for run_id, why in unread.items() if run_id in cleanup.files}
         cleanup.kept = [run_id for run_id in cleanup.files if run_id in needed.difference(unread)]
         for run_id in {*cleanup.kept, *cleanup.unread}:
@@ -105,7 +105,7 @@ def _started(run_id: str) -> datetime:
         return datetime.max.replace(tzinfo=timezone.utc)
 
 
-def _needed(runs: Mapping[str, RunChanges], unread: Collection[str]) -> set[str]:
+def _needed(runs: Mapping[str, RunChanges], unread: Collection[str], expired: Collection[str]) -> set[str]:
     """The runs whose journals have changes that were not undone, and the undos that show what was."""
     standing = standing_changes(runs)
     needed = {*unread, *(run_id for run_id, run in runs.items() if not run.undoes and standing[run_id])}
@@ -113,6 +113,10 @@ def _needed(runs: Mapping[str, RunChanges], unread: Collection[str]) -> set[str]
     for run_id, run in sorted(runs.items()):
         if needed.intersection(run.undoes):
             needed.add(run_id)
+    # A run is removed with its undo and not before: if that is undone, the run's changes are in force again.
+    for run_id, run in sorted(runs.items(), reverse=True):
+        if run_id in needed or run_id not in expired:
+            needed.update(run.undoes)
     return needed
 
 

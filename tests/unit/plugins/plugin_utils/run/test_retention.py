@@ -117,7 +117,8 @@ def test_only_what_runs_write_is_removed_and_no_link_is_followed(tmp_path):
     (root / "policies").mkdir()
     (root / "policies" / "report.json").write_text("not a run's")
     (make_run(root, 3) / "as_code").mkdir()
-    (root / run_id(3) / "as_code" / "I-1.tf.json").write_text("x")
+    for name in ("I-1.tf.json", ".I-2.cfn.json-a1b2c3d4"):
+        (root / run_id(3) / "as_code" / name).write_text("x")
     make_run(root, 4)
     clean(root)
     assert tree(root) == sorted(
@@ -160,6 +161,15 @@ def test_a_run_and_its_undo_go_together(tmp_path):
     make_run(tmp_path, 3)
     assert clean(tmp_path).kept == []
     assert [path.name for path in tmp_path.iterdir()] == [run_id(3)]
+
+
+def test_a_run_stays_as_long_as_its_undo_which_can_be_undone(tmp_path):
+    make_journal(make_run(tmp_path, 1))
+    make_journal(make_run(tmp_path, 2), mode="undo", undoes=[run_id(1)])
+    assert clean(tmp_path).kept == [run_id(1)]
+    make_journal(make_run(tmp_path, 3), mode="undo", undoes=[run_id(2)])
+    make_run(tmp_path, 4)
+    assert clean(tmp_path).kept == [run_id(3), run_id(2), run_id(1)]
 
 
 @pytest.mark.parametrize(
