@@ -94,7 +94,12 @@ def is_named(entry: Mapping[str, Any], arn: str, tags: Callable[[], Mapping[str,
         return False
     tag = entry.get("tag")
     # IAM gives groups no tags. A change of a group reaches its members, and each of them is looked at.
-    return not tag or (kind != "group" and tags().get(tag["key"]) == tag["value"])
+    return not tag or (kind != "group" and _has_tag(tags(), tag))
+
+
+def _has_tag(tags: Mapping[str, str], tag: Mapping[str, str]) -> bool:
+    """For users and roles, IAM takes keys that differ in letter case alone for the same."""
+    return any(key.lower() == tag["key"].lower() and value == tag["value"] for key, value in tags.items())
 
 
 def may_be_named(entry: Any, account_id: str, kind: str, name: str) -> bool:

@@ -141,8 +141,10 @@ def account_needs(rows: Sequence[Operation], undoing: Sequence[Operation], scope
     """What the account role must be allowed, for these operations and for those that undo them."""
     actions = {action for row in (*rows, *undoing) for action in row.permissions}
     asking = (NEW_ACCESS,) if scope.asks_analyzer else ()
+    # Of the members of a group.
+    tags = ("iam:GetUser",) if any(entry.get("tag") for entry in scope.protected) else ()
     needs = [
-        Need("Observe", tuple(sorted({PRELOAD, *asking, *filter(_is_read, actions)}))),
+        Need("Observe", tuple(sorted({PRELOAD, *asking, *tags, *filter(_is_read, actions)}))),
         Need("Doctor", ("iam:GetRole", "iam:SimulatePrincipalPolicy"), (scope.role_arn,)),
         *([Need("History", ("cloudtrail:LookupEvents",))] if scope.cloudtrail else []),
     ]

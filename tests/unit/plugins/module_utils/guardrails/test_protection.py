@@ -68,12 +68,12 @@ def test_patterns_match_whatever_the_letter_case(pattern, arn, is_protected):
     [
         ({"protect": "yes"}, True),
         ({"protect": "Yes"}, False),
-        ({"Protect": "yes"}, False),
+        ({"Protect": "yes"}, True),
         ({"protect": "yes, really"}, False),
         ({}, False),
     ],
 )
-def test_a_tag_protects_as_it_is_written(tags, is_protected):
+def test_a_tag_protects_by_its_value_and_its_key_in_any_letter_case(tags, is_protected):
     shown = protected(BY_TAG, tags=lambda: tags)
     assert ("is protected by tag protect=yes by sre" in (shown or "")) is is_protected
     assert protected(BY_TAG, kind="group", arn="arn:aws:iam::123456789012:group/x", tags=lambda: tags) is None

@@ -92,6 +92,13 @@ def test_a_principal_with_the_tag_or_the_path_is_not_touched(stack, observe, mon
     assert iam_state(stack, ACCOUNT) == before
 
 
+def test_the_letter_case_of_a_tags_key_does_not_count_and_that_of_its_value_does(observe):
+    entries = [{**BY_TAG, "tag": {"key": "Protect", "value": "yes"}}]
+    assert observe(("user", "ann"), entries=entries)["ann"]["disposition"] == "refused"
+    entries = [{**BY_TAG, "tag": {"key": "protect", "value": "Yes"}}]
+    assert observe(("user", "ann"), entries=entries)["ann"]["disposition"] is None
+
+
 def test_tags_cost_a_call_for_a_member_of_a_group_alone(observe):
     without, having, members = [], [], []
     observe(("user", "bob"), ("role", "plain"), ("group", "others"), entries=[BY_PATH], calls=without)

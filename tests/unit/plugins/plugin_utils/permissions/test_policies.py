@@ -158,6 +158,13 @@ def test_a_tag_is_denied_by_the_tag_of_the_resource():
     assert {tuple(one["Resource"]) for one in found} == {("arn:aws:iam::*:role/*", "arn:aws:iam::*:user/*")}
 
 
+@pytest.mark.parametrize("named", [{"path": "/x/"}, {"tag": {"key": "protect", "value": "yes"}}])
+def test_the_tags_of_a_groups_members_may_be_read_if_an_entry_names_one(named):
+    entry = {**named, "owner": "sre", "reason": "emergency"}
+    policy = made(operations="attach-group-policy", protected_principals=[entry])
+    assert allowed(policy, "iam:GetUser", f"arn:aws:iam::{ACCOUNT}:user/bob") == ("tag" in named)
+
+
 @pytest.mark.parametrize(("usage", "is_allowed"), [("off", False), ("show", True), ("hold", True)])
 def test_last_accessed_data_may_be_read_if_the_setting_is_on(usage, is_allowed):
     policy = made(operations="vendor", usage=usage)
