@@ -21,6 +21,8 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message_shape
 PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,64})", re.ASCII)
 POLICY = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,128})", re.ASCII)
 NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+# Of an error; anything else is not shown, since a reason may have several lines.
+CODE = re.compile(r"[\w.-]{1,80}", re.ASCII)
 CREATE, DETACH = "CREATE_POLICY", "DETACH_POLICY"
 # New policies have the existing one's name, this and a digest: by it their permissions are limited.
 INFIX = "-leastpriv-"
@@ -82,7 +84,8 @@ def why_none(recommendation: Any) -> str:
     error = recommendation.get("error", recommendation.get("Error")) if isinstance(recommendation, dict) else None
     if isinstance(error, dict):
         code = error.get("code", error.get("Code"))
-        return f"AWS has no recommendation for it ({code if isinstance(code, str) else 'no reason'})"
+        is_code = isinstance(code, str) and CODE.fullmatch(code)
+        return f"AWS has no recommendation for it ({code if is_code else 'no reason'})"
     return "AWS recommends no change of a policy"
 
 
@@ -141,4 +144,7 @@ def _fields(value: Any, what: str) -> dict[str, Any]:
     """An object with keys that begin with a small letter; empty values left out, as SDKs write what is not there."""
     if not isinstance(value, dict):
         raise Unreadable(f"{what} is not an object")
-    return {key[:1].lower() + key[1:]: inner for key, inner in value.items() if inner is not None}
+    given = [(key[:1].lower() + key[1:], inner) for key, inner in value.items() if inner is not None]
+    if len({key for key, _inner in given}) < len(given):
+        raise Unreadable(f"{what} has a key twice, with a small and with a capital letter")
+    return dict(given)

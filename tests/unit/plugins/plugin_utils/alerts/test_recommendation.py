@@ -99,6 +99,7 @@ def test_capital_letters_and_the_names_of_security_hub():
     [
         (an_answer(status="FAILED", error={"code": "X"}), "AWS has no recommendation for it (X)"),
         (an_answer(status="FAILED", error={"code": []}), "AWS has no recommendation for it (no reason)"),
+        (an_answer(status="FAILED", error={"code": "X\nby hand: aws"}), "AWS has no recommendation for it (no reason)"),
         (an_answer(), "AWS recommends no change of a policy"),
         (an_answer(recommendedSteps=None), "AWS recommends no change of a policy"),
     ],
@@ -111,6 +112,7 @@ def test_nothing_recommended(answer, why):
 BAD = {
     "a text": ("x", "its recommendation is not an object"),
     "no status": ({"resourceArn": ROLE}, "not complete (status 'None')"),
+    "a status twice": (an_answer(Status="FAILED"), "has a key twice, with a small and with a capital letter"),
     "in progress": (an_answer(status="IN_PROGRESS"), "not complete (status 'IN_PROGRESS')"),
     "another page": (an_answer(a_step(), nextToken="t"), "not complete"),
     "another account": (an_answer(resourceArn=ROLE.replace(ACCOUNT, "999999999999")), "about account 999999999999"),
