@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, attempt
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_page
@@ -89,6 +90,10 @@ CLOUDFORMATION: Table = {
         )
         for kind in KINDS
     },
+}
+# Parameters whose absence means something else in Terraform: users may change passwords, other values are kept.
+EXPLICIT: Mapping[str, Parameters] = {
+    "UpdateAccountPasswordPolicy": OPERATIONS["UpdateAccountPasswordPolicy"].defaults,
 }
 # What is left to a person: how the code has to be changed, by the operation.
 LEFT = {
@@ -180,7 +185,7 @@ def terraform(alert: AlertOutcome) -> dict[str, Any]:
 
     :raises AsCodeError: if it does not say the same as the steps, or contains a secret.
     """
-    calls = _calls(alert)
+    calls = [(operation, {**EXPLICIT.get(operation, {}), **parameters}) for operation, parameters in _calls(alert)]
     resources: dict[str, dict[str, Any]] = {}
     labels: dict[str, str] = {}
     left = []

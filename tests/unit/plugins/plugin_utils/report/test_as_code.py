@@ -142,6 +142,15 @@ def test_an_attachment_of_a_policy_of_others_is_a_resource_for_terraform_alone()
     assert template["Metadata"]["Leastpriv"]["left"][0]["do"] == f"Attach {POLICY}/x to user ann in its resource."
 
 
+def test_fields_of_the_password_policy_that_the_command_resets_are_not_left_to_terraforms_defaults():
+    terraform, _template = written(
+        "aws iam update-account-password-policy --minimum-password-length 14 --require-symbols"
+    )
+    (body,) = terraform["resource"]["aws_iam_account_password_policy"].values()
+    assert (body["minimum_password_length"], body["require_symbols"]) == (14, True)
+    assert body["allow_users_to_change_password"] is body["require_numbers"] is body["hard_expiry"] is False
+
+
 def test_a_parameter_that_the_resource_does_not_have_leaves_the_command():
     script = f"aws iam create-policy --policy-name limits --policy-document '{deny()}' --tags Key=a,Value=b"
     terraform, template = written(script)
