@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +30,9 @@ ALERT_COLUMNS = (
 )
 COLUMNS = ("run_id", "mode", "finished", *ALERT_COLUMNS, "operations", "changes")
 CHANGED = ("needed", "changed")
-# What makes a spreadsheet evaluate a cell, in their wide forms too.
-FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What makes a spreadsheet evaluate a cell, in their wide forms too. Where numbers have a decimal comma, a semicolon
+# begins a cell.
+FORMULA = re.compile("(^|; *)(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
 
 
 def csv_report(report: Mapping[str, Any]) -> str:
@@ -53,4 +55,4 @@ def csv_report(report: Mapping[str, Any]) -> str:
 def cell(value: Any) -> str:
     """Untrusted text for a cell: one line, and never a formula."""
     shown = "" if value is None else printable(" ".join(str(value).split()))
-    return f"'{shown}" if shown.startswith(FORMULA) else shown
+    return FORMULA.sub(r"\1'", shown)

@@ -46,6 +46,11 @@ def test_no_cell_is_a_formula(text):
     assert len(csv_report(made(alert(text, "refused", text))).splitlines()) == 2
 
 
+@pytest.mark.parametrize(("text", "shown"), [("a;=1+1;b", "a;'=1+1;b"), ("a; @b", "a; '@b"), ("a; b=1", "a; b=1")])
+def test_a_semicolon_that_begins_a_cell_begins_no_formula(text, shown):
+    assert cell(text) == shown
+
+
 @given(st.text())
 def test_any_text_is_one_harmless_cell(text):
     shown = cell(text)
