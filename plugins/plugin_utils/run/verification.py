@@ -25,6 +25,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.standing import 
     step_key,
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo_calls import cli_command
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import redact_all
 
 VERSION = 1
 STEP_FIELDS = (
@@ -211,8 +212,9 @@ def verification(alerts: Iterable[AlertOutcome]) -> dict[str, Any]:
     """The content of `verify.json`.
 
     :param alerts: the alerts of `applied_changes` with what was found.
+    :returns: it has no secrets; documents of the account are among what was found.
     """
-    return {"version": VERSION, "alerts": [_verified(alert) for alert in alerts]}
+    return {"version": VERSION, "alerts": [redact_all(_verified(alert)) for alert in alerts]}
 
 
 def _verified(alert: AlertOutcome) -> dict[str, Any]:

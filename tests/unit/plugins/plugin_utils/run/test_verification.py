@@ -204,3 +204,12 @@ def test_verify_json_has_every_change(tmp_path):
         ("CreatePolicy", "holds"),
         ("AttachUserPolicy", "reverted"),
     ]
+
+
+def test_verify_json_has_no_secret_of_a_document(tmp_path):
+    alert = reverted(tmp_path)
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    steps = [{**step, "why": f"document is x?aws_secret_access_key={secret}"} for step in alert["steps"]]
+    made = json.dumps(verification([{**alert, "steps": steps}]))
+    assert "aws_secret_access_key=" in made
+    assert secret not in made
