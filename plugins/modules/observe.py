@@ -314,11 +314,11 @@ def observe_alerts(module, alerts, caller):
     now, runners = datetime.now(timezone.utc), module.params.get("runners") or []
     protection = Protection(module.params["protected_principals"], caller, now, runners)
     asks_analyzer = module.params.get("prove") == "access_analyzer"
-    new_access = NewAccess(lambda: module.client("accessanalyzer")) if asks_analyzer else None
+    partition = caller.split(":")[1]
+    new_access = NewAccess(partial(_analyzer, module, partition)) if asks_analyzer else None
     account = IamAccount(module.client("iam"), new_access)
     if len(_principals(alerts)) >= PRELOAD_FROM:
         _preload(module, account)
-    partition = caller.split(":")[1]
     if module.params.get("verify"):
         return for_each_alert("verifying it", alerts, _verification(module, account, partition).verify_alert, _lost)
     allow = ALLOWED_TO_UNDO if module.params["undo"] else module.params["allow"]
@@ -340,6 +340,11 @@ def observe_alerts(module, alerts, caller):
         all_observed()
         usage.collect()
     return all_observed()
+
+
+def _analyzer(module, partition):
+    # Without a region, which IAM does not need, no alert of the account could be observed.
+    return module.client("accessanalyzer", region=module.region or partition_region(partition))
 
 
 def read_usage(module):

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.new_access import NewAccess
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
 from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof import prove
+from ansible_collections.leastpriv.iam.plugins.modules.observe import _analyzer
 from botocore.exceptions import ClientError, NoRegionError
 from stack.access_analyzer import answer
 
@@ -53,6 +55,12 @@ def test_replaced_documents_are_one():
     assert len(statements) == 2
     assert not any("Sid" in statement for statement in statements)
     assert given["policyType"] == "IDENTITY_POLICY"
+
+
+@pytest.mark.parametrize(("given", "asked"), [(None, "us-gov-west-1"), ("us-gov-east-1", "us-gov-east-1")])
+def test_an_account_without_a_region_is_asked_about_in_that_of_iam(given, asked):
+    module = SimpleNamespace(region=given, client=lambda service, region: (service, region))
+    assert _analyzer(module, "aws-us-gov") == ("accessanalyzer", asked)
 
 
 def test_a_trust_policy_is_a_resource_policy():
