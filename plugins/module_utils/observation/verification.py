@@ -90,6 +90,9 @@ class Verification:
         except Conflict as conflict:
             if conflict.code == "NoSuchEntity" and REMOVES.match(step["operation"]):
                 return _stated(step, HOLDS, "")
+            # A key is deactivated first and deleted later.
+            if conflict.code == "NoSuchEntity" and step["parameters"].get("Status") == "Inactive":
+                return _stated(step, GONE, "what it deactivated does not exist any more")
             return _stated(step, REVERTED, f"applying it again {conflict}")
         except Refusal as refusal:
             return _stated(step, REVERTED, f"it was changed since: {refusal}")
