@@ -231,7 +231,8 @@ def messages(alerts: Iterable[AlertOutcome]) -> list[dict[str, Any]]:
     """Messages that put reverted alerts back into the queue, in the vendor's flat shape.
 
     The journal does not have the vendor's message. The script is made of the steps that all runs applied for the alert,
-    without those that a later one replaced; that of a consolidated policy is left out, so the vendor's API is asked.
+    without those that a later one replaced or whose principal is gone. That of a consolidated policy is left out, so
+    the vendor's API is asked for it.
 
     :param alerts: the alerts of `applied_changes` with what was found.
     :returns: list of dicts with `alert_id` and `body`, a text.
@@ -257,6 +258,6 @@ def _body(alert: AlertOutcome) -> str:
         **{name: alert.get(field) for name, field in VENDOR_NAMES.items() if alert.get(field)},
     }
     if not any(step.get("consolidated") for step in alert["steps"]):
-        steps = [step for step in alert["steps"] if not step.get("superseded")]
+        steps = [step for step in alert["steps"] if not step.get("superseded") and step.get("state") != "gone"]
         fields["alertRemediationCli"] = {"cliScript": _script(steps)}
     return json.dumps(fields)

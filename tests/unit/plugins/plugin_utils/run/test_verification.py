@@ -183,7 +183,8 @@ def test_an_alert_of_two_runs_goes_back_once_with_the_steps_of_both(tmp_path):
     create, attach = reverted(tmp_path)["steps"]
     alert = {**reverted(tmp_path / "another"), "steps": [{**create, "superseded": run_id(3)}, attach]}
     detach = {**attach, "operation": "DetachUserPolicy", "parameters": {"UserName": "bob", "PolicyArn": DENY}}
-    (message,) = messages([alert, {**alert, "run_id": run_id(2), "steps": [detach]}])
+    gone = {**detach, "parameters": {"UserName": "gone", "PolicyArn": DENY}, "state": "gone"}
+    (message,) = messages([alert, {**alert, "run_id": run_id(2), "steps": [gone, detach]}])
     assert run_id(2) in message["body"]
     (read,) = read_alerts(message["body"])
     assert read.script.split("\n") == [
