@@ -261,7 +261,7 @@ def _read_action(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, A
         return target.rpartition(".")[2], json.loads(body or b"{}")
     if environ["PATH_INFO"] in access_analyzer.ACTIONS:
         return access_analyzer.ACTIONS[environ["PATH_INFO"]], json.loads(body)
-    parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    parameters = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     parameters.pop("Version", None)
     action = parameters.pop("Action", "")
     return action, {name: "***" if name in SECRETS else value for name, value in parameters.items()}
