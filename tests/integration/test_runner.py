@@ -200,6 +200,7 @@ def test_a_plan_too_large_to_be_handed_on_comes_from_s3(stack, jobs):
     assert dispositions(apply) == {"I-1": "remediated", "I-2": "remediated"}
     kept = {item["Key"].rpartition("/")[2] for item in stack.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]}
     assert kept == {
+        "as_code.zip",
         "journal.jsonl",
         "metrics.prom",
         "plan.json",
