@@ -254,7 +254,7 @@ def test_with_a_key_only_what_was_signed_with_it_is_undone(stack):
     after = iam_state(stack, "payments")
     journal = run.artifacts / run.report["run_id"] / "journal.jsonl"
     written = journal.read_text()
-    shown = [run.stdout, run.stderr, *(file.read_text() for file in journal.parent.iterdir())]
+    shown = [run.stdout, run.stderr, *(file.read_text() for file in journal.parent.rglob("*.*"))]
     assert not [text for text in shown if key["REMEDIATE_PLAN_KEY"] in text]
 
     journal.unlink()
