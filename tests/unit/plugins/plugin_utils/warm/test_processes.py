@@ -91,6 +91,8 @@ def start(shown, moment):
 
 
 def start_without_end(shown, moment):
+    # As a worker of Ansible: its process group is how what it was just starting is found.
+    os.setsid()
     while True:
         start(shown, moment)
 
