@@ -89,12 +89,11 @@ class ActionModule(ActionBase):
         """All that is wrong."""
         hosts = self._hosts()
         wrong = [(problem, host.name) for host in hosts for problem in host.settings.get("problems", [])]
-        yield from preflight.by_hosts(wrong, len(hosts))
-        yield from self._unknown_elsewhere(hosts)
-        yield from self._estate_problems(hosts)
+        local = [*preflight.by_hosts(wrong, len(hosts)), *self._unknown_elsewhere(hosts), *self._estate_problems(hosts)]
+        yield from local
         settings = self._settings()
         if settings:
-            yield from self._remote_problems(hosts, settings)
+            yield from self._remote_problems(hosts, settings, ends=bool(local))
 
     def _estate_problems(self, hosts: list[preflight.Host]) -> Iterator[str]:
         if "hosts" in self.checks:
@@ -105,12 +104,15 @@ class ActionModule(ActionBase):
         if "artifacts" in self.checks and self._settings():
             yield from preflight.artifacts_problems(Path(self._settings()["artifacts_dir"]).absolute())
 
-    def _remote_problems(self, hosts: list[preflight.Host], settings: Mapping[str, Any]) -> Iterator[str]:
+    def _remote_problems(
+        self, hosts: list[preflight.Host], settings: Mapping[str, Any], *, ends: bool
+    ) -> Iterator[str]:
+        """What is wrong with logins, queue and API; a run that ends anyway learns no identities."""
         note_aws_calls(CALLS)
         asking = []
         if "profiles" in self.checks:
             asking = preflight.identity_problems(hosts, settings["queue_profile"], datetime.now(timezone.utc))
-            yield from asking or self._identity_problems(hosts, settings)
+            yield from asking or ([] if ends else self._identity_problems(hosts, settings))
         # Without a valid login the queue would fail for the reason that was just named.
         if "queue" in self.checks and not asking:
             yield from preflight.queue_problems(settings)
