@@ -18,9 +18,11 @@ description:
   - The modules that most runs of that role need are packed at the side meanwhile, as Ansible packs a module when it is
     first used, while all hosts wait. This needs ansible-core 2.19 to 2.21; a newer one was not tried and packs them
     itself, and the run reports it.
+  - Templates are compiled once, and not in each worker for each item of a loop. One function of Jinja is
+    replaced while the run lasts. This needs ansible-core 2.19 to 2.21 too, and a Jinja that was tried.
   - What the controller has loaded by then is left alone by Python's garbage collector, also in its workers.
-  - When the run ends, it reports in one line if the installed botocore was not tried with this release. Then nothing is
-    replaced in it, and modules take longer. With C(-v) it lists the functions of botocore that were not as expected.
+  - When the run ends, it reports in one line if the installed botocore or Jinja was not tried with this release. Then
+    nothing is replaced in it, and runs take longer. With C(-v) it lists the functions that were not as expected.
   - From the first play or task of a run that uses this collection, Ansible's workers end when the controller ends, also
     if that is killed. Runs that do not use it are left alone.
 author:
@@ -59,6 +61,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes, was_tried
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.jinja_patches import CompiledTemplates
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
     end_with_parent,
     end_workers_with_controller,
@@ -83,16 +86,16 @@ PLUGINS = (
     (lookup_loader, ("leastpriv.iam.alerts", "leastpriv.iam.session", "leastpriv.iam.settings")),
     (test_loader, ("ansible.builtin.failed",)),
 )
-# The versions of ansible-core that modules were packed beforehand with (docs/compatibility.md).
-PACKING_TRIED = ("2.19", "2.21")
+# The versions of ansible-core that were tried (docs/compatibility.md).
+TRIED = ("2.19", "2.21")
 ROLE = "leastpriv.iam.remediate"
 # The parts of the role that change accounts.
 WORKING = {"main", "apply"}
 # What the templates of many tasks need, so that not every worker makes it for itself.
 TEMPLATE = "{{ [{'a': 1}] | selectattr('a', 'none') | map(attribute='a') | list | length > 0 and ({} | combine({})) }}"
 UNTRIED_ANSIBLE = (
-    "ansible-core {version} was not tried with this release (2.19 to 2.21 were): no module is packed beforehand, and "
-    "runs take longer to begin."
+    "ansible-core {version} was not tried with this release (2.19 to 2.21 were): no module is packed and no template "
+    "compiled beforehand, and runs take longer."
 )
 LIBRARIES = ("boto3", "requests")
 # In the order in which they are needed.
@@ -110,6 +113,7 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self.is_ready = False
         self.remarks: dict[str, None] = {}
+        self.templates = CompiledTemplates()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         entries = {_entry(role) for role in play.roles if role.get_name() == ROLE}
@@ -122,17 +126,20 @@ class CallbackModule(CallbackBase):
         if not self.is_ready:
             self.is_ready = True
             self._make_ready()
-        if entries & WORKING:
+        if entries & WORKING and self._knows_ansible():
             self._pack_modules()
 
-    def _pack_modules(self) -> None:
+    def _knows_ansible(self) -> bool:
         # Before ansible-core 2.19 its workers alone have the lock on what is packed.
         if trust_as_template is None:
-            return
+            return False
         version = ".".join(ansible_version.split(".")[:2])
-        if not was_tried(version, PACKING_TRIED):
+        if not was_tried(version, TRIED):
             self.remarks[UNTRIED_ANSIBLE.format(version=ansible_version)] = None
-            return
+            return False
+        return True
+
+    def _pack_modules(self) -> None:
         modules = REVIEWING if context.CLIARGS.get("check") else APPLYING
         multiprocessing.get_context("fork").Process(target=pack, args=[modules], daemon=True).start()
 
@@ -146,6 +153,8 @@ class CallbackModule(CallbackBase):
                 # Plugins of this collection need amazon.aws; preflight reports if it is missing.
                 with contextlib.suppress(ImportError):
                     loader.get_with_context(name, class_only=True)
+        if self._knows_ansible():
+            self.templates.install()
         if trust_as_template:
             Templar(DataLoader()).template(trust_as_template(TEMPLATE))
         # What is here stays until the run ends: no worker has to copy its pages to look for garbage in it.
@@ -154,12 +163,14 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if uses_collection(task):
             end_workers_with_controller()
+            self.templates.prepare(task)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        self.templates.remove()
         note = read_notes(C.DEFAULT_LOCAL_TMP)
-        for line in [*self.remarks, *note.untried]:
+        for line in [*self.remarks, *note.untried, *self.templates.note.untried]:
             self._display.display(line)
-        for line in note.misfits:
+        for line in [*note.misfits, *self.templates.note.misfits]:
             self._display.v(line)
 
 

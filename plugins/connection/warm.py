@@ -99,7 +99,9 @@ Why it is right
     is tried before the first module runs, and without it no step does.
   * Each patch is skipped where botocore's version was not tried or the function is not as expected. The run and
     playbooks/doctor.yml show that. All are removed when the fork server ends.
-  * Nothing of Ansible is replaced. If the callback preload is not enabled, the first module run waits for the start.
+  * Nothing of Ansible is replaced; of Jinja one function is, in the controller (jinja_patches.py, by the callback
+    preload). If that callback is not enabled, templates are compiled as usual, and the first module run waits for the
+    start.
   * The fork server and its children end with the controller, however that ends.
   * tests/integration/test_warm.py compares results with those of ansible.builtin.local, task by task.
 
@@ -110,11 +112,13 @@ How to remove it
     plugins/callback/preload.py (and its name in ansible.cfg)
     plugins/plugin_utils/warm/botocore_patches.py
     plugins/plugin_utils/warm/fork_server.py
+    plugins/plugin_utils/warm/jinja_patches.py
     tests/unit/plugins/connection/test_warm.py
     tests/unit/plugins/connection/test_fenced_runs.py
     tests/unit/plugins/connection/test_preloaded.py
     tests/unit/plugins/callback/test_preload.py
     tests/unit/plugins/plugin_utils/warm/test_botocore_patches.py
+    tests/unit/plugins/plugin_utils/warm/test_jinja_patches.py
     tests/integration/test_warm.py
   The rest of plugins/plugin_utils/warm ends processes with the run, and other plugins use it.
 """

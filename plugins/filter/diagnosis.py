@@ -83,9 +83,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.summary import COLUMNS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.jinja_patches import note_problems
 
 MAX_NAMED = 5
-USE_TRIED_BOTOCORE = "Nothing, if runs are fast enough. Otherwise install the botocore that requirements.txt names."
+USE_TRIED = "Nothing, if runs are fast enough. Otherwise install what requirements.txt and requirements/ name."
 IDENTITY = (
     "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
 )
@@ -108,9 +109,11 @@ def diagnosis(
 
 
 def _connection() -> Iterator[dict[str, str]]:
-    """What the warm connection does not do with this run's botocore."""
+    """What is not replaced in this run's botocore and Jinja."""
     for line in read_notes(constants.DEFAULT_LOCAL_TMP).lines:
-        yield finding("warm connection", "advice", "speed up botocore in the loaded Python", line, USE_TRIED_BOTOCORE)
+        yield finding("warm connection", "advice", "speed up botocore in the loaded Python", line, USE_TRIED)
+    for line in note_problems().lines:
+        yield finding("controller", "advice", "compile templates once", line, USE_TRIED)
 
 
 def _protection(

@@ -11,11 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import ansible.constants as C
+import jinja2
 import pytest
 from ansible.plugins.loader import module_loader
 from ansible_collections.leastpriv.iam.plugins.callback import preload
 
 ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(autouse=True)
+def jinja_as_it_is(monkeypatch):
+    monkeypatch.setattr(jinja2.Environment, "compile", jinja2.Environment.compile)
 
 
 @pytest.mark.skipif(preload.trust_as_template is None, reason="ansible-core 2.19 and newer")
@@ -52,6 +58,20 @@ def test_workers_do_not_look_for_garbage_in_what_the_controller_has_loaded(monke
     monkeypatch.setattr(preload.gc, "freeze", lambda: frozen.append(1))
     preload.CallbackModule()._make_ready()
     assert frozen == [1]
+
+
+@pytest.mark.skipif(preload.trust_as_template is None, reason="ansible-core 2.19 and newer")
+def test_templates_are_compiled_once_from_the_play_until_the_end_of_the_run(lines):
+    original = jinja2.Environment.compile
+    callback = preload.CallbackModule()
+    callback.v2_playbook_on_play_start(play())
+    assert jinja2.Environment.compile is not original
+    templates = callback.templates._codes
+    task = SimpleNamespace(action="leastpriv.iam.redrive", _role=None, args={"a": "{{ b + 1 }}"}, environment=None)
+    callback.v2_playbook_on_task_start(task, False)
+    assert "{{ b + 1 }}" in {source for _environment, source in templates}
+    callback.v2_playbook_on_stats(None)
+    assert jinja2.Environment.compile is original
 
 
 def play(entry: str = "main") -> SimpleNamespace:
@@ -99,7 +119,7 @@ def test_what_was_not_replaced_is_said_once_at_the_end(lines, tmp_path):
 
 def test_the_versions_that_were_tried_are_those_of_the_matrix():
     rows = re.findall(r"^\| (\d+\.\d+)\.\d+ ", (ROOT / "docs" / "compatibility.md").read_text(), re.MULTILINE)
-    assert max(rows, key=lambda row: int(row.partition(".")[2])) == preload.PACKING_TRIED[1]
+    assert max(rows, key=lambda row: int(row.partition(".")[2])) == preload.TRIED[1]
 
 
 @pytest.mark.parametrize(
