@@ -8,8 +8,9 @@ a trust policy. The fence keeps them exact. It uses two public events of botocor
 session before it is sent: `before-parameter-build` checks the call, and `creating-client-class.iam` gives the methods
 of a client a second look at what IAM cannot make conditional. See boto3's "Extensibility guide".
 
-A third one, `after-call.iam`, ends a module of amazon.aws when the last call of its step was answered: what it would
-still do is read back what it has changed, for a return value that the run does not use.
+Two more save calls. `before-call.iam` answers a read whose answer the call of the step gives as well (`unasked` of its
+row). `after-call.iam` ends a module of amazon.aws when the last call of its step was answered: what it would still do
+is read back what it has changed, for a return value that the run does not use.
 
 A declaration names the calls of a step; it is handed over as JSON in the environment of the module.
 """
@@ -27,6 +28,7 @@ from typing import Any, NoReturn
 with suppress(ImportError):  # AnsibleAWSModule reports it
     import botocore.session
     from botocore import xform_name
+    from botocore.awsrequest import AWSResponse
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -41,6 +43,8 @@ from ..shapes import Step
 VARIABLE = "LEASTPRIV_CALLS"
 # The error code of a call that was stopped.
 NOT_IN_SCRIPT = "NotInScript"
+# IAM's error code for a name that is taken.
+EXISTS = "EntityAlreadyExists"
 # Why nothing is applied without the fence.
 NO_FENCE = (
     "Nothing was applied: no call fence stands around the modules of this host, which keeps them to the calls of the "
@@ -54,8 +58,9 @@ OTHER_READS = (("accessanalyzer", "CheckNoNewAccess"), ("cloudtrail", "LookupEve
 LOGIN_SERVICES = ("sts", "sso", "sso-oidc", "signin")
 CALL_EVENT = "before-parameter-build"
 CLASS_EVENT = "creating-client-class.iam"
+SEND_EVENT = "before-call.iam"
 ANSWER_EVENT = "after-call.iam"
-HTTP_ERROR = 300
+HTTP_OK, HTTP_ERROR = 200, 300
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 MAX_ITEMS = 1_000
 # An event that no call has: what answers it is the fence.
@@ -132,6 +137,7 @@ class Fence:
     def __init__(self, calls: Sequence[Declared], ends: bool = False) -> None:
         self._calls = calls
         self._left = [operation for operation, *_rest in calls] if ends else []
+        self._asks = False
         self._passed: list[str] = []
         self._verified: list[Declared] = []
         self.violation: str | None = None
@@ -171,6 +177,28 @@ class Fence:
                 self._stop(operation, f"{_subject(declared[2])} was changed since it was observed: {state.differs}.")
         self._verified.append(declared)
 
+    def answer(self, operation: str) -> Mapping[str, Any] | None:
+        """The answer to a read that need not be sent, or None."""
+        if self._asks or len(self._calls) != 1:
+            return None
+        name = self._calls[0][0]
+        return OPERATIONS[name].unasked.get(operation) if name in OPERATIONS else None
+
+    def look_after(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> bool:
+        """Look, after IAM has refused a call because its subject exists, what a read that was not sent had shown.
+
+        :returns: whether it is what the call would create, so that nothing is left to do.
+        :raises botocore.exceptions.ClientError: `NotInScript` if it is something else.
+        """
+        is_there = OPERATIONS[operation].is_there
+        if self.violation or is_there is None:
+            return False
+        self._asks = True
+        if not is_there(IamAccount(client).fact, parameters):
+            differs = f"{_subject(parameters)} was created since it was observed, and differs"
+            self._fail(operation, f"{differs}. Nothing was changed")
+        return True
+
     def is_last(self, operation: str) -> bool:
         """Note that IAM has carried out a call; returns whether the module has nothing left to do."""
         if self.violation or operation not in self._left:
@@ -185,12 +213,11 @@ class Fence:
     def _stop(self, operation: str, meaning: str, is_declared: bool = True) -> NoReturn:
         says = "" if is_declared else ", which is not what the script says"
         sent = f"{', '.join(self._passed)} had been sent before" if self._passed else "Nothing was sent"
-        reason = (
-            f"The module wanted to call {operation}{says}. {meaning} {sent}; the alert "
-            "goes back to the queue, and the next run decides by what it finds."
-        )
-        self.violation = reason
-        raise _stopped(operation, reason)
+        self._fail(operation, f"The module wanted to call {operation}{says}. {meaning} {sent}")
+
+    def _fail(self, operation: str, reason: str) -> NoReturn:
+        self.violation = f"{reason}; the alert goes back to the queue, and the next run decides by what it finds."
+        raise _stopped(operation, self.violation)
 
     def _meaning(self, operation: str, parameters: Mapping[str, Any]) -> str:
         subject = _subject(parameters)
@@ -256,7 +283,12 @@ def install() -> None:
     """
     from botocore.handlers import BUILTIN_HANDLERS
 
-    handlers = [(CALL_EVENT, _check_call), (CLASS_EVENT, _read_again_first), (ANSWER_EVENT, _end_after_last)]
+    handlers = [
+        (CALL_EVENT, _check_call),
+        (CLASS_EVENT, _read_again_first),
+        (SEND_EVENT, _answer_unasked),
+        (ANSWER_EVENT, _end_after_last),
+    ]
     BUILTIN_HANDLERS[:0] = [handler for handler in handlers if handler not in BUILTIN_HANDLERS]
 
 
@@ -310,27 +342,44 @@ def _list_less(model: Any, params: dict[str, Any]) -> None:
         params.setdefault("MaxItems", MAX_ITEMS)
 
 
+def _answer_unasked(model: Any, **_more: Any) -> tuple[Any, dict[str, Any]] | None:
+    answer = _standing[0].answer(model.name) if _standing else None
+    return None if answer is None else (AWSResponse("", HTTP_OK, {}, None), {**answer, "ResponseMetadata": {}})
+
+
 def _end_after_last(http_response: Any, parsed: Mapping[str, Any], model: Any, **_more: Any) -> None:
-    """End the module as its own `exit_json` does, with less: that it changed something, and AWS's id of the call."""
     if http_response.status_code < HTTP_ERROR and _standing and _standing[0].is_last(model.name):
-        request_id = parsed.get("ResponseMetadata", {}).get("RequestId")
-        sys.stdout.write(json.dumps({"changed": True, "response_metadata": {"request_id": request_id}}) + "\n")
-        raise SystemExit(0)
+        _end_module(True, parsed)
+
+
+def _end_module(changed: bool, answer: Mapping[str, Any]) -> NoReturn:
+    """End the module as its own `exit_json` does, with less: whether it changed something, and AWS's id of the call."""
+    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    sys.stdout.write(json.dumps({"changed": changed, "response_metadata": {"request_id": request_id}}) + "\n")
+    raise SystemExit(0)
 
 
 def _read_again_first(class_attributes: dict[str, Any], **_more: Any) -> None:
     for row in OPERATIONS.values():
         method = class_attributes.get(xform_name(row.name))
-        if row.read_again and method is not None:
+        if (row.read_again or row.is_there) and method is not None:
             class_attributes[xform_name(row.name)] = _with_second_look(row.name, method)
 
 
 def _with_second_look(operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **parameters: Any) -> Any:
-        if _standing:
-            _standing[0].read_again(self, operation, parameters)
-        return method(self, *args, **parameters)
+        if not _standing:
+            return method(self, *args, **parameters)
+        _standing[0].read_again(self, operation, parameters)
+        try:
+            return method(self, *args, **parameters)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == EXISTS and _standing[0].look_after(
+                self, operation, parameters
+            ):
+                _end_module(False, error.response)
+            raise
 
     # amazon.aws follows it to a function whose first parameter is not bound to the client.
     del call.__wrapped__

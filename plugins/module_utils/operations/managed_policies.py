@@ -87,6 +87,14 @@ def will_have_versions(overlay: AccountOverlay, arn: str, versions: Versions, **
     overlay.will_be(overlay.fact("version_document", arn, default), "policy_document", arn)
 
 
+def is_created(fact: Fact, parameters: Parameters) -> bool:
+    """Whether the account has the policy, with an equal document: another run made it, or IAM's answer was lost."""
+    arns = fact("policy_names").get(parameters["PolicyName"].lower(), [])
+    if [resource_of(arn)[1:] for arn in arns] != [(parameters.get("Path", "/"), parameters["PolicyName"])]:
+        return False
+    return meaning(fact("policy_document", arns[0]) or {}) == meaning(read_document(parameters["PolicyDocument"]))
+
+
 def _equal_policy(overlay: AccountOverlay, step: Step, arn: str, known: list[str], document: Any) -> None:
     name = step["parameters"]["PolicyName"]
     if known != [arn]:
@@ -299,6 +307,9 @@ ROWS = (
         guards=("deny_only",),
         target=Target(parameter="PolicyName", resource="policy/{policy}"),
         reads=("ListPolicies", *DOCUMENT_READS, "GetAccountSummary"),
+        # IAM creates no policy whose name is taken, and it throttles this call first.
+        unasked={"ListPolicies": {"Policies": [], "IsTruncated": False}},
+        is_there=is_created,
         # A policy does not change access until it is attached.
         reach=NONE,
         defaults={"Description": "", "Path": "/", "Tags": []},

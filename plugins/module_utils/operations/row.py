@@ -112,6 +112,9 @@ class Operation:
     :ivar observed: parameters that only the observer needs.
     :ivar calls: function of the observed step that returns the module's calls as (operation, parameters); by default
         the call of the script.
+    :ivar unasked: the module's reads that are not sent, with what answers them: name -> answer. What they look for is
+        what makes IAM refuse the call.
+    :ivar is_there: function of (fact, parameters), for a call refused so: whether what it would create is there.
     :ivar read_again: the states that are compared right before the change.
     :ivar takes: function of (overlay, parameters, before) that returns digests of the access that the step removes by
         reference; by default none.
@@ -139,6 +142,8 @@ class Operation:
     requires: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
     calls: Callable[[Step], list[tuple[str, dict[str, Any]]]] | None = None
+    unasked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_there: Callable[[Fact, Parameters], bool] | None = None
     read_again: tuple[State, ...] = ()
     takes: Callable[[AccountOverlay, Parameters, Mapping[str, Any]], list[Any] | None] | None = None
     reach: str = NAMED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import boto3.session
 import botocore.handlers
@@ -31,19 +31,22 @@ NO_POLICY = "<PolicyNames/><IsTruncated>false</IsTruncated>"
 def fenced(monkeypatch):
     """Function of declared steps: gives an IAM client inside their fence, the list of what it sends, and the fence.
 
-    With `ends` the module ends with the last declared call. IAM answers all with the status `code`.
+    With `ends` the module ends with the last declared call. IAM answers all with the status `code`, and the actions of
+    `exists` with EntityAlreadyExists.
     """
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", list(botocore.handlers.BUILTIN_HANDLERS))
     call_fence.install()
 
-    def fenced(*steps, service="iam", answers=None, ends=False, code=200):
+    def fenced(*steps, service="iam", answers=None, ends=False, code=200, exists=()):
         sent = []
 
         def send(request, **_more):
             action = parse_qs(request.body.decode() if isinstance(request.body, bytes) else request.body)["Action"][0]
             sent.append((action, request.body))
             body = f"<R><{action}Result>{(answers or {}).get(action, '')}</{action}Result></R>"
-            return AWSResponse(request.url, code, {}, _Raw(body.encode()))
+            if action in exists:
+                body = "<ErrorResponse><Error><Code>EntityAlreadyExists</Code></Error></ErrorResponse>"
+            return AWSResponse(request.url, 409 if action in exists else code, {}, _Raw(body.encode()))
 
         session = boto3.session.Session("AKIA", "secret", region_name="us-east-1")
         session.events.register("before-send", send)
@@ -143,6 +146,60 @@ def test_a_refused_call_does_not_end_a_module(fenced, capsys):
     with pytest.raises(ClientError):
         client.attach_user_policy(**ATTACH[1])
     assert capsys.readouterr().out == ""
+
+
+def test_a_read_is_not_sent_where_the_only_call_of_the_step_shows_the_same(fenced):
+    client, sent, _fence = fenced(CREATE)
+    assert client.get_paginator("list_policies").paginate().build_full_result() == {"Policies": []}
+    client.list_users()
+    client.create_policy(**CREATE[1])
+    assert actions(sent) == ["ListUsers", "CreatePolicy"]
+
+
+@pytest.mark.parametrize("steps", [[], [ATTACH], [CREATE, ATTACH]])
+def test_every_other_step_sends_it(fenced, steps):
+    client, sent, _fence = fenced(*steps)
+    client.list_policies()
+    assert actions(sent) == ["ListPolicies"]
+
+
+def existing(path, document):
+    """The answers of an account that has CREATE's policy."""
+    arn = f"arn:aws:iam::123456789012:policy{path}{CREATE[1]['PolicyName']}"
+    member = f"<PolicyName>{CREATE[1]['PolicyName']}</PolicyName><Arn>{arn}</Arn><Path>{path}</Path>"
+    return {
+        "ListPolicies": f"<Policies><member>{member}</member></Policies><IsTruncated>false</IsTruncated>",
+        "GetPolicy": f"<Policy>{member}<DefaultVersionId>v1</DefaultVersionId></Policy>",
+        "GetPolicyVersion": f"<PolicyVersion><Document>{quote(document)}</Document></PolicyVersion>",
+    }
+
+
+def test_what_exists_by_then_and_is_equal_leaves_nothing_to_do(fenced, capsys):
+    client, sent, fence = fenced(CREATE, exists=["CreatePolicy"], answers=existing("/", CREATE[1]["PolicyDocument"]))
+    client.list_policies()
+    with pytest.raises(SystemExit) as end:
+        client.create_policy(**CREATE[1])
+    assert (end.value.code, json.loads(capsys.readouterr().out)["changed"], fence.violation) == (0, False, None)
+    assert actions(sent)[:2] == ["CreatePolicy", "ListPolicies"]
+
+
+@pytest.mark.parametrize(("path", "effect"), [("/", "Allow"), ("/other/", "Deny")])
+def test_what_exists_by_then_and_differs_is_not_overwritten(fenced, path, effect):
+    document = CREATE[1]["PolicyDocument"].replace("Deny", effect)
+    client, sent, fence = fenced(CREATE, exists=["CreatePolicy"], answers=existing(path, document))
+    reason = stopped(client.create_policy, **CREATE[1])
+    assert reason == fence.violation
+    assert reason.startswith(
+        f"Policy {CREATE[1]['PolicyName']} was created since it was observed, and differs. Nothing"
+    )
+    assert set(actions(sent)[1:]) <= {"ListPolicies", "GetPolicy", "GetPolicyVersion"}
+
+
+def test_another_refusal_is_the_module_s_to_report(fenced):
+    client, _sent, fence = fenced(CREATE, code=403)
+    with pytest.raises(ClientError):
+        client.create_policy(**CREATE[1])
+    assert fence.violation is None
 
 
 def test_only_modules_that_would_read_back_end_early():
