@@ -14,7 +14,7 @@ ACCOUNT = "payments"
 APPLIED = 3
 # Once: who calls (2), the role of the account (1), the names of its policies (1). For an alert: to observe it (2), to
 # find the policy by name, create it, look at the user and attach (5). Where a change needs fewer, lower the numbers.
-CALLS_OF_A_RUN, CALLS_OF_AN_ALERT = 4, 2 + 5
+CALLS_OF_A_RUN, CALLS_OF_AN_ALERT = 4, 2 + 4
 # However many alerts there are, with the pages of a long list.
 CALLS_TO_OBSERVE = 9
 # Of the role in all accounts, and of each wave: a task costs every account a worker.
