@@ -250,11 +250,11 @@ class Stack:
 
     def wait_for_call(self, timeout: float = 180.0, count: int = 1, **expected: Any) -> dict[str, Any]:
         """Wait until so many calls that equal `expected` have arrived, and give the last of these."""
-        deadline = time.monotonic() + timeout
+        deadline, pauses = time.monotonic() + timeout, longer_pauses()
         while time.monotonic() < deadline:
             if len(found := self.calls(**expected)) >= count:
                 return found[count - 1]
-            time.sleep(0.05)
+            time.sleep(next(pauses))
         raise TimeoutError(f"No call like {expected} within {timeout} s.")
 
     def fault(self, **fault: Any) -> None:
@@ -385,6 +385,14 @@ class Stack:
         )
         answer.raise_for_status()
         return answer.json()
+
+
+def longer_pauses() -> Iterator[float]:
+    """Seconds to wait before each look: to look all the time would take the processor from what is waited for."""
+    pause = 0.01
+    while True:
+        yield pause
+        pause = min(1.5 * pause, 0.2)
 
 
 # Reads each service's model once, and not for every account.

@@ -12,14 +12,14 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import schemas
-from .process import ROOT, Stack
+from .process import ROOT, Stack, longer_pauses
 from .settings import RUN_PREFIX
 
 MARK = "LEASTPRIV_STACK_RUN"
@@ -58,7 +58,12 @@ class Playbook(subprocess.Popen[str]):
 
     def processes(self) -> list[int]:
         """The process ids of the controller, its workers and its modules that are alive."""
-        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self.mark in _variables(folder)]
+        return [pid for pid, variables in environments() if self.mark in variables]
+
+
+def environments() -> Iterator[tuple[int, list[str]]]:
+    """The variables of each process that runs, by its id."""
+    return ((int(folder.name), _variables(folder)) for folder in Path("/proc").glob("[0-9]*"))
 
 
 def _variables(process_folder: Path) -> list[str]:
@@ -153,9 +158,9 @@ def kill_controller(process: Playbook, whole_group: bool = False) -> list[int]:
 
 def wait_until(is_true: Callable[[], Any], timeout: float = 180.0) -> bool:
     """Wait for something to become true; gives whether it did in time."""
-    deadline = time.monotonic() + timeout
+    deadline, pauses = time.monotonic() + timeout, longer_pauses()
     while not (result := is_true()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(next(pauses))
     return bool(result)
 
 
