@@ -11,6 +11,7 @@ import pytest
 from stack import attached, iam_state, seed, send_alert, settings, wait_until
 from stack.alerts import deny_document, deny_policy_name, deny_script
 from stack.awx_job import JOB_ID, PROJECT_REVISION, AwxJobs, base_keys, vendor_key
+from stack.runs import END_SECONDS
 
 BUCKET = "runs"
 # As in the template of a workflow: everything that a job leaves is written below its own folder.
@@ -132,7 +133,7 @@ def assert_a_person_finds_the_report_and_the_next_step(review, apply):
         assert "\\n" not in shown["stdout"]
 
 
-def test_no_plan_is_handed_on_from_a_slice(stack, jobs):
+def test_no_plan_is_handed_on_from_a_slice_and_none_is_applied(stack, jobs):
     """Slices share their artifacts, and the last one wins: the apply node would leave out the alerts of the others."""
     furnish(stack)
     slice_vars = TEMPLATE_VARS | {"remediate_slice": True}
@@ -142,11 +143,17 @@ def test_no_plan_is_handed_on_from_a_slice(stack, jobs):
     assert "remediate_plan" not in review.artifacts
     stack.clear_calls()
     apply = jobs.run(
-        "playbooks/apply.yml", hosts(stack, "payments"), template_vars=slice_vars, launch_vars=review.artifacts
+        "playbooks/apply.yml",
+        hosts(stack, "payments"),
+        template_vars=slice_vars,
+        # What the survey sends where nothing was answered, and artifacts override.
+        launch_vars={"remediate_plan": "", **review.artifacts},
     )
     assert apply.rc == 2
+    assert "no plan was given" in apply.shown
     assert "it is a job slice" in apply.shown
     assert stack.calls() == []
+    assert stack.depth() == (2, 0)
 
 
 def test_an_undo_of_a_run_that_is_not_there_says_so(stack, jobs):
@@ -171,9 +178,10 @@ def test_a_killed_job_hides_its_messages_for_a_minute_and_not_while_it_works(sta
     stack.fault(action="AttachUserPolicy", seconds=600)
 
     def is_renewed_during_a_step():
+        """Its processes are found, too: the runner, Ansible, and what these started."""
         actions = [call["action"] for call in stack.calls()]
         begun = actions.index("AttachUserPolicy") if "AttachUserPolicy" in actions else len(actions)
-        return actions[begun:].count("ChangeMessageVisibilityBatch") >= 2
+        return "ChangeMessageVisibilityBatch" in actions[begun:] and len(jobs.processes()) > 2
 
     job = jobs.run(
         "playbooks/remediate.yml",
@@ -182,11 +190,10 @@ def test_a_killed_job_hides_its_messages_for_a_minute_and_not_while_it_works(sta
         cancel_when=is_renewed_during_a_step,
     )
     assert "canceled 254" in job.shown
+    assert wait_until(lambda: not jobs.processes(), END_SECONDS), "whatever outlives the job would renew again"
     hidden = [message["hidden_seconds"] for message in stack.messages()]
     assert len(hidden) == len(users), "nothing is lost"
     assert all(0 < seconds <= 60 for seconds in hidden)
-    # Something that outlived the job would extend the time again 20 seconds after it did so last.
-    assert wait_until(lambda: max(message["hidden_seconds"] for message in stack.messages()) < 35, timeout=40)
 
 
 def test_a_plan_too_large_to_be_handed_on_comes_from_s3(stack, jobs):
@@ -209,15 +216,3 @@ def test_a_plan_too_large_to_be_handed_on_comes_from_s3(stack, jobs):
         "report.html",
         "report.json",
     }
-
-
-def test_nothing_is_applied_where_the_review_has_handed_on_no_plan(stack, jobs):
-    furnish(stack)
-    stack.clear_calls()
-    apply = jobs.run(
-        "playbooks/apply.yml", hosts(stack, "payments"), template_vars=TEMPLATE_VARS, launch_vars={"remediate_plan": ""}
-    )
-    assert apply.rc == 2
-    assert "no plan was given" in apply.shown
-    assert stack.calls() == []
-    assert stack.depth() == (2, 0)

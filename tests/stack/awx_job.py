@@ -24,7 +24,7 @@ import yaml
 
 from . import settings
 from .process import ROOT, Stack
-from .runs import wait_until
+from .runs import environments, wait_until
 
 # A container group runs as a user that the image does not know, of the group root.
 NOBODY_KNOWN = 54321
@@ -134,6 +134,11 @@ class AwxJobs:
     def __exit__(self, *exc: object) -> None:
         subprocess.run(["chmod", "-R", "u+w", str(self.base)], check=True)
         shutil.rmtree(self.base)
+
+    def processes(self) -> list[int]:
+        """The process ids of all that its jobs have started, and that is alive."""
+        noted = f"AWX_PRIVATE_DATA_DIR={self.base}/"
+        return [pid for pid, variables in environments() if any(one.startswith(noted) for one in variables)]
 
     def run(
         self,
