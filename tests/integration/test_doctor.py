@@ -11,7 +11,8 @@ import re
 from stack import give_role, run_playbook
 from stack.settings import QUEUE_ACCOUNT
 
-from .test_own_policies import without, write_policies
+from .test_own_policies import pytestmark as pytestmark
+from .test_own_policies import without, written_policies
 
 DOCTOR = "playbooks/doctor.yml"
 # What would end a run before it receives; the doctor names it and goes on.
@@ -45,7 +46,7 @@ def test_a_set_up_as_the_policies_say_it_is_whole_and_one_with_gaps_is_reported_
     stack.add_profiles({"looking": QUEUE_ACCOUNT})
     redrive(stack, 10)
     stack.send("a message")
-    _written, files = write_policies(stack)
+    files = written_policies(stack)
     give_role(stack, QUEUE_ACCOUNT, files["runner-role.json"])
     for account in stack.accounts:
         give_role(stack, account, files["account-role.json"])
