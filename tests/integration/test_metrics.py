@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from stack import run_playbook, seed, send_alert
 
+from .test_notification import SECRET, answer_never, listener, run_with_webhook
+
 
 @contextmanager
 def gateway():
@@ -50,7 +52,8 @@ def samples(text, name):
     }
 
 
-def test_a_run_tells_prometheus_what_it_did_and_every_call_it_made(stack, tmp_path):
+def test_a_run_tells_prometheus_what_it_did_and_every_call_and_a_webhook_that_fails_changes_nothing(stack, tmp_path):
+    """How each kind of failure of a webhook is found is in tests/unit/plugins/action/test_send.py."""
     seed(stack, "payments", users=["alice"])
     seed(stack, "analytics", users=["bob"])
     send_alert(stack, "I-1", "payments", "user", "alice")
@@ -60,10 +63,15 @@ def test_a_run_tells_prometheus_what_it_did_and_every_call_it_made(stack, tmp_pa
     stack.fault(action="AttachUserPolicy", code="Throttling", status=400, count=2)
     stack.api_fault(endpoint="remediation", status=429, headers={"Retry-After": "0"})
     file = tmp_path / "leastpriv.prom"
-    with gateway() as (url, received):
-        settings = {"remediate_metrics_file": str(file), "remediate_metrics_push_url": url}
-        run = run_playbook(stack, "-e", json.dumps(settings))
-    assert run.dispositions.pop("I-1") == "remediated", run.stdout
+    settings = {"remediate_metrics_file": str(file), "remediate_tolerate": ["invalid"]}
+    with gateway() as (url, received), listener(answer_never) as (webhook, notified):
+        run = run_with_webhook(stack, webhook, remediate_metrics_push_url=url, **settings)
+    assert run.rc == 0, run.stdout
+    assert run.dispositions.pop("I-1") == "remediated"
+    assert stack.depth() == (1, 0)
+    assert "(the webhook did not answer within 1 s)" in " ".join(run.stdout.split())
+    assert SECRET not in run.stdout + run.stderr
+    assert len(notified) == 1, "not tried again"
     text = metrics_of(run)
     alerts = {word: count for (word,), count in samples(text, "alerts").items() if count}
     assert alerts == {"remediated": 2, "invalid": 1}

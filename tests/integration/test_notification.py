@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The notification after a run, over real HTTP: what is sent, and that nothing about it changes the run."""
+"""The notification after a run, over real HTTP: what is sent. test_metrics.py has a webhook that does not answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from stack import run_playbook
-from stack.alerts import integration_test, nested_alert
+from stack.alerts import nested_alert
 
+NO_BUCKET = "s3://no-such-bucket-anywhere/runs"
 SECRET = "T000-B000-sEcReT"
 HOSTILE = "<!channel> {{ 7 * 7 }} & <https://evil.example|click>"
 
@@ -54,7 +55,7 @@ def listener(answer):
         server.shutdown()
 
 
-def run(stack, url, *arguments, **settings):
+def run_with_webhook(stack, url, *arguments, **settings):
     """The address comes from the environment, as the README shows: what is given with -e, Ansible shows at -vvvv."""
     from_environment = "{{ lookup('ansible.builtin.env', 'SLACK_WEBHOOK_URL') }}"
     settings = {"remediate_webhook_url": from_environment, "remediate_webhook_timeout": 1, **settings}
@@ -62,12 +63,15 @@ def run(stack, url, *arguments, **settings):
 
 
 def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(stack):
+    """And a copy of its files that fails is a warning."""
     stack.send(nested_alert("I-1", stack.account_id("payments")))
     stack.script("I-1", f"aws iam tag-user --user-name alice --tags 'Key=a,Value={HOSTILE}'")
     stack.send(nested_alert("I-2", "999999999999", resource={"resourceName": HOSTILE}, alertId=f"I-2{HOSTILE}"))
     with listener(answer_ok) as (url, received):
-        review = run(stack, url, "--check", "-vvvv", remediate_report_url="https://reports.example/runs")
+        settings = {"remediate_report_url": "https://reports.example/runs", "remediate_artifacts_s3": NO_BUCKET}
+        review = run_with_webhook(stack, url, "--check", "-vvvv", **settings)
         assert review.rc == 2
+        assert "Warning: Not copied to remediate_artifacts_s3: " in " ".join(review.stdout.split())
         ((path, body),) = received
         assert path == f"/services/{SECRET}"
         run_id = review.report["run_id"]
@@ -80,21 +84,8 @@ def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(st
         assert SECRET not in "".join(file.read_text() for file in review.artifacts.glob("*/*"))
 
 
-def test_a_webhook_that_fails_is_a_warning_and_nothing_more(stack):
-    """How each kind of failure is found is in tests/unit/plugins/action/test_send.py."""
-    stack.send(integration_test())
-    with listener(answer_never) as (url, received):
-        finished = run(stack, url)
-        assert finished.rc == 0, finished.stdout
-        assert finished.dispositions == {"T-0": "acknowledged"}
-        assert stack.depth() == (0, 0)
-        assert "(the webhook did not answer within 1 s)" in " ".join(finished.stdout.split())
-        assert SECRET not in finished.stdout + finished.stderr
-        assert len(received) == 1, "not tried again"
-
-
 def test_an_empty_queue_tells_nobody(stack):
     with listener(answer_ok) as (url, received):
-        empty = run(stack, url)
+        empty = run_with_webhook(stack, url)
         assert (empty.rc, received) == (0, [])
         assert not [*empty.artifacts.glob("*/journal.jsonl")]
