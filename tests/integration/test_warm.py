@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
-from stack import Stack, run_playbook, start_playbook, wait_until
+from stack import Stack, kill_run, new_artifacts_folder, start_playbook, wait_until
 from stack.process import ROOT
 from stack.runs import MARK, Playbook
 
@@ -165,11 +164,29 @@ def run_tasks(
     (folder / "hosts.yml").write_text(yaml.safe_dump(accounts))
     inventory = ["-i", str(folder / "hosts.yml")]
     settings = {"ANSIBLE_LIBRARY": str(MODULES), "LANG": "C.UTF-8", **(env or {})}
-    ran = run_playbook(stack, *inventory, *args, playbook=str(folder / "tasks.yml"), env=settings, timeout=300)
-    assert ran.rc == 0, ran.stdout + ran.stderr
+    playbook, artifacts = str(folder / "tasks.yml"), new_artifacts_folder(stack)
+    run = start_playbook(stack, *inventory, *args, playbook=playbook, artifacts=artifacts, env=settings)
+    try:
+        stdout, stderr = run.communicate(timeout=300)
+        assert run.returncode == 0, stdout + stderr
+        assert wait_until(lambda: not loaded_pythons(run), 10), "the loaded Python ends with the run"
+    finally:
+        kill_run(run)
     found = {host: json.loads((folder / f"{host}.json").read_text()) for host in hosts}
     by_name = {host: {name: found[host][str(place)] for place, name in enumerate(tasks)} for host in hosts}
-    return by_name, ran.stdout
+    return by_name, stdout
+
+
+def loaded_pythons(run: Playbook) -> list[int]:
+    """The fork server of a run, and the children that run its modules; test_lifetime.py kills a run."""
+    return [pid for pid in run.processes() if b"fork_server.py" in command_line(pid)]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def lasting(value):
@@ -241,39 +258,3 @@ def test_without_any_patch_the_fence_stands_and_calls_are_counted(stack, folder,
     assumed = len(stack.calls(service="sts", action="AssumeRole"))
     assert (counted["sts AssumeRole"], counted["sts GetCallerIdentity"]) == (assumed, 1)
     assert assumed >= 2, "each module assumes the role for itself"
-
-
-def run_in_the_background(stack: Stack, folder: Path, command: str) -> Playbook:
-    playbook = folder / "command.yml"
-    tasks = [{"ansible.builtin.command": command}]
-    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    variables = ["ansible_connection=leastpriv.iam.warm", "ansible_python_interpreter={{ ansible_playbook_python }}"]
-    settings = [word for variable in variables for word in ("-e", variable)]
-    return start_playbook(stack, "-i", "payments,", *settings, playbook=str(playbook), artifacts=folder)
-
-
-def loaded_pythons(run: Playbook) -> list[int]:
-    """The fork server of a run, and the children that run its modules."""
-    return [pid for pid in run.processes() if b"fork_server.py" in command_line(pid)]
-
-
-def command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def test_the_loaded_python_ends_with_the_run(stack, folder):
-    run = run_in_the_background(stack, folder, "true")
-    run.communicate()
-    assert run.returncode == 0
-    assert wait_until(lambda: not loaded_pythons(run), 10)
-
-
-def test_the_loaded_python_ends_with_a_run_that_is_killed(stack, folder):
-    run = run_in_the_background(stack, folder, "sleep 4")
-    assert wait_until(lambda: len(loaded_pythons(run)) >= 2, 60), "the server and the module's child"
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    assert wait_until(lambda: not loaded_pythons(run), 10), "the module may end, and then nothing is left"
