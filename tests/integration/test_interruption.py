@@ -28,6 +28,8 @@ from stack import (
 from stack.alerts import integration_test
 from stack.runs import END_SECONDS
 
+from .test_metrics import metrics_of, samples
+
 LIMIT = 10.0
 KEY = "only-we-know-it"
 # Longer than a run may take to end.
@@ -142,6 +144,16 @@ def test_a_run_that_is_interrupted_at_a_step_releases_what_it_has_not_finished(
         f"Interrupted by {name} before it was finished. Run again: steps that were already applied are skipped."
     }
     assert stack.depth() == (2, 0)
+    if connection == "local":
+        check_the_calls_of_modules_are_not_counted(run)
+
+
+def check_the_calls_of_modules_are_not_counted(run):
+    """Those of the controller are."""
+    called = samples(metrics_of(run), "api_calls")
+    assert {service for service, _operation in called} == {"sqs", "sts", "vendor"}
+    assert called["sts", "GetCallerIdentity"] == 1, "the controller's own, of the identity that the run begins with"
+    assert ("sqs", "ReceiveMessage") in called
 
 
 def test_a_run_whose_terminal_closes_while_it_receives_releases_everything(stack, alerts):

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from stack import run_playbook, seed, send_alert
+from stack import seed, send_alert
 
 from .test_notification import SECRET, answer_never, listener, run_with_webhook
 
@@ -83,18 +82,3 @@ def test_a_run_tells_prometheus_what_it_did_and_every_call_and_a_webhook_that_fa
     assert throttles == {("iam", "AttachUserPolicy"): 2, ("vendor", "remediation"): 1}
     assert (file.read_text(), file.stat().st_mode & 0o777) == (text, 0o644)
     assert received == [("/metrics/job/leastpriv", "text/plain; version=0.0.4", text)]
-
-
-def test_modules_of_the_local_connection_are_not_counted_and_a_gateway_that_fails_is_a_warning(stack):
-    seed(stack, "payments", users=["alice"])
-    send_alert(stack, "I-1", "payments", "user", "alice")
-    # Nothing listens on the discard port.
-    settings = {"ansible_connection": "local", "remediate_metrics_push_url": "http://127.0.0.1:9/metrics/job/a"}
-    run = run_playbook(stack, "--check", "-e", json.dumps(settings))
-    assert (run.rc, run.dispositions) == (0, {"I-1": "planned"}), run.stdout
-    shown = " ".join(run.stdout.split())
-    assert "the metrics were not pushed (the gateway could not be reached (Connection refused))" in shown
-    called = samples(metrics_of(run), "api_calls")
-    assert {service for service, _operation in called} == {"sqs", "sts", "vendor"}
-    assert called["sts", "GetCallerIdentity"] == 1, "the controller's own, of the identity that the run begins with"
-    assert ("sqs", "ReceiveMessage") in called

@@ -14,6 +14,8 @@ from stack import run_playbook
 from stack.alerts import nested_alert
 
 NO_BUCKET = "s3://no-such-bucket-anywhere/runs"
+# Nothing listens on the discard port.
+NO_GATEWAY = "http://127.0.0.1:9/metrics/job/a"
 SECRET = "T000-B000-sEcReT"
 HOSTILE = "<!channel> {{ 7 * 7 }} & <https://evil.example|click>"
 
@@ -63,15 +65,21 @@ def run_with_webhook(stack, url, *arguments, **settings):
 
 
 def test_a_review_tells_the_webhook_whom_it_needs_without_telling_its_address(stack):
-    """And a copy of its files that fails is a warning."""
+    """A copy of its files and a Pushgateway that fail are warnings."""
     stack.send(nested_alert("I-1", stack.account_id("payments")))
     stack.script("I-1", f"aws iam tag-user --user-name alice --tags 'Key=a,Value={HOSTILE}'")
     stack.send(nested_alert("I-2", "999999999999", resource={"resourceName": HOSTILE}, alertId=f"I-2{HOSTILE}"))
     with listener(answer_ok) as (url, received):
-        settings = {"remediate_report_url": "https://reports.example/runs", "remediate_artifacts_s3": NO_BUCKET}
+        settings = {
+            "remediate_report_url": "https://reports.example/runs",
+            "remediate_artifacts_s3": NO_BUCKET,
+            "remediate_metrics_push_url": NO_GATEWAY,
+        }
         review = run_with_webhook(stack, url, "--check", "-vvvv", **settings)
         assert review.rc == 2
-        assert "Warning: Not copied to remediate_artifacts_s3: " in " ".join(review.stdout.split())
+        printed = " ".join(review.stdout.split())
+        assert "Warning: Not copied to remediate_artifacts_s3: " in printed
+        assert "the metrics were not pushed (the gateway could not be reached (Connection refused))" in printed
         ((path, body),) = received
         assert path == f"/services/{SECRET}"
         run_id = review.report["run_id"]
