@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
     init_plugin_loader([str(ROOT / "collections")])
 
+from ansible_collections.leastpriv.iam.plugins.module_utils import operations as package
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS, targets
 
@@ -56,9 +57,10 @@ def printed(name):
     model = _model()
     operation = _operation(model, name)
     target, twins = _target(operation), _twins(operation)
+    reads = _reads(model, operation, target)
     fields = [
         ("name", f'"{operation.name}"', ""),
-        ("module", f'"{twins[0].module}"', "the module that makes exactly this change"),
+        ("module", f'"{twins[0].module}"', "a guess: the module that makes exactly this change"),
         ("args", _args(operation), "the options of that module, fixed ones too"),
         ("observe", _snake(operation.name), "a function of this file, or of a twin"),
         ("already_true", '""', "when nothing has to be changed, as a clause"),
@@ -66,15 +68,15 @@ def printed(name):
         ("undo", _undo(model, operation), "with calls=..., or Irreversible(...)"),
         ("guards", "()", "ids of guardrails/rules.py; an operation that widens access needs one"),
         *([("target", _target_name(target), "")] if target else []),
-        ("reads", _tuple(_reads(model, operation, target)), "the read actions of observe and of the module"),
+        ("reads", _tuple(reads), f"the read actions of observe and of the module{'' if reads else '; none was found'}"),
         *([("requires", _tuple(_caller_parameters(operation)), "")] if _caller_parameters(operation) else []),
     ]
     row = [f"        {field}={value},{'  # ' + hint if hint else ''}" for field, value, hint in fields]
     return "\n".join(
         [
             *_described(operation),
-            "# plugins/module_utils/operations/: a row of ROWS in the file of its noun. Similar rows:",
-            f"# {', '.join(row.name for row in twins)}",
+            "# A row of ROWS in the file of its noun in plugins/module_utils/operations/. Similar rows:",
+            *(f"# {row.name} in {_file_of(row)}, with {row.module}" for row in twins),
             "    Operation(",
             *row,
             "    ),",
@@ -115,7 +117,8 @@ def _described(operation):
     sentence = re.sub(r"\s+", " ", text).partition(". ")[0].rstrip(".")
     errors = sorted(shape.name.removesuffix("Exception") for shape in operation.error_shapes)
     kinds = [
-        f"{name} ({shape.type_name}{'' if name in _required(operation) else ', optional'})"
+        f"{name} ({' or '.join(shape.metadata.get('enum', [shape.type_name]))}"
+        f"{'' if name in _required(operation) else ', optional'})"
         for name, shape in _members(operation).items()
     ]
     return [f"# {sentence}.", f"# Parameters: {', '.join(kinds) or 'none'}.", f"# Errors: {', '.join(errors)}.", ""]
@@ -137,6 +140,11 @@ def _twins(operation):
         return len(words & set(cli_name(row.name).split("-"))), row.name.startswith(VERB.match(operation.name)[0])
 
     return sorted(STEPS, key=similarity, reverse=True)[:3]
+
+
+def _file_of(row):
+    files = [file for file in vars(package).values() if any(one is row for one in getattr(file, "ROWS", ()))]
+    return f"{files[0].__name__.rpartition('.')[2]}.py"
 
 
 def _args(operation):

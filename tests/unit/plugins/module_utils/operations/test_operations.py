@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from dataclasses import replace
@@ -52,6 +53,37 @@ def file_of(row):
     return f"plugins/module_utils/operations/{found.__name__.rpartition('.')[2]}.py"
 
 
+def task_options(name):
+    """The options that the task of a module writes out."""
+    file = ROOT / "roles" / "remediate" / "tasks" / "steps" / f"{name}.yml"
+    tasks = yaml.safe_load(file.read_text()) if file.exists() else []
+    return {option for task in tasks for key, options in task.items() if key.endswith(f".{name}") for option in options}
+
+
+def documented_options(name):
+    """The options in the `DOCUMENTATION` of a module of our own."""
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{name}.py").read_text())
+    texts = [
+        node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION"
+    ]
+    return set(yaml.safe_load(texts[0])["options"])
+
+
+def missing_options(row):
+    """The options of the row that its task, or its module of our own, does not have."""
+    name = row.module.rpartition(".")[2]
+    files = {f"roles/remediate/tasks/steps/{name}.yml": task_options(name)}
+    module = f"plugins/modules/{name}.py"
+    if row.module.startswith("leastpriv.") and (ROOT / module).exists():
+        files[module] = documented_options(name)
+    return [
+        f"{file}: {row.name}: the option {option}"
+        for file, has in files.items()
+        for option in row.args
+        if option not in has
+    ]
+
+
 def missing(row, model, file):
     """What an operation lacks: the file, and the field or what belongs into the file."""
     shape = model.operation_model(row.name).input_shape
@@ -79,8 +111,11 @@ def missing(row, model, file):
         f"tests/fixtures/steps/{row.name}.yml": "the script and the module options that it becomes",
         f"roles/remediate/tasks/steps/{module}.yml": "the task that runs the module",
     }
+    if row.module.startswith("leastpriv."):
+        files[f"plugins/modules/{module}.py"] = "the module"
     lacks = [f"{file}: {row.name}: {field}" for field, is_right in in_row.items() if not is_right]
-    return lacks + [f"{name}: {what}" for name, what in files.items() if not (ROOT / name).exists()]
+    lacks += [f"{name}: {what}" for name, what in files.items() if not (ROOT / name).exists()]
+    return lacks + missing_options(row)
 
 
 def test_every_operation_that_changes_something_has_one_row(model):
@@ -97,11 +132,26 @@ def test_nothing_of_an_operation_is_missing(row, model):
 
 
 def test_what_is_missing_is_named_with_its_file_and_field(model):
-    bare = replace(OPERATIONS["TagUser"], name="UpdateLoginProfile", already_true="", reads=(), undo=None)
+    args = {"name": "$UserName", "colour": "red"}
+    bare = replace(OPERATIONS["TagUser"], name="UpdateLoginProfile", already_true="", reads=(), undo=None, args=args)
     lacks = missing(bare, model, file_of(OPERATIONS["TagUser"]))
     where = "plugins/module_utils/operations/tags.py: UpdateLoginProfile"
     assert {f"{where}: already_true", f"{where}: reads", f"{where}: undo"} <= set(lacks)
     assert "tests/fixtures/steps/UpdateLoginProfile.yml: the script and the module options that it becomes" in lacks
+    assert "roles/remediate/tasks/steps/iam_user.yml: UpdateLoginProfile: the option colour" in lacks
+
+
+def test_an_option_that_a_module_of_our_own_lacks_is_named(model):
+    bare = replace(OPERATIONS["CreateAccountAlias"], args={"alias": "$AccountAlias", "colour": "red"})
+    assert missing(bare, model, "account.py") == [
+        "roles/remediate/tasks/steps/account_setting.yml: CreateAccountAlias: the option colour",
+        "plugins/modules/account_setting.py: CreateAccountAlias: the option colour",
+    ]
+    bare = replace(bare, module="leastpriv.iam.colour", args={})
+    assert missing(bare, model, "account.py")[-2:] == [
+        "roles/remediate/tasks/steps/colour.yml: the task that runs the module",
+        "plugins/modules/colour.py: the module",
+    ]
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=names(REFUSED))
