@@ -23,38 +23,10 @@ options:
     description: The run to take the changes of. Empty takes all runs.
     type: str
     default: ""
-  artifacts_dir:
-    description: The folder of all runs.
-    type: path
-    required: true
-  artifacts_s3:
-    description: Where runs are copied to, V(s3://bucket/prefix). Empty if they are not.
-    type: str
-    default: ""
-  profile:
-    description: The AWS profile for that bucket. Empty uses AWS's usual chain.
-    type: str
-    default: ""
-  accounts:
-    description:
-      - The hosts of the inventory, each a dictionary with C(name) and C(account_id). Alerts of other accounts get the
-        disposition V(unmapped_account).
-    type: list
-    elements: dict
-    required: true
-  limit:
-    description:
-      - The names of the hosts to work on. Alerts of the others get the disposition V(filtered).
-    type: list
-    elements: str
-    required: true
-  key:
-    description:
-      - The secret that journals must be signed with. Without one a signed journal is not read.
-    type: str
-    default: ""
-    env:
-      - name: REMEDIATE_PLAN_KEY
+extends_documentation_fragment:
+  - leastpriv.iam.past_runs
+  - leastpriv.iam.past_runs.accounts
+  - leastpriv.iam.past_runs.bucket
 """
 
 EXAMPLES = r"""

@@ -26,30 +26,9 @@ options:
     description: The run to undo.
     type: str
     default: ""
-  artifacts_dir:
-    description: The folder in which each run has made a folder of its own.
-    type: path
-    required: true
-  accounts:
-    description:
-      - The hosts of the inventory, each a dictionary with C(name) and C(account_id). Alerts of other accounts get the
-        disposition V(unmapped_account).
-    type: list
-    elements: dict
-    required: true
-  limit:
-    description:
-      - The names of the hosts to work on. Alerts of the others get the disposition V(filtered).
-    type: list
-    elements: str
-    required: true
-  key:
-    description:
-      - The secret that journals must be signed with. Without one a signed journal is not undone.
-    type: str
-    default: ""
-    env:
-      - name: REMEDIATE_PLAN_KEY
+extends_documentation_fragment:
+  - leastpriv.iam.past_runs
+  - leastpriv.iam.past_runs.accounts
 """
 
 EXAMPLES = r"""

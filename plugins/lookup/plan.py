@@ -23,17 +23,8 @@ options:
     type: list
     elements: raw
     required: true
-  artifacts_dir:
-    description: The folder in which each run has made a folder of its own.
-    type: path
-    required: true
-  key:
-    description:
-      - The secret that the plan must be signed with. Without one a signature is not looked at.
-    type: str
-    default: ""
-    env:
-      - name: REMEDIATE_PLAN_KEY
+extends_documentation_fragment:
+  - leastpriv.iam.past_runs
 """
 
 EXAMPLES = r"""

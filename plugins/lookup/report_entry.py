@@ -18,21 +18,12 @@ options:
     type: list
     elements: str
     required: true
-  artifacts_dir:
-    description: The folder in which each run has made a folder of its own.
-    type: path
-    required: true
   run_id:
     description: Look in the report of this run only.
     type: str
     default: ""
-  key:
-    description:
-      - The secret that reports must be signed with. Without one a signature is not looked at.
-    type: str
-    default: ""
-    env:
-      - name: REMEDIATE_PLAN_KEY
+extends_documentation_fragment:
+  - leastpriv.iam.past_runs
 """
 
 EXAMPLES = r"""

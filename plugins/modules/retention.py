@@ -25,14 +25,6 @@ options:
     description: The folder of all runs.
     type: path
     required: true
-  artifacts_s3:
-    description: Where runs are copied to, V(s3://bucket/prefix). Empty if they are not.
-    type: str
-    default: ""
-  profile:
-    description: The AWS profile for that bucket. Empty uses AWS's usual chain.
-    type: str
-    default: ""
   run_id:
     description: The id of the run at hand, which stays.
     type: str
@@ -47,6 +39,8 @@ attributes:
   diff_mode:
     description: Shows no difference.
     support: none
+extends_documentation_fragment:
+  - leastpriv.iam.past_runs.bucket
 """
 
 EXAMPLES = r"""
