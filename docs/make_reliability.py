@@ -24,25 +24,26 @@ HEAD = f"""# Reliability
 
 ## Guarantees
 
-* **No alert is lost.** A message is deleted after everything that its script asks for is true in AWS, never before.
-  In all other cases it is released, or becomes visible after `remediate_visibility_timeout` (900 s).
-* **Nothing is done twice.** Each run looks at the live account first and applies what is missing there. A run that was
-  cut off anywhere is finished by the next one.
-* **Two runs do not work on the same alert.** A received message is hidden from other runs, and is hidden again long
-  before the time is over while work goes on. SQS delivers at least once, so that rarely two runs get the same message:
-  one applies it, the other finds it `already_remediated`.
-* **One failure stays one failure.** A failing step stops its alert; other alerts and other accounts go on. Whatever an
-  alert's message, script or documents hold costs that alert alone, at every stage up to the report's page
+* **No alert is lost.** A message is deleted only after everything that its script asks for is true in AWS. In all other
+  cases it is released, or becomes visible after `remediate_visibility_timeout` (900 s).
+* **No change is made twice.** Each run observes the account first, and applies what is missing. If a run is interrupted
+  at any point, the next run completes its work.
+* **Two runs do not work on the same alert.** A received message is hidden from other runs, and a run that still works
+  extends this time well before it ends. SQS delivers at least once, so two runs can rarely receive the same message.
+  Then one applies it, and the other finds it `already_remediated`.
+* **A failure affects one alert.** A failing step stops its alert; other alerts and accounts continue. Whatever an
+  alert's message, script or documents contain affects that alert alone, at every stage up to the report's page
   (`tests/unit/pipeline/test_one_alert.py`).
-* **The report comes first.** `report.json` is written before its derivatives, and the summary is always shown. A page,
-  a plan, a copy or a notification that fails costs nothing else; the run's last task says what is missing.
+* **The report is written first.** `report.json` is written before the files that are derived from it, and the summary
+  is always shown. If a page, a plan, a copy or a notification fails, nothing else is affected. The run's last task
+  lists what is missing.
 * **Every wait is bounded.** Calls are retried for a limited time; an alert that cannot be finished is released
   with the reason in the report.
 * **Secrets are never shown**, in any error, at any verbosity.
 
-After each of the cases below the cure is the same command again: `ansible-playbook remediate.yml`. Where something has
-to be done before, the tables show it. The tests play every row with the real ansible-playbook, against an emulator of
-AWS and a stand-in for the vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`,
+After each case below, run the same command again: `ansible-playbook remediate.yml`. If something has to be done first,
+the tables show it. The tests run every row with the real ansible-playbook, against an emulator of AWS and of the
+vendor's API (`tests/integration/test_crashes.py`, `test_faults.py`, `test_interruption.py`,
 `test_lifetime.py`).
 
 ## A run that is interrupted
@@ -56,18 +57,18 @@ terminal that a run writes to counts even if the run ignores SIGHUP, as it does 
    report's `interrupted` has it too.
 
 The exit status is 99 after Ctrl-C, as always with Ansible, and 143 after SIGTERM. The callback
-`leastpriv.iam.interruption` does it, which this project's `ansible.cfg` enables. Where an `ansible.cfg` of your own is
-used, add `callbacks_enabled = leastpriv.iam.preload, leastpriv.iam.interruption`, or set `ANSIBLE_CALLBACKS_ENABLED` to
-these two. Without the callback an interrupted run, and one that breaks off, is like a killed one, and each run warns of
-that before it receives. A run that breaks off by itself, because a worker was killed for want of memory for example, is
-ended in the same way.
+`leastpriv.iam.interruption`, which this project's `ansible.cfg` enables, does all of this. If you use an `ansible.cfg`
+of your own, add `callbacks_enabled = leastpriv.iam.preload, leastpriv.iam.interruption`, or set
+`ANSIBLE_CALLBACKS_ENABLED` to these two. A run that ends unexpectedly, for example because a worker was killed when the
+machine ran out of memory, is ended in the same way. Without the callback both are like a killed run, and each run warns
+of that before it receives messages.
 
 ## A run that is killed
 
-SIGKILL, a power cut, and a job that AWX cancels or that times out (ansible-runner sends SIGKILL) leave no time for
-anything: the messages become visible after `remediate_visibility_timeout`, and the next run finishes. Set it to 60 to
-180 s if runs are often killed: the run renews it while it works ([queue.md](queue.md)). `playbooks/awx_setup.yml` sets
-180 s.
+SIGKILL, a power cut, and a job that AWX cancels or that times out (ansible-runner sends SIGKILL) leave no time to
+clean up. The messages become visible after `remediate_visibility_timeout`, and the next run completes the work. Set it
+to 60 to 180 s if runs are often killed: the run renews it while it works ([queue.md](queue.md)).
+`playbooks/awx_setup.yml` sets 180 s.
 
 Whatever the run has started ends with its controller, the process `ansible-playbook`, within {END_SECONDS:.0f} seconds,
 usually within one. The tests count the processes at each of the points below:
@@ -79,8 +80,8 @@ usually within one. The tests count the processes at each of the points below:
 * The doorbell of a rulebook ends with `ansible-rulebook`. A remediation that it started is interrupted, as described
   above, because its terminal closes.
 
-A module is killed where it is. A call that it has sent counts as AWS carries it out, and the next run finds the result.
-The module sends nothing more.
+A module is killed at whatever point it has reached, and sends nothing more. AWS may still carry out a call that it has
+sent; the next run finds the result.
 
 What remains:
 
@@ -90,15 +91,15 @@ What remains:
 * A `credential_process` runs until it ends by itself if `ansible-rulebook` started it for the doorbell, or if its
   worker was killed at the same instant as the controller. The latter is also true of a module in a Python of its own.
 * What runs as another user (`become`) cannot be killed.
-* Where the system does not report the end of a process (macOS, Linux before 5.3), it is looked for twice a second.
+* If the system does not report the end of a process (macOS, Linux before 5.3), the collection checks twice a second.
 
 | killed ... | messages hidden until the timeout | the next run |
 |---|---|---|
 """
 CRASHES_TAIL = """
 The three messages are those of one alert with the vendor's own kind of script, of one with a step of every other kind,
-and of an integration test, which is settled as soon as it is received. After the second run the account is in each case
-as after an undisturbed run, each change was made exactly once, and the queue is empty.
+and of an integration test, which is deleted as soon as it is received. After the second run the account is in each case
+as after a run without a fault, each change was made exactly once, and the queue is empty.
 
 ## Faults
 
@@ -125,9 +126,9 @@ TLS is verified before anything is sent: no token, no key, no alert id.
 |---|---|---|
 """
 TAIL = """
-`remediated` alerts are deleted from the queue, all others are visible again at once. A queue that cannot be read at all
-ends the run before anything is done; one that takes no deletion is reported (`unsettled` in report.json, exit status
-2), and the alerts come back by themselves as `already_remediated`.
+`remediated` alerts are deleted from the queue, and all others are visible again at once. If the queue cannot be read,
+the run ends before it changes anything. If messages cannot be deleted, the report lists them (`unsettled` in
+report.json, exit status 2), and the next run receives their alerts again and finds them `already_remediated`.
 """
 
 

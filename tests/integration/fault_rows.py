@@ -11,7 +11,7 @@ from typing import Any
 # One alert, in account `payments`, meets the fault; the other, in `sandbox`, shows that others are not affected.
 DISTURBED, BYSTANDER = "I-1", "I-2"
 
-RIDDEN_OUT = "nothing: it is waited for and tried again"
+RIDDEN_OUT = "nothing: the call is retried"
 # In the place of a disposition: the run ends before it receives.
 NOT_RECEIVED = "not received"
 
@@ -85,7 +85,7 @@ AWS_FAULTS = (
         aws=_in_payments(action="AttachUserPolicy", code="ConcurrentModification", status=409),
     ),
     Fault(
-        "Somebody else goes on changing the same thing (ConcurrentModification)",
+        "Somebody else keeps changing the same thing (ConcurrentModification)",
         "failed",
         "run again, as AWS advises after a few minutes",
         aws=_in_payments(action="AttachUserPolicy", code="ConcurrentModification", status=409, count=1000),
@@ -139,7 +139,7 @@ API_FAULTS = (
         api=({"endpoint": "remediation", "status": 429, "headers": {"Retry-After": "1"}, "count": 2},),
     ),
     Fault(
-        "The vendor's API is down for a moment (503 with Retry-After)",
+        "The vendor's API is briefly unavailable (503 with Retry-After)",
         "remediated",
         "nothing: it waits for the requested time, up to a minute",
         api=({"endpoint": "remediation", "status": 503, "headers": {"Retry-After": "1"}, "count": 2},),
@@ -169,7 +169,7 @@ API_FAULTS = (
     Fault(
         "The vendor's API answers with something that is not JSON",
         "unavailable",
-        "find out what stands between (a proxy's login page?), then run again",
+        "find out what answers instead (a proxy's login page?), then run again",
         api=({"endpoint": "remediation", "status": 200, "body": "<html>please log in</html>", "count": 10},),
         reason="JSON",
         everywhere=True,
@@ -178,7 +178,7 @@ API_FAULTS = (
     Fault(
         "The vendor's API redirects to another host",
         "unavailable",
-        "put the right address into API_ENDPOINT, then run again; the token went nowhere else",
+        "correct API_ENDPOINT, then run again; the other host did not get the token",
         api=(
             {
                 "endpoint": "remediation",
@@ -211,8 +211,14 @@ CERTIFICATES = (
         _HERE,
         1,
         False,
-        "set REQUESTS_CA_BUNDLE to your proxy's CA file if there is a proxy that opens TLS; else somebody listens",
+        "set REQUESTS_CA_BUNDLE to your proxy's CA file if it inspects TLS; else somebody intercepts the connection",
     ),
-    Certificate("is for another host", ("api.example",), 1, True, "correct API_ENDPOINT; else somebody listens"),
+    Certificate(
+        "is for another host",
+        ("api.example",),
+        1,
+        True,
+        "correct API_ENDPOINT; if it is correct, somebody intercepts the connection",
+    ),
     Certificate("has expired", _HERE, -1, True, "wait until the API's owner has renewed it"),
 )
