@@ -115,7 +115,7 @@ class CallbackModule(CallbackBase):
         self._learn(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        # Every host has failed or cannot be reached, so that no task of the role is left to do it.
+        # Every host has failed or cannot be reached, so no task of the role remains to do it.
         if self.run and self.run.is_broken_off():
             self._wind_up()
         self._end()

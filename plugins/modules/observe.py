@@ -445,7 +445,7 @@ def _last_used(step):
 
 
 def _shown(part):
-    """A part of the account as lines that compare well; ASCII, so that no text of an alert steers the terminal."""
+    """A part of the account as lines that compare well; ASCII, so no text of an alert controls the terminal."""
     unfolded = {key: json.loads(value) if key in DOCUMENTS else value for key, value in part.items() if key != "arn"}
     # For a step about a document alone, its difference is the whole change.
     (first, *others) = unfolded or [None]

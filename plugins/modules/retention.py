@@ -26,7 +26,7 @@ options:
     type: path
     required: true
   run_id:
-    description: The id of the run at hand, which stays.
+    description: The id of the current run, which stays.
     type: str
     default: ""
 attributes:

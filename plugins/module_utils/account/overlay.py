@@ -67,7 +67,7 @@ class Observation:
     :ivar status: `needed` or `unchanged`.
     :ivar before: the part of the account that the step is about, as it is.
     :ivar after: the same as it will be.
-    :ivar writes: the key of what the step writes, for telling two alerts that write the same thing.
+    :ivar writes: the key of what the step writes, to find alerts that write the same thing.
     """
 
     status: str

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which commands of a script put a document in the place of another one, so that `no_widening` decides. Pure.
+"""Which commands of a script replace a document with another one, so `no_widening` decides. Pure.
 
 Calls are (operation, parameters), as the script names them.
 """

@@ -43,7 +43,7 @@ from .usage import HOLD, Usage
 from .usage import RULE as IN_USE
 
 CHANGE_CODE = "Change its code, too (as_code/ of this run): its next deployment may take this change away."
-# The disposition of an alert whose step ends so; the other endings let it go on.
+# The disposition of an alert whose step ends like this. After any other end the alert continues.
 DECIDES = {"refused": "refused", "failed": "failed", "over_quota": "failed"}
 
 

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each alert of a run writes and relies on, so that no alert reverts or hollows out what another one does.
+"""What each alert of a run writes and relies on, so no alert reverts or weakens the change of another one.
 
 All alerts of an account are observed before the first step runs. So an alert must neither write what another one
 writes in a different way, nor rely on what another one changes. IAM's names are case-insensitive: all keys are in

@@ -93,7 +93,7 @@ def _kinds(policy: Mapping[str, Any]) -> int:
 
 
 def _lockouts(before: Any, after: Any) -> Iterator[str]:
-    """How a password policy would shut out users who cannot know of it."""
+    """How a password policy would lock out users without a warning."""
     was, days = before["MaxPasswordAge"], after["MaxPasswordAge"]
     is_shorter = bool(days) and (not was or days < was)
     if after["HardExpiry"] and not before["HardExpiry"]:

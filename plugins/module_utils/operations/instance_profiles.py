@@ -92,7 +92,7 @@ ROWS = (
         target=ROLE,
         resource=INSTANCE_PROFILE.resource,
         reads=("GetInstanceProfile", "GetRole"),
-        # IAM asks for it where a role is handed on.
+        # IAM checks it if a role is passed.
         also=("PassRole",),
     ),
     Operation(

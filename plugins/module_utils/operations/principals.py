@@ -138,7 +138,7 @@ NOUNS = {"user": "User", "group": "Group", "server_certificate": "Server Certifi
 
 
 def delete_principal(overlay: AccountOverlay, step: Step) -> Observation:
-    """Nothing is cascaded: what is left of the principal is AWS's DeleteConflict."""
+    """Nothing is cascaded: AWS answers DeleteConflict if the principal still has something."""
     kind, name = principal(step)
     found = overlay.fact(kind, name)
     if found is None:

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Characters that word processors and chat programs put in the place of quotes, hyphens and blanks. Pure."""
+"""Characters that word processors and chat programs use instead of quotes, hyphens and blanks. Pure."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _part_in_words(part: Statement) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text for a sentence, cut off if it is long."""
+    """A text for a sentence, shortened if it is long."""
     return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 

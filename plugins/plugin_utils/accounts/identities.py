@@ -117,7 +117,7 @@ def _chain(configuration: Any, identity: Identity) -> tuple[list[str], Beginning
         raise ValueError("its source_profile leads back to itself")
     if walked:
         return [profiles[one]["role_arn"] for one in walked], Beginning(name) if name else None
-    # By its name, so that the default profile is the same beginning as that of who names it.
+    # By its name, so the default profile equals the same profile where it is named.
     return [], Beginning(name if identity.profile or name in profiles else None) if identity.is_base else None
 
 

@@ -4,7 +4,7 @@
 """What the runner and the account roles need in AWS, and no more, by the table of operations. Pure.
 
 Actions, resources and condition keys follow "Actions, resources, and condition keys for AWS Identity and Access
-Management (IAM)" in the Service Authorization Reference. IAM never reaches into another account, so that an ARN's
+Management (IAM)" in the Service Authorization Reference. IAM never reaches into another account, so an ARN's
 account may be any: one policy serves all accounts.
 """
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 
-# What another run may find otherwise; the rest waits for somebody's decision.
+# The dispositions that another run may change. All others wait for a decision.
 RETRIED = {"failed", "unavailable", "unmapped_account"}
 
 

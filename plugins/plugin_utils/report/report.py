@@ -229,7 +229,7 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 def _by_hand(alert: AlertOutcome) -> list[str]:
     """The commands that are left to a person: of the open steps, or what can be read of a script without steps."""
     steps = alert.get("steps") or []
-    # Only of what was observed is it known that it is about no protected principal.
+    # Only a step that was observed is known not to change a protected principal.
     open_steps = [step["command"] for step in steps if step.get("status") not in DONE and step.get("by_hand")]
     left = open_steps if steps else alert.get("by_hand") or []
     return [command for command in left if can_be_copied(command)]

@@ -306,7 +306,7 @@ def step_line(step: Mapping[str, Any]) -> str:
 
 
 def _notes(alerts: Sequence[Mapping[str, Any]], columns: int) -> list[Line]:
-    """What the scripts grant or change beyond their letter, each note once with the alerts that it is about."""
+    """What the scripts grant or change without naming it, each note once with the alerts that it is about."""
     noted: dict[str, list[str]] = {}
     for alert in alerts:
         for note in alert["notes"]:

@@ -67,7 +67,7 @@ class Cleanup:
 def plan_cleanup(store: Store, keep: Keep, own_run: str, now: datetime, key: str = "") -> Cleanup:
     """Decide what to remove from a store.
 
-    :param own_run: the id of the run at hand, which always stays.
+    :param own_run: the id of the current run, which always stays.
     :param key: the secret that journals must be signed with, if there is one.
     :raises LeastprivError: if the store cannot be read.
     """

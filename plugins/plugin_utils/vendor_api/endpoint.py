@@ -91,7 +91,7 @@ def _split(text: str) -> SplitResult:
     except ValueError:
         raise _no_endpoint(text, "it is not a URL") from None
     if split.scheme not in ("http", "https"):
-        raise _no_endpoint(text, "only https:// is spoken")
+        raise _no_endpoint(text, "only https:// is supported")
     return split
 
 

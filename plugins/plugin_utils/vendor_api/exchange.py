@@ -109,7 +109,7 @@ class Exchanges:
         is_late = not finished.wait(deadline.left)
         if is_late:
             self._cut_off()
-        # What fails at the very end, such as a connection that has milliseconds left, fails for want of time.
+        # What fails at the very end, such as a connection that has milliseconds left, fails because the time is over.
         if is_late or (isinstance(outcome[0], requests.RequestException) and deadline.is_over):
             raise DeadlineError(f"it was not done within {deadline.seconds:g} s")
         if isinstance(outcome[0], BaseException):

@@ -1,7 +1,7 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP as the vendor's API is spoken to: verified TLS, deadlines, bounded retries, no redirect to strangers.
+"""HTTP for the vendor's API: verified TLS, deadlines, bounded retries, no redirect to strangers.
 
 Retrying is a loop of its own and not urllib3's Retry, which caps neither Retry-After nor the time of all retries
 together, and sleeps by the real clock.
@@ -83,7 +83,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Timing:
-    """Deadlines and patience, in seconds; clock, sleep and chance are parameters so that tests need no waiting.
+    """Deadlines, in seconds. Clock, sleep and random numbers are parameters, so tests do not wait.
 
     `timeout` is for one try of a call with all its redirects, from the look-up of the host's name to the last byte.
     """

@@ -27,7 +27,7 @@ HALT_SECONDS = 1.5
 
 
 def stop_working(seconds: float, ended: Iterable[int] = ()) -> None:
-    """End this run's workers and modules: those that do not want to are killed after so many seconds.
+    """End this run's workers and modules: those that have not ended after so many seconds are killed.
 
     `ended`: workers that Ansible has ended itself. What one of them was just starting may not have heard of it.
     """
