@@ -76,6 +76,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible import constants
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import listed
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import example_entries
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import finding
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.diagnosis import diagnosis_lines
@@ -85,7 +86,6 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.jinja_patches import note_problems
 
-MAX_NAMED = 5
 USE_TRIED = "Nothing, if runs are fast enough. Otherwise install what requirements.txt and requirements/ name."
 IDENTITY = (
     "Correct the profile, role or credentials: of the inventory for an account, remediate_queue_profile for the runner."
@@ -122,9 +122,7 @@ def _protection(
     tried = "read remediate_protected_principals"
     open_to_all = [str(one["account"]) for one in settings if not one["protected"]]
     if open_to_all:
-        more = f" and {len(open_to_all) - MAX_NAMED} more" if len(open_to_all) > MAX_NAMED else ""
-        where = ", ".join(open_to_all[:MAX_NAMED]) + more
-        found = f"No principals are protected in {where}. A script may lock out any user or role there."
+        found = f"No principals are protected in {listed(open_to_all)}. A script may lock out any user or role there."
         example = example_entries(sorted({str(account_id) for account_id in account_ids}), partition)
         advice = f"List those that others depend on in inventory/group_vars/aws_accounts.yml, for example:\n{example}"
         yield finding("guardrails", "advice", tried, found, advice)

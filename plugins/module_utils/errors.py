@@ -1,14 +1,14 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The root of the collection's own errors. A failure that one alert causes costs only that alert."""
+"""The collection's own errors, and the sentences of what it reports. A failure of one alert costs only that alert."""
 
 from __future__ import annotations
 
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -71,3 +71,9 @@ def writable(value: Result) -> Result:
     """
     json.dumps(value, allow_nan=False, sort_keys=True)
     return value
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names for a sentence: `a, b and 3 more` beyond the first `most`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..account.overlay import AccountOverlay, Observation, named_principals
-from ..errors import LeastprivError
+from ..errors import LeastprivError, listed
 from ..guardrails.protection import principal_of_arn
 from ..operations import OPERATIONS
 from ..operations.row import HOLDERS, MEMBER, NONE
 from ..shapes import Step
-
-MAX_NAMED = 5
 
 # Kind, name, and the ARN: a text, or None for a principal that the script creates.
 Touched = tuple[str, str, Any]
@@ -63,8 +61,7 @@ def note_reach(step: Step, principals: Sequence[Touched]) -> list[str]:
     if OPERATIONS[step["operation"]].reach != HOLDERS or not principals:
         return []
     named = [f"{kind} {name}" for kind, name, _arn in principals]
-    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-    return [f"The policy is in use: this changes the access of {', '.join(named[:MAX_NAMED])}{more}."]
+    return [f"The policy is in use: this changes the access of {listed(named)}."]
 
 
 def changes_of(step: Step, principals: Sequence[Touched], writes: tuple[Any, ...]) -> set[Any]:

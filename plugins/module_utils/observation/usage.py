@@ -19,6 +19,7 @@ from typing import Any
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ..errors import listed
 from ..policies.document import PolicyDocumentError
 from .taken_access import TakenAccess
 
@@ -133,9 +134,9 @@ class Usage:
         uses = self.uses(arn, taken)
         lately = [use for use in uses if self.is_lately(use)]
         if lately:
-            found.in_use.append(f"{who} used within {self.days} days what it loses: {listed(lately)}")
+            found.in_use.append(f"{who} used within {self.days} days what it loses: {_latest(lately)}")
         elif uses:
-            found.notes.append(f"{who} last used what it loses: {listed(uses)}")
+            found.notes.append(f"{who} last used what it loses: {_latest(uses)}")
         else:
             found.notes.append(f"{who} has not used what it loses in IAM's tracking period")
         found.uses += [{"principal": who, **use.as_json()} for use in uses[:MAX_USES]]
@@ -221,7 +222,6 @@ def _uses_of(service: Service, taken: TakenAccess) -> list[Use]:
     return uses
 
 
-def listed(uses: Sequence[Use]) -> str:
+def _latest(uses: Sequence[Use]) -> str:
     """The uses for people; only the latest ones if there are many."""
-    more = f" and {len(uses) - MAX_SHOWN} more" if len(uses) > MAX_SHOWN else ""
-    return ", ".join(map(str, uses[:MAX_SHOWN])) + more
+    return listed([*map(str, uses)], MAX_SHOWN)

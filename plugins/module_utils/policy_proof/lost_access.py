@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from ..errors import listed
 from .patterns import Symbols, contains, is_disjoint
 from .proof import Document
 from .statements import OWNERS, Statement, Values, read_statements, uncovered
@@ -38,17 +39,13 @@ def describe_lost_access(whose: str, services: Mapping[str, list[str]]) -> str:
     :param whose: whose access it is: `user bob`.
     :param services: what `lost_access` returned, not empty.
     """
-    shown = "; ".join(": ".join(filter(None, (service, _listed(found)))) for service, found in services.items())
+    named = {service: listed(found, MAX_SHOWN) for service, found in services.items()}
+    shown = "; ".join(": ".join(filter(None, pair)) for pair in named.items())
     return f"{whose[0].upper()}{whose[1:]} loses access to {shown}."
 
 
 def _allowing(document: Document) -> list[Statement]:
     return [one for one in read_statements(document) if one.effect == "Allow"]
-
-
-def _listed(texts: list[str]) -> str:
-    more = f" and {len(texts) - MAX_SHOWN} more" if len(texts) > MAX_SHOWN else ""
-    return ", ".join(texts[:MAX_SHOWN]) + more
 
 
 def _lost(statement: Statement, after: list[Statement]) -> Iterator[str]:
@@ -79,7 +76,7 @@ def _in_words(actions: Values, after: list[Statement]) -> str:
         not one.actions.is_excluded and any(contains(found, pattern) for found in one.actions.patterns) for one in after
     ):
         return f"{text} (on fewer resources or under more conditions)"
-    return f"{text} (still allowed: {_listed(list(dict.fromkeys(kept)))})"
+    return f"{text} (still allowed: {listed(list(dict.fromkeys(kept)), MAX_SHOWN)})"
 
 
 def _kept(pattern: Symbols, actions: Values) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, listed
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.identities import default_profile
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.profiles import file_problems, profile_problems
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import check_queues
@@ -80,12 +80,10 @@ def by_hosts(found: Iterable[tuple[str, str]], hosts: int) -> list[str]:
     named: dict[str, list[str]] = {}
     for problem, host in found:
         named.setdefault(problem, []).append(host)
-    return [problem if len(names) == hosts else f"{problem} ({_names(names)})" for problem, names in named.items()]
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"{', '.join(names[:MAX_NAMED])}{more}"
+    return [
+        problem if len(names) == hosts else f"{problem} ({listed(names, MAX_NAMED)})"
+        for problem, names in named.items()
+    ]
 
 
 def program_problems() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import listed
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import STATUSES
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.screen import EMPTY, Line, labelled, line, wrapped
 
@@ -67,6 +68,4 @@ def _all_right(findings: Sequence[Mapping[str, str]], columns: int) -> list[Line
 
 
 def _some(subjects: Sequence[str]) -> str:
-    named = [*dict.fromkeys(subjects)]
-    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-    return ", ".join(named[:MAX_NAMED]) + more
+    return listed([*dict.fromkeys(subjects)], MAX_NAMED)

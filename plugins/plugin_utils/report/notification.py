@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import for_each_alert, listed
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import alert_name, job_name, verdict
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.terminal_text import printable
@@ -80,9 +80,7 @@ def _group_line(alerts: Sequence[Mapping[str, Any]]) -> str:
     if len(alerts) == 1:
         where = alerts[0]["account"] or alerts[0]["account_id"] or "no account"
         return f"{alert_name(alerts[0])} ({where}) {word}: {reason}"
-    named = ", ".join(alert_name(alert) for alert in alerts[:MAX_NAMED])
-    more = f" and {len(alerts) - MAX_NAMED} more" if len(alerts) > MAX_NAMED else ""
-    return f"{len(alerts)} alerts {word} ({named}{more}): {reason}"
+    return f"{len(alerts)} alerts {word} ({listed([*map(alert_name, alerts)], MAX_NAMED)}): {reason}"
 
 
 def _unsettled(reasons: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, fate
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt, for_each_alert, listed
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.exemptions import describe
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import cli_name
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import RunReport
@@ -45,7 +45,6 @@ HEAD = ("RESULT", "ALERT", "ACCOUNT", "REASON")
 MAX_CELL = 34
 # With less room than this beside the other columns, a reason is shown below its row.
 MIN_REASON = 36
-MAX_NAMED = 5
 # More alerts of one reason than this are counted in the row, and named below it.
 MAX_IN_ROW = 3
 # The maximum number of rows per disposition that does not need attention; the report has all.
@@ -140,7 +139,7 @@ def _problem(group: Group, columns: int) -> list[Line]:
     word, named, account, reason = _row(group)
     names = [alert_name(alert) for alert in group]
     lines = wrapped(f" {named}  {account}", columns, hanging=2, lead=(word, "bad"))
-    lines += wrapped(_some(names), columns, indent=2) if len(names) > MAX_IN_ROW else []
+    lines += wrapped(listed(names), columns, indent=2) if len(names) > MAX_IN_ROW else []
     return lines + _indented(_reason(reason, columns - 2), 2)
 
 
@@ -311,13 +310,8 @@ def _notes(alerts: Sequence[Mapping[str, Any]], columns: int) -> list[Line]:
     for alert in alerts:
         for note in alert["notes"]:
             noted.setdefault(note, []).append(alert_name(alert))
-    listed = [wrapped(f"{_some(names)}: {note}", columns, indent=2, hanging=2) for note, names in noted.items()]
-    return [line(("Notes:", "strong")), *(each for lines in listed for each in lines)] if listed else []
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+    paragraphs = [wrapped(f"{listed(names)}: {note}", columns, indent=2, hanging=2) for note, names in noted.items()]
+    return [line(("Notes:", "strong")), *(each for lines in paragraphs for each in lines)] if paragraphs else []
 
 
 def _remarks(report_data: RunReport, columns: int) -> list[Line]:
@@ -350,12 +344,12 @@ def _protection(report_data: RunReport) -> list[Line]:
 
 def _ending_soon(expiring: Sequence[Mapping[str, Any]]) -> Remark | None:
     named = [f"{describe(entry)} (owner {entry['owner']}, expires {entry['expires']})" for entry in expiring]
-    return ("Protection expires soon:", f"{_some(named)}. Renew or remove these entries.") if named else None
+    return ("Protection expires soon:", f"{listed(named)}. Renew or remove these entries.") if named else None
 
 
 def _lapsed(expired: Sequence[Mapping[str, Any]]) -> Remark | None:
     named = [f"{describe(entry)} (owner {entry['owner']}, expired {entry['expires']})" for entry in expired]
-    return ("No longer protected:", f"{_some(named)}. Renew or remove these entries.") if named else None
+    return ("No longer protected:", f"{listed(named)}. Renew or remove these entries.") if named else None
 
 
 def _opened(opened: Sequence[Mapping[str, Any]]) -> Remark | None:

@@ -7,7 +7,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert, writable
+from ansible_collections.leastpriv.iam.plugins.module_utils.errors import (
+    LeastprivError,
+    for_each_alert,
+    listed,
+    writable,
+)
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import read_document
 
 
@@ -73,3 +78,7 @@ def test_what_json_cannot_hold_is_not_writable(value):
 def test_what_json_can_hold_is_returned():
     value = {"a": [1, "\ud800", None, True, 1.5]}
     assert writable(value) is value
+
+
+def test_a_sentence_names_only_so_many():
+    assert [listed("abcd"[:count], 2) for count in range(5)] == ["", "a", "a, b", "a, b and 1 more", "a, b and 2 more"]
