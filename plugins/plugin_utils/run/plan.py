@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError, for_each_alert, writable
 from ansible_collections.leastpriv.iam.plugins.module_utils.iso_time import read_time, utc_text
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations.digests import sha256
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import canonical_json, is_signature, keyed_digest
@@ -110,7 +110,7 @@ def _alert(alert: AlertOutcome) -> dict[str, Any]:
         "message_sha256": message_sha256(alert),
         "notes": alert.get("notes") or [],
         "script": redact(alert["script"]),
-        "script_sha256": _sha256(alert["script"]),
+        "script_sha256": sha256(alert["script"]),
         "reversible": all(step["reversible"] for step in steps if step["status"] == "needed"),
         "steps": steps,
     }
@@ -128,12 +128,12 @@ def _chosen(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def message_sha256(alert: AlertOutcome) -> str:
     """The SHA-256 of the message fields that a decision depends on."""
-    return _sha256(canonical_json(_chosen(alert, MESSAGE_FIELDS)))
+    return sha256(canonical_json(_chosen(alert, MESSAGE_FIELDS)))
 
 
 def digest(plan: Mapping[str, Any]) -> str:
     """The SHA-256 of a plan without its seals, 64 hex digits."""
-    return _sha256(_content(plan))
+    return sha256(_content(plan))
 
 
 def signature(plan: Mapping[str, Any], key: str) -> str:
@@ -143,10 +143,6 @@ def signature(plan: Mapping[str, Any], key: str) -> str:
 
 def _content(plan: Mapping[str, Any]) -> str:
     return canonical_json({name: value for name, value in plan.items() if name not in SEALS})
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def check_plan(plan: Any, now: datetime, key: str = "") -> dict[str, Any]:
@@ -237,7 +233,7 @@ def _with_review(alert: AlertOutcome, reviewed: Mapping[str, Any] | None) -> Ale
 def _compared(alert: AlertOutcome, reviewed: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
     return (
         ("message", message_sha256(alert) == reviewed["message_sha256"]),
-        ("script", _sha256(alert["script"] or "") == reviewed["script_sha256"]),
+        ("script", sha256(alert["script"] or "") == reviewed["script_sha256"]),
     )
 
 
