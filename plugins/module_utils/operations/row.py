@@ -187,6 +187,12 @@ class Operation:
         filled = {option: _fill(value, parameters) for option, value in self.args.items()}
         return {option: value for option, value in filled.items() if value is not _LEFT_OUT}
 
+    def inexpressible(self, parameters: Parameters) -> list[str]:
+        """The given parameters that the module has no option or value for, sorted."""
+        choices = [value for value in self.args.values() if isinstance(value, Choice)]
+        unknown = {one.parameter for one in choices if parameters.get(one.parameter) not in one.values}
+        return sorted({*parameters} - self.parameters | unknown)
+
 
 def _parameters_in(value: Any) -> list[str]:
     if isinstance(value, Choice):

@@ -24,7 +24,6 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations.row impor
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations.undo import Irreversible
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.arns import denied_elsewhere, partitions
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.emitter import inexpressible
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.parser import Script, parse
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.problem import Problem, describe, line_and_column
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction import can_be_copied, redact, secret_spans
@@ -232,7 +231,7 @@ def _call_problems(call: Call, account_id: str, allow: Collection[str], followin
         return [_problem(call, "unsupported", f"without --{cli_name(missing[0])} it changes the caller itself", None)]
     return [
         *(_unreadable(call, *one) for one in unreadable_documents(call, row, allow)),
-        *(_inexpressible(call, row, name) for name in inexpressible(row, call.parameters)),
+        *(_inexpressible(call, row, name) for name in row.inexpressible(call.parameters)),
         *(_guarded(call, *refusal) for refusal in refusals(call, row, account_id, allow, following)),
     ]
 
