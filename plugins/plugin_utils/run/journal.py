@@ -60,13 +60,11 @@ class Journal:
     """A checked journal.
 
     :ivar run: the first line: `run_id`, `started`, `mode`, `user`, `awx`, `undoes`.
-    :ivar entries: the lines after it, in order.
-    :ivar is_torn: whether the last line is incomplete because the run was killed; it is left out.
+    :ivar entries: the lines after it, in order. If the run was killed, an incomplete last line is left out.
     """
 
     run: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
-    is_torn: bool
 
     def is_finished(self, account_id: str) -> bool:
         """Whether the run finished in an account; otherwise it was killed, or lines are missing at the end."""
@@ -218,8 +216,7 @@ def check_journal(path: Path | str, text: bytes, key: str = "") -> Journal:
 
     :param path: where the text is from, for errors.
     """
-    lines = text.split(b"\n")
-    torn = lines.pop()
+    lines = text.split(b"\n")[:-1]
     if not lines:
         raise EmptyJournal(f"The journal {path} has no complete line: its run was killed before it changed anything.")
     previous, entries = None, []
@@ -229,7 +226,7 @@ def check_journal(path: Path | str, text: bytes, key: str = "") -> Journal:
         _check_signature(path, number, entries[-1], key)
     if entries[0].get("event") != RUN or entries[0].get("version") != VERSION:
         raise JournalError(f"{path} does not begin like a journal of this version (the first line describes the run).")
-    return Journal(entries[0], entries[1:], bool(torn))
+    return Journal(entries[0], entries[1:])
 
 
 def _checked(path: Path | str, number: int, line: bytes, previous: str | None) -> dict[str, Any]:

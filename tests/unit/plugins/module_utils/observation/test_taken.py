@@ -99,7 +99,7 @@ class Case:
 
     def undo(self, lines):
         """What observing the undo of these intents comes to."""
-        (alert,) = undo_alerts(Journal({"mode": "apply"}, lines, False))
+        (alert,) = undo_alerts(Journal({"mode": "apply"}, lines))
         return self.observed(alert, ALLOWED_TO_UNDO)
 
 

@@ -33,7 +33,7 @@ def result(alert_id, index, result="changed"):
 
 
 def journal(*entries):
-    return Journal({"mode": "apply"}, entries, False)
+    return Journal({"mode": "apply"}, entries)
 
 
 def test_the_last_is_undone_first():
