@@ -51,7 +51,8 @@ def main() -> None:
     if not args.detached:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     tls = (str(args.tls / "cert.pem"), str(args.tls / "key.pem")) if args.tls else None
-    aws, vendor = _serve(Aws()), _serve(VendorApi(), tls)
+    vendor_api = VendorApi()
+    aws, vendor = _serve(Aws(vendor_api.reset)), _serve(vendor_api, tls)
     urls = {"aws": _url(aws, "http"), "vendor_api": _url(vendor, "https" if tls else "http"), "pid": os.getpid()}
     _write_at_once(args.ready_file, json.dumps(urls))
     signal.pause()

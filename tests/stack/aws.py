@@ -15,7 +15,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -39,7 +39,7 @@ from .details import details
 from .iam_additions import LAST_ACCESSED
 from .iam_gaps import close_gaps
 from .sessions import Sessions
-from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_REGION, RUN_PREFIX
+from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_NAME, QUEUE_REGION, RUN_PREFIX
 
 READ_ONLY = ("Check", "Get", "List", "Lookup", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
 # Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
@@ -56,8 +56,9 @@ class Aws:
     POST /_stack/last_accessed, GET /_stack/queue/<name>, GET /_stack/details/<account>, GET /_stack/cpu.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reset_vendor_api: Callable[[], None]) -> None:
         close_gaps()
+        self.reset_vendor_api = reset_vendor_api
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         self.moto = DomainDispatcherApplication(create_backend_app)
@@ -161,7 +162,7 @@ class Aws:
             return copy(name, iam_backends[account]["aws"], **remark)
 
     def reset(self) -> None:
-        """Empty every account, queue and bucket, and dissolve the organization.
+        """Empty every account, queue and bucket, the vendor's API too, and dissolve the organization.
 
         Assumed roles stay valid, as sessions outlive a change of an account.
         """
@@ -183,6 +184,8 @@ class Aws:
                 account.reset()
             # moto remembers everything that it ever made: gigabytes, over all tests.
             reset_model_data()
+            sqs_backends[DEFAULT_ACCOUNT_ID][QUEUE_REGION].create_queue(QUEUE_NAME)
+        self.reset_vendor_api()
 
 
 def _is_retained(self: SQSBackend, queue_name: str, message: Message) -> bool:

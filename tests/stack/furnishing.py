@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import requests
+import urllib3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -24,6 +25,7 @@ WRITTEN = {
 }
 TAGS = [{"Key": "team", "Value": "red"}]
 THUMBPRINT = "a" * 40
+HTTP = urllib3.PoolManager(timeout=30, retries=False)
 
 
 def a_document(effect: str, action: str, **more: Any) -> str:
@@ -41,18 +43,24 @@ def furnish(iam: Any, account_id: str, operation: str | None = None) -> dict[str
     :returns: the id that IAM gave for each of `WRITTEN`.
     """
     is_federated = operation == "DisableOutboundWebIdentityFederation"
-    named = {"name": "furnished and federated" if is_federated else "furnished", "account": account_id}
+    name = "furnished and federated" if is_federated else "furnished"
+    return as_copy(iam, account_id, name, lambda: _furnish(iam, account_id, is_federated))
+
+
+def as_copy(iam: Any, account_id: str, name: str, make: Callable[[], Any]) -> Any:
+    """What `make` makes in an empty account, and what it returns (not None); from the second time on as a copy."""
+    named = {"name": name, "account": account_id}
     made = _control(iam, "give", named)
     if made is None:
-        made = _furnish(iam, account_id, is_federated)
+        made = make()
         _control(iam, "keep", {**named, "remark": made})
     return made
 
 
 def _control(iam: Any, command: str, sent: dict[str, Any]) -> Any:
-    answer = requests.post(f"{iam.meta.endpoint_url}/_stack/{command}", json=sent, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    answer = HTTP.request("POST", f"{iam.meta.endpoint_url}/_stack/{command}", body=json.dumps(sent))
+    assert answer.status == 200, answer.status
+    return json.loads(answer.data)
 
 
 def _furnish(iam: Any, account_id: str, is_federated: bool) -> dict[str, str]:

@@ -72,7 +72,9 @@ DELETE_CONFLICTS: dict[str, list[tuple[Callable[[Any, Any], Any], str]]] = {
 def close_gaps() -> None:
     """Patch moto's IAM classes. Call it once, before the first request."""
     IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.update(RESPONSE_MEMBERS)
-    IAMBackend._init_aws_policies = _load_aws_managed_policies
+    IAMBackend._init_aws_policies = lambda self: list(_load_aws_managed_policies(self).values())
+    IAMBackend._init_managed_policies = _load_aws_managed_policies
+    AWSManagedPolicy.__setattr__ = _change_aws_managed_policy
     _close_boundary_gaps()
     _close_naming_gaps()
     _close_quota_gaps()
@@ -96,16 +98,37 @@ def _before(cls: type, method: str, check: Callable[..., None]) -> None:
 
 
 @functools.cache
-def _aws_managed_policies(region: str) -> list[ManagedPolicy]:
+def _aws_managed_policies(region: str) -> dict[str, ManagedPolicy]:
     documents = json.loads(aws_managed_policies.aws_managed_policies_data)
-    return [AWSManagedPolicy.from_data(name, "aws", region, stored) for name, stored in documents.items()]
+    made = [AWSManagedPolicy.from_data(name, "aws", region, stored) for name, stored in documents.items()]
+    return {policy.arn: policy for policy in made}
 
 
-def _load_aws_managed_policies(self: IAMBackend) -> list[ManagedPolicy]:
+@functools.cache
+def _policies_of(account_id: str, region: str) -> dict[str, ManagedPolicy]:
+    """The copies of one account, which stay after a reset: making them takes longer than all the rest of it."""
+    return {arn: _copy_for(account_id, policy) for arn, policy in _aws_managed_policies(region).items()}
+
+
+def _load_aws_managed_policies(self: IAMBackend) -> dict[str, ManagedPolicy]:
     # moto makes a backend per partition and account: only `aws` is used here, the other five stay empty.
     if self.partition != "aws" or not load_iam_aws_managed_policies():
-        return []
-    return [_copy_for(self.account_id, policy) for policy in _aws_managed_policies(self.region_name)]
+        return {}
+    own = _policies_of(self.account_id, self.region_name)
+    for arn in _CHANGED.pop(self.account_id, ()):
+        own[arn] = _copy_for(self.account_id, _aws_managed_policies(self.region_name)[arn])
+    return dict(own)
+
+
+# The ARNs of the AWS managed policies whose copy differs from the original, by account.
+_CHANGED: dict[str, set[str]] = {}
+
+
+def _change_aws_managed_policy(self: AWSManagedPolicy, name: str, value: Any) -> None:
+    object.__setattr__(self, name, value)
+    # Without a version it is an original that is being made.
+    if "versions" in vars(self):
+        _CHANGED.setdefault(self.account_id, set()).add(self.arn)
 
 
 def _copy_for(account_id: str, policy: ManagedPolicy) -> ManagedPolicy:

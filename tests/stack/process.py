@@ -22,7 +22,7 @@ from typing import Any
 import boto3
 import botocore.loaders
 import botocore.session
-import requests
+import urllib3
 import yaml
 from botocore.config import Config
 
@@ -62,6 +62,8 @@ class Stack:
         # The artifacts of the playbooks that were started, by the folder's name.
         self.runs: dict[str, Path] = {}
         self._clients: dict[tuple[str, str], Any] = {}
+        # Without `requests`, which looks for proxies and passwords each time: a millisecond per call.
+        self._http = urllib3.PoolManager(ca_certs=self.ca_bundle and str(self.ca_bundle), timeout=30, retries=False)
 
     def __enter__(self) -> Stack:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -230,12 +232,12 @@ class Stack:
         A call: time, account (id), role (its name, or None), run (the name of a playbook's artifacts folder, or None),
         service, action, parameters (secrets masked), mutating, status (None while it runs).
         """
-        calls = requests.get(f"{self.url}/_stack/calls", timeout=10).json()
+        calls = self._control(self.url, "calls", method="GET")
         return [call for call in calls if all(call[name] == value for name, value in expected.items())]
 
     def changes_of_runs(self) -> list[dict[str, Any]]:
         """The calls by which playbooks would change IAM, since the reset."""
-        return requests.get(f"{self.url}/_stack/changes", timeout=10).json()
+        return self._control(self.url, "changes", method="GET")
 
     def clear_calls(self) -> None:
         self._control(self.url, "calls", method="DELETE")
@@ -326,7 +328,7 @@ class Stack:
 
     def messages(self) -> list[dict[str, Any]]:
         """What the queue holds, without receiving it: message_id, body, visible, receive_count."""
-        return requests.get(f"{self.url}/_stack/queue/{settings.QUEUE_NAME}", timeout=10).json()
+        return self._control(self.url, f"queue/{settings.QUEUE_NAME}", method="GET")
 
     def empty_queue(self) -> None:
         """Delete every visible message: PurgeQueue may be called once a minute only."""
@@ -337,7 +339,7 @@ class Stack:
 
     def end_visibility_timeouts(self) -> None:
         """Make every message visible, as its visibility timeout does in its time."""
-        self._control(self.url, "visible", {})
+        self._control(self.url, "visible")
 
     # --- the vendor's API ---------------------------------------------------------------------------------------------
 
@@ -367,24 +369,18 @@ class Stack:
         return self._control(self.api_url, "tokens", {"token": token, "lifetime": lifetime})
 
     def expire_tokens(self) -> None:
-        self._control(self.api_url, "expire", {})
+        self._control(self.api_url, "expire")
 
     def reset(self) -> None:
         """Everything as new: empty accounts, an empty queue, no scripts, no faults, empty logs."""
-        self._control(self.url, "reset", {})
-        self._control(self.api_url, "reset", {})
-        self.client("sqs").create_queue(QueueName=settings.QUEUE_NAME)
+        self._control(self.url, "reset")
 
     def _control(self, url: str, command: str, sent: Any = None, method: str = "POST") -> Any:
-        answer = requests.request(
-            method,
-            f"{url}/_stack/{command}",
-            json=sent,
-            timeout=30,
-            verify=str(self.ca_bundle) if self.ca_bundle else True,
-        )
-        answer.raise_for_status()
-        return answer.json()
+        body = None if sent is None else json.dumps(sent)
+        answer = self._http.request(method, f"{url}/_stack/{command}", body=body)
+        if answer.status != 200:
+            raise RuntimeError(f"The stack answered {answer.status} to {method} {command}:\n{self.log()}")
+        return json.loads(answer.data)
 
 
 def longer_pauses() -> Iterator[float]:

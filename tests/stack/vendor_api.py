@@ -55,7 +55,7 @@ class VendorApi:
     """A WSGI application.
 
     Control, for the test's process: POST /_stack/scripts, /_stack/settings, /_stack/faults, /_stack/tokens,
-    /_stack/expire, /_stack/reset; GET/DELETE /_stack/requests, DELETE /_stack/faults.
+    /_stack/expire; GET/DELETE /_stack/requests, DELETE /_stack/faults.
     """
 
     def __init__(self) -> None:
@@ -152,7 +152,6 @@ class VendorApi:
             ("DELETE", "faults"): self.faults.clear,
             ("POST", "tokens"): lambda: self.new_token(**sent),
             ("POST", "expire"): self.tokens.clear,
-            ("POST", "reset"): self.reset,
             ("GET", "requests"): lambda: list(self.requests),
             ("DELETE", "requests"): self.requests.clear,
         }

@@ -80,6 +80,17 @@ def test_nothing_outlives_a_reset(stack):
     assert not stack.messages()
 
 
+def test_policies_of_aws_are_as_new_after_a_reset(stack):
+    iam = stack.client("iam", "payments")
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    for _time in range(2):
+        assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
+        iam.create_user(UserName="alice")
+        iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+        assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 1
+        stack.reset()
+
+
 def test_unknown_keys_are_refused(stack):
     for service, call in (("sts", "get_caller_identity"), ("sqs", "list_queues")):
         with pytest.raises(ClientError, match="InvalidClientTokenId"):

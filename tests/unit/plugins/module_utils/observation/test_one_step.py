@@ -16,7 +16,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.observation.one_step
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.reviewed import fingerprint
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document import PolicyDocumentError, pretty
-from stack.furnishing import SAML_METADATA, THUMBPRINT, furnish_credentials, furnish_providers
+from stack.furnishing import SAML_METADATA, THUMBPRINT, as_copy, furnish_credentials, furnish_providers
 
 ACCOUNT = "payments"
 DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]})
@@ -59,6 +59,11 @@ def read_only(running_stack):
 
 def furnished(stack):
     client = stack.client("iam", ACCOUNT)
+    as_copy(client, stack.account_id(ACCOUNT), "one step", lambda: furnish_account(stack, client) or {})
+    return client
+
+
+def furnish_account(stack, client):
     client.create_user(UserName="bob", Tags=[{"Key": "team", "Value": "red"}])
     client.create_group(GroupName="staff")
     client.create_group(GroupName="idle")
@@ -82,7 +87,6 @@ def furnished(stack):
     client.put_role_permissions_boundary(RoleName="ci", PermissionsBoundary=arn(stack, "allows"))
     client.create_account_alias(AccountAlias="first-alias")
     furnish_providers(client)
-    return client
 
 
 @pytest.fixture

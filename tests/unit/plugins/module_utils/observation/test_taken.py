@@ -22,6 +22,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policies.document im
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import Journal, intents
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import undo_alerts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
+from stack.furnishing import as_copy
 
 ACCOUNT = "payments"
 CALLER = "arn:aws:sts::123456789012:assumed-role/leastpriv/test"
@@ -47,27 +48,31 @@ class Case:
 
     def __init__(self, stack):
         self.iam, self.account_id = stack.client("iam", ACCOUNT), stack.account_id(ACCOUNT)
+        made = as_copy(self.iam, self.account_id, "taken", self.furnish)
+        self.reads, self.spare, self.boundary, self.provider = made
+
+    def furnish(self):
         for user in ("ann", "eve"):
             self.iam.create_user(UserName=user)
         self.iam.create_group(GroupName="staff")
         self.iam.create_role(RoleName="app", AssumeRolePolicyDocument=trusting("ec2"))
-        self.reads, self.spare = (self.create(name, READS) for name in ("reads", "spare"))
-        self.boundary = self.create("boundary", READS)
-        self.iam.create_policy_version(PolicyArn=self.spare, PolicyDocument=DENIES)
+        reads, spare, boundary = (self.create(name, READS) for name in ("reads", "spare", "boundary"))
+        self.iam.create_policy_version(PolicyArn=spare, PolicyDocument=DENIES)
         for kind, name in (("user", "ann"), ("group", "staff"), ("role", "app")):
             named = {f"{kind.capitalize()}Name": name}
-            getattr(self.iam, f"attach_{kind}_policy")(PolicyArn=self.reads, **named)
+            getattr(self.iam, f"attach_{kind}_policy")(PolicyArn=reads, **named)
             put = getattr(self.iam, f"put_{kind}_policy")
             put(PolicyName="own", PolicyDocument=READS, **named)
             put(PolicyName="denying", PolicyDocument=DENIES, **named)
-        self.iam.attach_user_policy(UserName="ann", PolicyArn=self.spare)
+        self.iam.attach_user_policy(UserName="ann", PolicyArn=spare)
         self.iam.add_user_to_group(GroupName="staff", UserName="ann")
-        self.iam.put_user_permissions_boundary(UserName="ann", PermissionsBoundary=self.boundary)
-        self.iam.put_role_permissions_boundary(RoleName="app", PermissionsBoundary=self.boundary)
+        self.iam.put_user_permissions_boundary(UserName="ann", PermissionsBoundary=boundary)
+        self.iam.put_role_permissions_boundary(RoleName="app", PermissionsBoundary=boundary)
         self.iam.create_instance_profile(InstanceProfileName="box")
         self.iam.add_role_to_instance_profile(InstanceProfileName="box", RoleName="app")
         lists = {"ClientIDList": ["us", "them"], "ThumbprintList": ["a" * 40]}
-        self.provider = self.iam.create_open_id_connect_provider(Url=URL, **lists)["OpenIDConnectProviderArn"]
+        provider = self.iam.create_open_id_connect_provider(Url=URL, **lists)["OpenIDConnectProviderArn"]
+        return reads, spare, boundary, provider
 
     def create(self, name, text):
         return self.iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
