@@ -484,7 +484,7 @@ class Writer:
 
 
 SEEDS = st.integers(0, 2**64 - 1)
-GENERATED = settings(max_examples=scaled(400, 5000), deadline=None, derandomize=True, database=None)
+GENERATED = settings(max_examples=scaled(200, 5000), deadline=None, derandomize=True, database=None)
 
 
 def test_generated_commands_mean_what_the_cli_sends(aws_cli: Any) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -34,6 +35,7 @@ TASKS = Path(__file__).parents[3] / "roles" / "remediate" / "tasks" / "steps"
 ROWS = [row for row in OPERATIONS.values() if row.module]
 MODULES = sorted({row.module for row in ROWS})
 TEXTS = ("str", "json", "path")
+TEMPLAR = Templar(DataLoader())
 OMIT = "__omit_place_holder__"
 # What ansible-core before 2.19, with or without jinja2_native, takes for something else.
 HOSTILE_TEXTS = (
@@ -69,11 +71,13 @@ VALUES = {
 }
 
 
+@functools.cache
 def task_of(module):
     (task,) = yaml.safe_load((TASKS / f"{module.rpartition('.')[2]}.yml").read_text())
     return task
 
 
+@functools.cache
 def options_of(module):
     """The module's own description of its options, by their names."""
     documentation = get_docstring(module_loader.find_plugin(module), fragment_loader, collection_name="")[0]
@@ -87,14 +91,14 @@ def constant_of(module, option):
     return values[0] if is_constant and not isinstance(values[0], list) else None
 
 
-def template(task_args, step, native, monkeypatch):
-    monkeypatch.setattr(constants, "DEFAULT_JINJA2_NATIVE", native, raising=False)
-    templar = Templar(DataLoader(), variables={"step": wrap_var(step), "omit": OMIT})
-    made = {
-        option: templar.template(trust_as_template(value) if isinstance(value, str) else value)
-        for option, value in task_args.items()
-    }
-    return {option: value for option, value in made.items() if value != OMIT}
+# Several modules have an option that is written in the same way.
+@functools.cache
+def template(text, args, native):
+    """What a text of a task is for a step with these arguments (JSON)."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(constants, "DEFAULT_JINJA2_NATIVE", native, raising=False)
+        TEMPLAR.available_variables = {"step": wrap_var({"args": json.loads(args)}), "omit": OMIT}
+        return TEMPLAR.template(trust_as_template(text))
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -117,7 +121,7 @@ def test_only_an_option_that_every_step_of_the_module_has_is_without_omit(module
 
 @pytest.mark.parametrize("native", NATIVE)
 @pytest.mark.parametrize("module", MODULES)
-def test_every_value_arrives_as_it_is_and_what_a_step_lacks_is_left_out(module, native, monkeypatch):
+def test_every_value_arrives_as_it_is_and_what_a_step_lacks_is_left_out(module, native):
     written, described = task_of(module)[module], options_of(module)
     constants_of_module = {option: value for option, value in written.items() if "step.args." not in str(value)}
     for option, text in written.items():
@@ -126,8 +130,8 @@ def test_every_value_arrives_as_it_is_and_what_a_step_lacks_is_left_out(module, 
         kind = described[option]["type"]
         values = described[option].get("choices") or (HOSTILE_TEXTS if kind in TEXTS else VALUES[kind])
         for value in values:
-            arrived = template({option: text}, {"args": {option: value}}, native, monkeypatch)[option]
+            arrived = template(text, json.dumps({option: value}), native)
             # ansible-core before 2.19 turns a number into text, which the module converts back.
             assert json.dumps(int(arrived) if kind == "int" else arrived) == json.dumps(value), value
         if "omit" in text:
-            assert template({option: text}, {"args": {}}, native, monkeypatch) == {}
+            assert template(text, "{}", native) == OMIT

@@ -44,7 +44,7 @@ PYTHON = "/usr/bin/python3"
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True).map(lambda name: f"X{name}")
 
 
-@given(st.dictionaries(NAMES, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
+@given(st.dictionaries(NAMES, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=5))
 def test_what_ansible_sends_is_read_as_a_shell_reads_it(environment):
     for command in commands_for("/bin/sh", environment, PYTHON):
         assert read_command(command, PAYLOAD) == (PYTHON, environment)

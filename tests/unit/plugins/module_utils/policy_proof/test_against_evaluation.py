@@ -17,7 +17,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.policy_proof.proof i
 from iam_evaluation import WORLDS, Asked, World, allows, denies
 from scale import scaled
 
-PAIRS = scaled(2000, 50000)
+PAIRS = scaled(800, 50000)
 MAX_ASKED = 80
 OWN, OTHER = "111111111111", "222222222222"
 ACTIONS = [

@@ -323,7 +323,7 @@ ODD = st.recursive(
 KEYS = [*nested_alert("I-1", ACCOUNT), *flat_alert("P-1", ACCOUNT, ""), "Type", "Message", "sender"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(60, 150), deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=8), st.booleans())
 def test_absurd_types_in_any_field_are_never_an_exception(odd, is_complete):
     message = (nested_alert("I-1", ACCOUNT) if is_complete else {}) | odd

@@ -13,6 +13,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.settings import 
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scale import scaled
 from stack.alerts import in_eventbridge_envelope, in_sns_envelope, nested_alert
 from stack.senders import blocks, message, shapes
 
@@ -166,7 +167,7 @@ def test_an_unknown_message_shows_its_keys():
     assert '"key 7" and more' in reason
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(100, 300), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["ACTIVE", ACCOUNT, "aws iam x"]),
