@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the real AWS CLI up to the point where it would make a client and send a request, and tells what it would send.
 
-One line of JSON in, `{"words": [...], "reuse": bool}`; one line out, `[operation, parameters]` or `null` where it
-refuses. A program of its own: awscli brings its own botocore and puts it in the place of the installed one.
+One line of JSON in, the words; one line out, `[operation, parameters]` or `null` where it refuses. A program of its
+own: awscli brings its own botocore and puts it in the place of the installed one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ import botocore.session
 import botocore.validate
 from awscli import clidriver
 from awscli.customizations import waiters
+
+# The beginnings of options that leave traces in the CLI: no other command is asked of the same one.
+TRACED = ("--max", "--page", "--start", "--no-pag", "--mark")
 
 
 class AwsCli:
@@ -40,11 +43,12 @@ class AwsCli:
         self._sent.append((operation, parameters))
         return 0
 
-    def ask(self, words: list[str], reuse: bool) -> tuple[str, dict[str, Any]] | None:
-        """What botocore would accept of these words; reuse allows a CLI that has seen a few other commands: faster."""
+    def ask(self, words: list[str]) -> tuple[str, dict[str, Any]] | None:
+        """What botocore would accept of these words. A CLI that has seen a few other commands answers faster."""
         self._sent.clear()
-        driver = self._fresh_driver() if not reuse or self._is_worn() else self._driver
-        self._driver, self._uses = driver, self._uses + 1
+        is_traced = any(word.startswith(TRACED) for word in words)
+        driver = self._fresh_driver() if is_traced or self._is_worn() else self._driver
+        self._driver, self._uses = None if is_traced else driver, self._uses + 1
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             try:
                 status = driver.main(words)
@@ -80,7 +84,7 @@ def main() -> None:
         os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
         for line in questions:
-            print(json.dumps(aws_cli.ask(**json.loads(line))), file=answers, flush=True)
+            print(json.dumps(aws_cli.ask(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

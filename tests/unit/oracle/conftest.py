@@ -30,12 +30,9 @@ class AwsCli:
             [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def ask(self, words: list[str], reuse: bool = False) -> tuple[str, dict[str, Any]] | None:
-        """What `aws` with these words would send, as botocore accepts it; None where it refuses.
-
-        reuse: the CLI may have seen a few other commands, which is faster. Paging leaves traces in it.
-        """
-        self._program.stdin.write(json.dumps({"words": words, "reuse": reuse}) + "\n")
+    def ask(self, words: list[str]) -> tuple[str, dict[str, Any]] | None:
+        """What `aws` with these words would send, as botocore accepts it; None where it refuses."""
+        self._program.stdin.write(json.dumps(words) + "\n")
         self._program.stdin.flush()
         answer = json.loads(self._program.stdout.readline())
         return tuple(answer) if answer else None
