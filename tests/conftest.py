@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import botocore.session
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,12 @@ signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 # Each session would read IAM's model of half a megabyte again: a third of what the tests in this process take.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+# Both measure how busy the machine is.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 from ansible.plugins.loader import init_plugin_loader
 from scale import EXHAUSTIVE

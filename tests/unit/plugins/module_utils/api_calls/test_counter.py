@@ -10,6 +10,7 @@ from functools import partial
 
 import boto3
 import botocore.handlers
+import botocore.retries.standard
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.counter import (
     count_calls,
@@ -23,6 +24,7 @@ from stack import settings
 
 @pytest.fixture
 def noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0)
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", list(botocore.handlers.BUILTIN_HANDLERS))
     return tmp_path / "calls"
 

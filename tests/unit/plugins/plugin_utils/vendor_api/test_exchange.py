@@ -19,7 +19,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.exchange 
 )
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.vendor_api.transport import ApiError, Timing, Transport
 
-SECONDS = 0.6
+SECONDS = 0.3
 # For a machine that is busy with other things; what has no end would take forever.
 PATIENCE = 5.0
 OK = b"HTTP/1.1 200 OK\r\n"
