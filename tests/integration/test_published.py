@@ -51,11 +51,10 @@ def run(stack, home, *command, cwd=None, rc=0):
     return done
 
 
-def give_to_a_shell(stack, home, folder, text, words):
-    """Run the command that a run has printed behind these words, as it is copied from the terminal."""
+def give_to_a_shell(stack, home, folder, text, words, more="", rc=0):
+    """Run the command that a run has printed behind these words, as it is copied from the terminal, and more."""
     [command] = re.findall(rf'{words}:[\s",]+(ansible-playbook [^"\n]*)', text)
-    run(stack, home, "bash", "-c", command, cwd=folder)
-    return command
+    return run(stack, home, "bash", "-c", command + more, cwd=folder, rc=rc)
 
 
 def test_what_is_published_is_the_collection_alone(home):
@@ -68,39 +67,41 @@ def test_what_is_published_is_the_collection_alone(home):
     assert not [name for name in there if name.startswith(".")]
 
 
-def test_the_playbook_of_the_collection_reviews_and_remediates_from_an_empty_folder(stack, home):
-    seed(stack, "payments", users=["alice"])
-    send_alert(stack, "I-1", "payments", "user", "alice")
+def test_the_playbooks_of_the_collection_work_from_an_empty_folder_and_so_do_the_commands_that_they_show(stack, home):
+    """One alert is remediated, and another fails half-way and is undone."""
+    for alert_id, account, user in (("I-1", "payments", "alice"), ("I-2", "sandbox", "carol")):
+        seed(stack, account, users=[user])
+        send_alert(stack, alert_id, account, "user", user)
+    denied = {"action": "AttachUserPolicy", "code": "AccessDenied", "status": 403, "count": 1000}
+    stack.fault(account=stack.account_id("sandbox"), **denied)
     empty = home / "empty"
     empty.mkdir()
     playbook = ("ansible-playbook", "-i", stack.inventory, "leastpriv.iam.remediate")
     # The default callback prints JSON, which would put a backslash before a double quote.
     tolerated = ("-e", json.dumps({"remediate_tolerate": ["unsupported"]}))
     review = run(stack, home, *playbook, "--check", *tolerated, cwd=empty)
-    assert read_report(empty / "artifacts")["totals"] == {"planned": 1}
+    assert read_report(empty / "artifacts")["totals"] == {"planned": 2}
     assert stack.changes() == []
-    command = give_to_a_shell(stack, home, empty, review.stdout, "To apply exactly this")
-    assert " leastpriv.iam.remediate " in command
-    assert "{remediate_tolerate: [unsupported]}" in command
-    assert read_report(empty / "artifacts")["totals"] == {"remediated": 1}
+    apply = give_to_a_shell(stack, home, empty, review.stdout, "To apply exactly this", rc=2)
+    assert " leastpriv.iam.remediate " in apply.args[-1]
+    assert "{remediate_tolerate: [unsupported]}" in apply.args[-1]
+    applied = read_report(empty / "artifacts")
+    assert applied["totals"] == {"failed": 1, "remediated": 1}
     assert attached(stack, "payments", "user", "alice") == [deny_policy_name("alice", "I-1")]
-    assert stack.depth() == (0, 0)
+    assert stack.depth() == (1, 0)
     assert [path.name for path in empty.iterdir()] == ["artifacts"]
-    undo = ("ansible-playbook", "-i", stack.inventory, "leastpriv.iam.undo", "-e", "alert_id=I-1")
-    tried = run(stack, home, *undo, "--check", cwd=empty)
-    give_to_a_shell(stack, home, empty, tried.stdout, "To undo exactly this")
-    assert attached(stack, "payments", "user", "alice") == []
+    undo_what_failed_half_way(stack, home, empty, applied)
 
 
-def test_the_undo_command_of_a_reason_is_that_of_the_installed_collection(stack, home, tmp_path):
-    seed(stack, "payments", users=["alice"])
-    send_alert(stack, "I-1", "payments", "user", "alice")
-    denied = {"action": "AttachUserPolicy", "code": "AccessDenied", "status": 403, "count": 1000}
-    stack.fault(account=stack.account_id("payments"), **denied)
-    run(stack, home, "ansible-playbook", "-i", stack.inventory, "leastpriv.iam.remediate", cwd=tmp_path, rc=2)
-    [alert] = read_report(tmp_path / "artifacts")["alerts"]
-    assert f"The policy {deny_policy_name('alice', 'I-1')} is left unattached." in alert["reason"]
+def undo_what_failed_half_way(stack, home, empty, applied):
+    """By the command in the reason, first as a review, and then by the command that the review shows."""
+    [reason] = [alert["reason"] for alert in applied["alerts"] if alert["alert_id"] == "I-2"]
+    assert f"The policy {deny_policy_name('carol', 'I-2')} is left unattached." in reason
     stack.clear_faults()
-    command = give_to_a_shell(stack, home, tmp_path, alert["reason"], "To remove what was created")
-    assert " leastpriv.iam.undo " in command
-    assert stack.changes()[-1] == "DeletePolicy"
+    changes = stack.changes()
+    tried = give_to_a_shell(stack, home, empty, reason, "To remove what was created", more=" --check")
+    assert " leastpriv.iam.undo " in tried.args[-1]
+    assert stack.changes() == changes
+    give_to_a_shell(stack, home, empty, tried.stdout, "To undo exactly this")
+    assert stack.changes() == [*changes, "DeletePolicy"]
+    assert stack.client("iam", "sandbox").list_policies(Scope="Local")["Policies"] == []
