@@ -28,7 +28,22 @@ def send_one_each(stack, *accounts):
         send_alert(stack, f"I-{account}", account, "user", "alice")
 
 
-def test_keys_in_the_environment_work_beside_every_kind_of_profile(stack):
+# Makes the organization's only account besides the one that manages it.
+ORGANIZATION = "plugin: leastpriv.iam.organization\nrole_name: OrganizationAccountAccessRole\nexclude: [master]\n"
+NAME = "Team {{ 6 * 7 }}, [1:2]"
+
+
+def an_organization(stack):
+    """An organization with an account of that name; gives the account's id and the inventory's file."""
+    organizations = stack.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    made = organizations.create_account(AccountName=NAME, Email="a@example.com")["CreateAccountStatus"]
+    inventory = stack.folder / "organization.yml"
+    inventory.write_text(ORGANIZATION)
+    return made["AccountId"], inventory
+
+
+def test_keys_in_the_environment_work_beside_every_kind_of_profile_and_in_an_organization(stack):
     config = stack.folder / "config-of-awx"
     begins_in_environment = (
         f"\n[profile from-environment]\nrole_arn = arn:aws:iam::{stack.account_id('sandbox')}:role/{ROLE_NAME}\n"
@@ -41,16 +56,23 @@ def test_keys_in_the_environment_work_beside_every_kind_of_profile(stack):
         "base": {"account_id": QUEUE_ACCOUNT},
     }
     inventory = stack.write_inventory(stack.folder / "mixed.yml", **hosts)
+    in_organization, organization = an_organization(stack)
     stack.client("s3", "queue").create_bucket(Bucket="journals")
-    send_one_each(stack, "payments", "sandbox", QUEUE_ACCOUNT)
+    send_one_each(stack, "payments", "sandbox", QUEUE_ACCOUNT, in_organization)
+    tags = {"session_tags": {"account": "{{ account_name | default(inventory_hostname) }}"}}
+    stack.clear_calls()
     run = run_playbook(
         stack,
-        *("-i", str(inventory), "-e", f"remediate_queue_profile={QUEUE_PROFILE}"),
-        *("-e", "remediate_artifacts_s3=s3://journals"),
+        *("-i", str(inventory), "-i", str(organization)),
+        *("-e", f"remediate_queue_profile={QUEUE_PROFILE}", "-e", "remediate_artifacts_s3=s3://journals"),
+        *("-e", json.dumps(tags)),
         env={**AWX_KEYS, "AWS_CONFIG_FILE": str(config)},
     )
     assert run.rc == 0, run.stdout
-    assert run.report["totals"] == {"remediated": 3}
+    assert run.report["totals"] == {"remediated": 4}
+    assert run.alerts[f"I-{in_organization}"]["account"] == "Team____6___7______1_2_", "a name stays text"
+    role = f"arn:aws:iam::{in_organization}:role/OrganizationAccountAccessRole"
+    assert assumed(stack)[role]["Tags.member.1.Value"] == NAME
 
 
 @pytest.fixture
@@ -63,7 +85,6 @@ def by_role(stack):
         for name, account_id in stack.accounts.items()
     }
     roles["payments"].update(external_id="4711", session_tags={"cost center": "42"})
-    send_one_each(stack, "payments", "analytics")
     inventory = stack.write_inventory(stack.folder / "roles.yml", **roles)
 
     def run(*args, **given):
@@ -97,22 +118,26 @@ def assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run):
 
 
 def test_a_role_is_assumed_once_for_a_review_once_to_apply_and_once_to_undo(stack, by_role):
+    """Applied by modules of the local connection, which work in the role's session, too; undone by warm ones."""
+    send_one_each(stack, "payments", "analytics")
     before = [iam_state(stack, account) for account in ("payments", "analytics")]
-    for check, disposition in ((["--check"], "planned"), ([], "remediated")):
-        run = by_role(*check, "-vvvv")
-        assert run.report["totals"] == {disposition: 2}, run.stdout
-        assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run)
-    undone = by_role("-e", f"run_id={run.report['run_id']}", playbook="playbooks/undo.yml", artifacts=run.artifacts)
-    assert undone.report["totals"] == {"undone": 2}, undone.stdout
-    assert [iam_state(stack, account) for account in ("payments", "analytics")] == before
-    sessions = {parameters["RoleSessionName"] for parameters in assumed(stack).values()}
-    assert (len(stack.calls(action="AssumeRole")), sessions) == (2, {f"leastpriv-{undone.report['run_id']}"})
+    review = by_role("--check", "-vvvv")
+    assert review.report["totals"] == {"planned": 2}, review.stdout
+    assert_each_role_was_assumed_once_and_no_key_is_shown(stack, review)
 
-
-def test_modules_of_the_local_connection_work_in_the_role_s_session_too(stack, by_role):
     run = by_role("-vvvv", "-e", "ansible_connection=ansible.builtin.local", "-e", "remediate_unfenced=true")
     assert run.report["totals"] == {"remediated": 2}, run.stdout
     assert_each_role_was_assumed_once_and_no_key_is_shown(stack, run)
+    assert_it_is_said_that_no_fence_stood(run)
+
+    undo = ("-e", f"run_id={run.report['run_id']}", "-vvvv")
+    undone = by_role(*undo, playbook="playbooks/undo.yml", artifacts=run.artifacts)
+    assert undone.report["totals"] == {"undone": 2}, undone.stdout
+    assert_each_role_was_assumed_once_and_no_key_is_shown(stack, undone)
+    assert [iam_state(stack, account) for account in ("payments", "analytics")] == before
+
+
+def assert_it_is_said_that_no_fence_stood(run):
     assert run.report["unfenced"] == ["analytics", "payments", "sandbox"]
     assert "WITHOUT THE CALL FENCE" in run.stdout
     [journal] = run.artifacts.glob("*/journal.jsonl")
@@ -122,24 +147,40 @@ def test_modules_of_the_local_connection_work_in_the_role_s_session_too(stack, b
     assert "Without the call fence" in page
 
 
-def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(stack, by_role):
-    seed(stack, "sandbox", users=["alice", "bob"], groups=["admins"])
-    iam = stack.client("iam", "sandbox")
-    for user in ("alice", "bob"):
-        iam.add_user_to_group(GroupName="admins", UserName=user)
-        script = f"aws iam remove-user-from-group --group-name admins --user-name {user}"
-        send_alert(stack, f"I-{user}", "sandbox", "user", user, script)
+def test_a_role_that_cannot_be_assumed_fails_its_account_and_the_session_of_another_is_renewed(stack, by_role):
+    for account in ("payments", "analytics"):
+        seed(stack, account, users=["alice", "bob"], groups=["admins"])
+        for user in ("alice", "bob"):
+            stack.client("iam", account).add_user_to_group(GroupName="admins", UserName=user)
+            script = f"aws iam remove-user-from-group --group-name admins --user-name {user}"
+            send_alert(stack, f"I-{account}-{user}", account, "user", user, script)
+    # Of the account whose session is asked for first.
+    stack.fault(action="AssumeRole", code="AccessDenied", status=403, message="Not you.")
     stack.shorten_sessions(12)
     # The only change, and the last call, of its module.
     stack.fault(action="RemoveUserFromGroup", seconds=13)
-    run = by_role("--limit", "sandbox")
-    assert run.report["totals"] == {"remediated": 2, "filtered": 2}, run.stdout
-    assert iam.get_group(GroupName="admins")["Users"] == []
-    assert len(stack.calls(action="AssumeRole")) == 2
-    assert not [call for call in stack.calls() if call["status"] == 403]
+    run = by_role()
+    assert (run.rc, run.report["totals"]) == (2, {"remediated": 2, "failed": 2}), run.stdout
+    words = {alert["account"]: alert["disposition"] for alert in run.alerts.values()}
+    assert sorted(words.values()) == ["failed", "remediated"]
+    for alert in run.alerts.values():
+        if alert["disposition"] == "failed":
+            assert (
+                f"Could not assume arn:aws:iam::{alert['account_id']}:role/team/{alert['account']}" in alert["reason"]
+            )
+            assert "Not you." in alert["reason"]
+            assert "trust policy" in alert["reason"]
+    left = {account: stack.client("iam", account).get_group(GroupName="admins")["Users"] for account in words}
+    assert {account: len(users) for account, users in left.items()} == {
+        account: 2 if word == "failed" else 0 for account, word in words.items()
+    }
+    assert len(stack.calls(action="AssumeRole", status=200)) == 2, "that of the other account, and its renewal"
+    refused = [call["action"] for call in stack.calls() if call["status"] == 403]
+    assert refused == ["AssumeRole"], "no call was made in a session that had ended"
 
 
 def test_a_killed_run_leaves_no_keys(stack, by_role):
+    send_one_each(stack, "payments")
     stack.fault(action="GetUser", seconds=120)
     inventory = ["-i", str(stack.folder / "roles.yml")]
     process = start_playbook(stack, *inventory, "--limit", "payments", artifacts=new_artifacts_folder(stack))
@@ -150,33 +191,3 @@ def test_a_killed_run_leaves_no_keys(stack, by_role):
         assert wait_until(lambda: not [*stack.home.rglob("sessions")], 10)
     finally:
         kill_run(process)
-
-
-def test_a_role_that_cannot_be_assumed_fails_its_account_and_no_other(stack, by_role):
-    stack.fault(action="AssumeRole", code="AccessDenied", status=403, message="Not you.")
-    run = by_role()
-    assert run.rc == 2
-    assert sorted(run.dispositions.values()) == ["failed", "remediated"]
-    (failed,) = [alert for alert in run.alerts.values() if alert["disposition"] == "failed"]
-    assert f"Could not assume arn:aws:iam::{failed['account_id']}:role/team/{failed['account']}" in failed["reason"]
-    assert "Not you." in failed["reason"]
-    assert "trust policy" in failed["reason"]
-
-
-def test_the_accounts_of_an_organization_are_worked_and_their_names_stay_text(stack):
-    organizations = stack.client("organizations")
-    organizations.create_organization(FeatureSet="ALL")
-    name = "Team {{ 6 * 7 }}, [1:2]"
-    made = organizations.create_account(AccountName=name, Email="a@example.com")["CreateAccountStatus"]
-    send_one_each(stack, made["AccountId"])
-    inventory = stack.folder / "organization.yml"
-    inventory.write_text(
-        "plugin: leastpriv.iam.organization\nrole_name: OrganizationAccountAccessRole\nexclude: [master]\n"
-    )
-    tags = ["-e", '{"session_tags": {"account": "{{ account_name }}"}}']
-    run = run_playbook(stack, "-i", str(inventory), *tags, env=AWX_KEYS)
-    assert run.rc == 0, run.stdout
-    (alert,) = run.alerts.values()
-    assert (alert["disposition"], alert["account"]) == ("remediated", "Team____6___7______1_2_")
-    (call,) = stack.calls(action="AssumeRole")
-    assert call["parameters"]["Tags.member.1.Value"] == name
