@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from stack import ROOT, new_artifacts_folder, read_report, run_playbook, seed
+from stack import ROOT, iam_state, new_artifacts_folder, read_report, run_playbook, seed
 from stack.alerts import deny_script, nested_alert
 
 QUARANTINE = ("-e", "remediate_quarantine_queue=quarantine")
@@ -66,10 +66,15 @@ def test_printed_commands_work_when_they_are_copied(stack):
     moved = run_playbook(stack, *given, artifacts=artifacts)
     command, redriven = give_to_a_shell(stack, moved, "After a fix")
     assert redriven.returncode == 0, command + redriven.stdout
+    assert re.search(r"^ *moved: '?1'?$", redriven.stdout, re.MULTILINE), redriven.stdout
     assert stack.depth() == (2, 0), "the quarantined one and that of sandbox"
 
     undo = ("-e", f"run_id={report['run_id']}")
+    before = iam_state(stack, "payments")
+    stack.clear_calls()
     tried = run_playbook(stack, "--check", *undo, playbook="playbooks/undo.yml", artifacts=artifacts)
+    assert (tried.rc, tried.dispositions, tried.report["mode"]) == (0, {"I-1": "planned"}, "check"), tried.stdout
+    assert (stack.changes(), iam_state(stack, "payments")) == ([], before)
     command, undone = give_to_a_shell(stack, tried, "To undo exactly this")
     assert undone.returncode == 0, command + undone.stdout
     assert read_report(artifacts)["totals"] == {"undone": 1}
