@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from stack import ROOT, attached, run_playbook, seed, send_alert
 from stack.alerts import deny_policy_name
 
 ESTATES = ROOT / "tests" / "fixtures" / "estates"
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def rows(name):
@@ -117,16 +119,21 @@ ELSEWHERE = {
 }
 
 
-def test_the_checks_of_ten_accounts_cost_the_calls_of_one(stack, alert):
+def test_the_checks_of_ten_accounts_cost_the_calls_of_one_and_a_setting_error_is_a_few_lines(stack, alert):
     accounts = {f"ten-{number}": f"7{number:0>11}" for number in range(10)}
     stack.add_profiles(accounts)
     hosts = {name: {"account_id": account_id, "aws_profile": name} for name, account_id in accounts.items()}
     inventory = stack.write_inventory(stack.folder / "ten.yml", **hosts)
     stack.clear_calls()
-    run = run_playbook(stack, "-i", str(inventory), "-e", "remediate_nonsense=1")
-    assert "remediate_nonsense is not a setting" in run.stdout
+    wrong = ("-e", "remediate_severites=[high]")
+    run = run_playbook(stack, "-i", str(inventory), *wrong, env={"ANSIBLE_FORCE_COLOR": "1"})
+    assert run.rc == 2
     assert sorted(call["action"] for call in stack.calls()) == ["GetQueueAttributes", "GetQueueUrl"]
     assert [request["endpoint"] for request in stack.api_requests()] == ["login"]
+    shown = COLOR.sub("", run.stdout)
+    assert "did you mean remediate_severities?" in shown
+    assert len(shown.strip().split("\n")) <= 5
+    assert COLOR.search(run.stdout), "in colours although it is no terminal"
 
 
 OWN_PLAY = {
@@ -136,14 +143,21 @@ OWN_PLAY = {
 }
 
 
+FREE = "The play has strategy free"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        pytest.param({"strategy": "free", "ignore_errors": True}, "The play has strategy free", id="ignored errors"),
-        pytest.param({"serial": 1}, "The play has serial", id="serial"),
-        pytest.param({"strategy": "free"}, "The play has strategy free", id="free", marks=exhaustive),
         pytest.param(
-            {"strategy": "host_pinned"}, "The play has strategy host_pinned", id="host_pinned", marks=exhaustive
+            {"strategy": "free", "serial": 1, "ignore_errors": True},
+            [FREE, "The play has serial"],
+            id="free, serial and ignored errors",
+        ),
+        pytest.param({"serial": 1}, ["The play has serial"], id="serial", marks=exhaustive),
+        pytest.param({"strategy": "free"}, [FREE], id="free", marks=exhaustive),
+        pytest.param(
+            {"strategy": "host_pinned"}, ["The play has strategy host_pinned"], id="host_pinned", marks=exhaustive
         ),
     ],
 )
@@ -152,14 +166,19 @@ def test_a_play_of_ones_own_that_cannot_work_receives_nothing(stack, alert, chan
     playbook.write_text(yaml.safe_dump([OWN_PLAY | changes]))
     run = run_playbook(stack, playbook=str(playbook))
     assert run.rc == 2, run.stdout
-    assert says in " ".join(run.stdout.split())
+    for words in says:
+        assert words in " ".join(run.stdout.split())
     assert [message["receive_count"] for message in stack.messages()] == [0]
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"strategy": "debug", "connection": "ssh", "become": True}, {"vars": ELSEWHERE}],
-    ids=["keywords", "variables"],
+    [
+        {"strategy": "debug", "connection": "ssh", "become": True, "vars": ELSEWHERE},
+        # A variable goes before a keyword.
+        pytest.param({"connection": "ssh", "become": True}, marks=exhaustive),
+    ],
+    ids=["keywords and variables", "keywords"],
 )
 def test_a_play_of_ones_own_works_whatever_connection_it_names(stack, alert, changes):
     playbook = stack.folder / "own.yml"
@@ -180,10 +199,18 @@ NO_ACCOUNTS = {
     ("playbook", "args", "env", "says"),
     [
         ("remediate.yml", ["-i", "EMPTY"], ["ANSIBLE_CONFIG"], "foreign.cfg: unset it"),
-        ("playbooks/policies.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts"),
-        ("playbooks/review.yml", ["-i", "NO-MEMBER"], [], "has hosts, but none in the group aws_accounts"),
         ("playbooks/undo.yml", ["-i", "LIMIT", "--limit", "web"], [], "--limit web matches no host of the group"),
-        # The other playbooks: each begins with the same lookup, see below.
+        # The other playbooks: each begins with the same lookup, see below; its sentences are in test_no_accounts.py.
+        pytest.param(
+            "playbooks/policies.yml", ["-i", "EMPTY"], [], "has no host in the group aws_accounts", marks=exhaustive
+        ),
+        pytest.param(
+            "playbooks/review.yml",
+            ["-i", "NO-MEMBER"],
+            [],
+            "has hosts, but none in the group aws_accounts",
+            marks=exhaustive,
+        ),
         pytest.param(
             "playbooks/apply.yml", ["-i", "WEB"], [], "has hosts, but none in the group aws_accounts", marks=exhaustive
         ),
