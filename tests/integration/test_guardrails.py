@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from stack import escalations, iam_state, run_playbook, seed, send_alert
 from stack.alerts import deny_script
+from stack.declared import undeclared_calls
 from stack.settings import QUEUE_ACCOUNT, ROLE_NAME
 
 DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
@@ -36,6 +38,16 @@ LISTED = (
     "a boundary, and then a wider one",
     "remove all client ids of an identity provider, one by one",
 )
+PROTECTED = [
+    *escalations.PROTECTED,
+    {"arn": "arn:aws:iam::*:role/ci", "owner": "build team", "reason": "deploys everything"},
+]
+# That of the queue, and of the identity that all others are reached by, and one for what changes too much.
+ACCOUNTS = {"home": QUEUE_ACCOUNT, "burst": "810000000000"}
+# Each account more in a run costs as much as ten alerts, so each has alerts of several kinds.
+ALLOWED = {"burst": ["no_tags"], "sandbox": ["tag-user"], "analytics": []}
+MAX_CHANGES = MAX_FAILURES = 3
+GRANT = "aws iam update-account-password-policy --minimum-password-length 14 --allow-users-to-change-password"
 
 
 def plain_attempts(stack):
@@ -62,11 +74,9 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     plain = plain_attempts(stack)
     for rule, script in plain.items():
         send_alert(stack, f"I-{rule}", "payments", "user", "alice", script)
-    of_ci = {"arn": "arn:aws:iam::*:role/ci", "owner": "build team", "reason": "deploys everything"}
-    entries = [*escalations.PROTECTED, of_ci]
     before = iam_state(stack, "payments")
     stack.clear_calls()
-    run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": entries}))
+    run = run_playbook(stack, "-e", json.dumps({"remediate_protected_principals": PROTECTED}))
     assert run.rc == 2
     assert set(run.dispositions.values()) == {"refused"}, run.stdout
     for number, one in enumerate(sample):
@@ -78,60 +88,145 @@ def test_escalations_end_refused_through_the_whole_run(stack):
     assert stack.changes() == []
     assert iam_state(stack, "payments") == before
     assert stack.depth() == (len(sample) + len(plain), 0)
-    assert [entry["arn"] for entry in run.report["protected"]] == [entry["arn"] for entry in entries]
+    assert [entry["arn"] for entry in run.report["protected"]] == [entry["arn"] for entry in PROTECTED]
 
 
-def test_a_run_changes_no_more_of_an_account_than_it_may(stack):
-    users = [f"user-{number}" for number in range(4)]
-    seed(stack, "payments", users=users)
-    seed(stack, "analytics", users=users)
-    seed(stack, "sandbox", users=["carol"])
+@pytest.fixture(scope="module")
+def inventory(running_stack):
+    """The accounts of the two runs below."""
+    running_stack.add_profiles(ACCOUNTS)
+    accounts = {**running_stack.accounts, **ACCOUNTS}
+    hosts = {name: {"account_id": account_id, "aws_profile": name} for name, account_id in accounts.items()}
+    for name, words in ALLOWED.items():
+        hosts[name]["remediate_allow"] = words
+    return ["-i", str(running_stack.write_inventory(running_stack.folder / "guarded.yml", **hosts))]
+
+
+def send_too_many(stack):
+    """Alerts that change more of an account than a run may: in `home` together, in `burst` the first by itself."""
+    users = [f"user-{number}" for number in range(MAX_CHANGES + 1)]
+    for account_id in ACCOUNTS.values():
+        seed(stack, account_id, users=users)
     for user in users:
-        send_alert(stack, f"I-{user}", "payments", "user", user)
-    send_alert(stack, "I-carol", "sandbox", "user", "carol")
-    # More than a run may change at once: it is refused whole, and what is sent after it is not.
+        send_alert(stack, f"I-limited-{user}", ACCOUNTS["home"], "user", user)
     put = "aws iam put-user-policy --user-name {} --policy-name p --policy-document '{}'"
-    send_alert(stack, "I-all", "analytics", "user", "user-0", " && ".join(put.format(user, DENY) for user in users))
-    send_alert(stack, "I-one", "analytics", "user", "user-0", put.format("user-0", DENY))
+    together = " && ".join(put.format(user, DENY) for user in users)
+    send_alert(stack, "I-all", ACCOUNTS["burst"], "user", "user-0", together)
+    send_alert(stack, "I-one", ACCOUNTS["burst"], "user", "user-0", put.format("user-0", DENY))
+
+
+def send_what_is_denied(stack):
+    users = [f"user-{number}" for number in range(MAX_FAILURES)]
+    seed(stack, "analytics", users=users)
+    for user in users:
+        send_alert(stack, f"I-denied-{user}", "analytics", "user", user)
+    # Its first step comes in a later wave, of another module.
+    send_alert(stack, "I-later", "analytics", "user", "user-0", "aws iam delete-login-profile --user-name user-0")
+    stack.client("iam", "analytics").create_login_profile(UserName="user-0", Password="emulated-Passw0rd")
+    stack.fault(action="CreatePolicy", account=stack.account_id("analytics"), code="AccessDenied", status=403, count=10)
+
+
+def send_tags(stack):
+    tag = "aws iam tag-user --user-name alice --tags Key=a,Value=b"
+    for account in ALLOWED:
+        account_id = ACCOUNTS.get(account, account)
+        seed(stack, account_id, users=["alice"])
+        send_alert(stack, f"I-tag-{account}", account_id, "user", "alice", tag)
+    send_alert(stack, "I-create", "sandbox", "user", "alice", "aws iam create-user --user-name new")
+
+
+def send_about_the_run_itself(stack):
+    """An alert about what the emulator calls the keys that the run begins with, in their account and in another."""
+    for account in (QUEUE_ACCOUNT, "sandbox"):
+        seed(stack, account, users=["moto"])
+        send_alert(stack, f"I-moto-{account}", account, "user", "moto")
+    send_alert(stack, "I-grant", "sandbox", "user", "alice", GRANT)
+
+
+@pytest.fixture(scope="module")
+def played(running_stack, inventory):
+    """One run over all of these, and its calls."""
+    stack = running_stack
+    stack.reset()
+    for send in (send_too_many, send_what_is_denied, send_tags, send_about_the_run_itself):
+        send(stack)
     stack.clear_calls()
-    run = run_playbook(stack, "-e", "remediate_max_changes=3")
-    assert run.rc == 2
-    assert run.report["totals"] == {"remediated": 5, "refused": 2}
-    (held_back,) = [
-        alert for alert in run.report["alerts"] if alert["disposition"] == "refused" and alert["account"] == "payments"
-    ]
+    settings = {"remediate_max_changes": MAX_CHANGES, "remediate_max_failures": MAX_FAILURES}
+    run = run_playbook(stack, *inventory, "-e", json.dumps(settings))
+    return run, stack.calls()
+
+
+def dispositions(run, beginning):
+    """Those of the alerts whose id begins so."""
+    return {alert_id: word for alert_id, word in run.dispositions.items() if alert_id.startswith(beginning)}
+
+
+def changes(calls, account_id):
+    """The actions by which an account was changed."""
+    return [call["action"] for call in calls if call["account"] == account_id and call["mutating"]]
+
+
+def test_a_run_changes_no_more_of_an_account_than_it_may(played):
+    run, calls = played
+    words = dispositions(run, "I-limited")
+    (held_back,) = [run.alerts[alert_id] for alert_id, word in words.items() if word == "refused"]
+    assert [*words.values()].count("remediated") == MAX_CHANGES
     assert "guardrail blast_radius: it changes 1 principal or setting" in held_back["reason"]
     assert "the alerts before it change 3; 3 may change in one run" in held_back["reason"]
-    assert run.dispositions["I-one"] == "remediated"
+    # More than a run may change at once: it is refused whole, and what is sent after it is not.
+    assert (run.dispositions["I-all"], run.dispositions["I-one"]) == ("refused", "remediated")
     assert "it changes 4 principals or settings" in run.alerts["I-all"]["reason"]
-    assert stack.changes().count("PutUserPolicy") == 1
-    assert stack.depth() == (2, 0)
+    assert changes(calls, ACCOUNTS["burst"]).count("PutUserPolicy") == 1
 
 
-def test_what_a_run_depends_on_is_protected_in_its_own_account_and_learnt_once(stack):
-    stack.add_profiles({"home": QUEUE_ACCOUNT})
-    # What the emulator calls the keys that all profiles of its accounts begin with.
-    for account in (QUEUE_ACCOUNT, "payments"):
-        seed(stack, account, users=["moto"])
-        send_alert(stack, f"I-{account}", account, "user", "moto")
-    hosts = {name: {"account_id": stack.account_id(name), "aws_profile": name} for name in stack.accounts}
-    home = {"account_id": QUEUE_ACCOUNT, "aws_profile": "home"}
-    inventory = str(stack.write_inventory(stack.folder / "home.yml", home=home, **hosts))
-    script = "aws iam update-account-password-policy --minimum-password-length 14 --allow-users-to-change-password"
-    send_alert(stack, "I-grant", "sandbox", "user", "alice", script)
-    for mode, elsewhere in (("--check", "planned"), ("--diff", "remediated")):
-        stack.clear_calls()
-        run = run_playbook(stack, "-i", inventory, mode)
-        expected = {f"I-{QUEUE_ACCOUNT}": "refused", "I-payments": elsewhere, "I-grant": elsewhere}
-        assert run.dispositions == expected, run.stdout
-        assert "user/moto, on which this run depends" in run.alerts[f"I-{QUEUE_ACCOUNT}"]["reason"]
-        by_base = [call for call in stack.calls(action="GetCallerIdentity") if call["account"] == QUEUE_ACCOUNT]
-        assert [call["role"] for call in by_base] == [None, ROLE_NAME], "one of the run, one of that account's host"
-        if mode == "--check":
-            assert_review_says_what_is_granted_and_that_nobody_is_protected(run)
+def test_an_account_where_everything_fails_is_left_alone(running_stack, played):
+    run, calls = played
+    assert set(dispositions(run, "I-denied").values()) == {run.dispositions["I-later"]} == {"failed"}
+    reason = run.alerts["I-later"]["reason"]
+    assert reason.startswith("Not run: the last 3 steps of this account all failed")
+    assert "AccessDenied" in reason
+    assert "DeleteLoginProfile" not in changes(calls, running_stack.account_id("analytics"))
+    assert run.dispositions["I-grant"] == "remediated", "that of another account"
 
 
-def assert_review_says_what_is_granted_and_that_nobody_is_protected(run):
+def test_a_guardrail_opens_in_one_account_or_for_one_operation_alone_and_the_report_says_so(played):
+    run, _calls = played
+    assert (dispositions(run, "I-tag"), run.dispositions["I-create"]) == (
+        {"I-tag-burst": "remediated", "I-tag-sandbox": "remediated", "I-tag-analytics": "refused"},
+        "refused",
+    )
+    opened = [{"account": account, "allow": ALLOWED[account]} for account in ("burst", "sandbox")]
+    assert sorted(run.report["opened"], key=lambda one: one["account"]) == opened
+    assert run.stdout.count("no_tags (burst)") == 1
+
+
+def test_the_messages_of_all_that_is_not_done_are_returned(running_stack, played):
+    run, _calls = played
+    left = [word for word in run.dispositions.values() if word != "remediated"]
+    assert (run.rc, running_stack.depth()) == (2, (len(left), 0))
+    assert undeclared_calls(running_stack) == []
+
+
+def test_what_a_run_depends_on_is_protected_in_its_own_account_and_learnt_once(played):
+    assert_what_it_depends_on_is_protected(*played, "remediated")
+
+
+def assert_what_it_depends_on_is_protected(run, calls, elsewhere):
+    assert dispositions(run, "I-moto") == {f"I-moto-{QUEUE_ACCOUNT}": "refused", "I-moto-sandbox": elsewhere}, (
+        run.stdout
+    )
+    assert run.dispositions["I-grant"] == elsewhere
+    assert "user/moto, on which this run depends" in run.alerts[f"I-moto-{QUEUE_ACCOUNT}"]["reason"]
+    by_base = [call for call in calls if (call["action"], call["account"]) == ("GetCallerIdentity", QUEUE_ACCOUNT)]
+    assert [call["role"] for call in by_base] == [None, ROLE_NAME], "one of the run, one of that account's host"
+
+
+# Below those that share a run: it empties the stack.
+def test_a_review_says_what_is_granted_and_that_nobody_is_protected_but_the_run_itself(stack, inventory):
+    send_about_the_run_itself(stack)
+    stack.clear_calls()
+    run = run_playbook(stack, *inventory, "--check")
+    assert_what_it_depends_on_is_protected(run, stack.calls(), "planned")
     (grant, mix) = run.alerts["I-grant"]["notes"]
     assert grant == "Grants: every IAM user of the account may change their own password, which was off."
     assert mix.startswith("Replaces AWS's own password policy")
@@ -142,49 +237,3 @@ def assert_review_says_what_is_granted_and_that_nobody_is_protected(run):
     assert "Grants: every IAM user" in page
     assert run.stdout.count("No principals are protected") == 1
     assert "remediate_protected_principals:" in page
-
-
-def test_an_account_where_everything_fails_is_left_alone(stack):
-    users = [f"user-{number}" for number in range(3)]
-    seed(stack, "payments", users=users)
-    seed(stack, "sandbox", users=["carol"])
-    for user in users:
-        send_alert(stack, f"I-{user}", "payments", "user", user)
-    # Its first step comes in a later wave, of another module.
-    send_alert(stack, "I-later", "payments", "user", "user-0", "aws iam delete-login-profile --user-name user-0")
-    stack.client("iam", "payments").create_login_profile(UserName="user-0", Password="emulated-Passw0rd")
-    send_alert(stack, "I-carol", "sandbox", "user", "carol")
-    denied = {"code": "AccessDenied", "status": 403, "count": 10}
-    stack.fault(action="CreatePolicy", account=stack.account_id("payments"), **denied)
-    stack.clear_calls()
-    run = run_playbook(stack, "-e", "remediate_max_failures=3")
-    assert run.rc == 2
-    assert run.report["totals"] == {"remediated": 1, "failed": 4}
-    assert run.alerts["I-later"]["reason"].startswith("Not run: the last 3 steps of this account all failed")
-    assert "AccessDenied" in run.alerts["I-later"]["reason"]
-    assert "DeleteLoginProfile" not in stack.changes()
-    assert stack.depth() == (4, 0)
-
-
-def test_a_guardrail_opens_in_one_account_or_for_one_operation_alone_and_the_report_says_so(stack):
-    allow = {"sandbox": ["no_tags"], "payments": ["tag-user"], "analytics": []}
-    hosts = {
-        name: {"account_id": stack.account_id(name), "aws_profile": name, "remediate_allow": words}
-        for name, words in allow.items()
-    }
-    inventory = str(stack.write_inventory(stack.folder / "opened.yml", **hosts))
-    for account in allow:
-        seed(stack, account, users=["alice"])
-        script = "aws iam tag-user --user-name alice --tags Key=a,Value=b"
-        send_alert(stack, f"I-{account}", account, "user", "alice", script)
-    send_alert(stack, "I-create", "payments", "user", "alice", "aws iam create-user --user-name new")
-    run = run_playbook(stack, "-i", inventory)
-    assert run.dispositions == {
-        "I-sandbox": "remediated",
-        "I-payments": "remediated",
-        "I-create": "refused",
-        "I-analytics": "refused",
-    }
-    opened = [{"account": account, "allow": allow[account]} for account in ("payments", "sandbox")]
-    assert sorted(run.report["opened"], key=lambda one: one["account"]) == opened
-    assert run.stdout.count("no_tags (sandbox)") == 1
