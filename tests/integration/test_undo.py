@@ -11,7 +11,7 @@ import pytest
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.consolidation import own_sid
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append, read_journal
 from stack import iam_state, kill_run, new_artifacts_folder, read_report, run_playbook, seed, send_alert, start_playbook
 from stack.declared import undeclared_calls
 
@@ -98,21 +98,6 @@ def test_with_a_key_only_what_was_signed_with_it_is_undone(applied):
     assert states(applied.stack) == applied.after
 
 
-def test_protected_principals_and_the_account_are_guarded(applied):
-    protected = [{"arn": "arn:aws:iam::*:user/alice", "owner": "ops", "reason": "break glass"}]
-    payments, sandbox = ({"account_id": applied.stack.account_id(name), "aws_profile": name} for name in ACCOUNTS)
-    payments["remediate_protected_principals"] = protected
-    sandbox["aws_profile"] = "analytics"
-    inventory = applied.stack.write_inventory(applied.stack.folder / "guarded.yml", payments=payments, sandbox=sandbox)
-    applied.stack.clear_calls()
-    guarded = applied.undo("-i", str(inventory))
-    assert (guarded.rc, guarded.dispositions) == (2, {"I-1": "refused", "I-2": "failed"}), guarded.stdout
-    assert "break glass" in guarded.alerts["I-1"]["reason"]
-    assert f"belongs to account {applied.stack.account_id('analytics')}" in guarded.alerts["I-2"]["reason"]
-    assert states(applied.stack) == applied.after
-    assert not applied.stack.calls(service="iam", mutating=True)
-
-
 def test_a_run_is_undone_and_the_undo_too(applied):
     """In the accounts that `--limit` leaves. What `--check` shows of an undo is in test_next_command.py."""
     stack = applied.stack
@@ -135,6 +120,13 @@ ALLOWING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"
 
 def allow_all(iam, arn):
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=ALLOWING.replace("s3:*", "*"), SetAsDefault=True)
+
+
+def denials_of(stack, account, user):
+    """The policies that are attached to a user, with their versions."""
+    iam = stack.client("iam", account)
+    arns = [one["PolicyArn"] for one in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]]
+    return {arn: [one["VersionId"] for one in iam.list_policy_versions(PolicyArn=arn)["Versions"]] for arn in arns}
 
 
 def take_away(stack, alert_id, user, command):
@@ -196,16 +188,32 @@ def send_for_a_full_user(stack, account, alert_ids):
     return iam_state(stack, account)
 
 
+def guarded_inventory(stack):
+    """In payments a user is protected now, and the host sandbox reaches another account."""
+    hosts = {name: {"account_id": stack.account_id(name), "aws_profile": name} for name in stack.accounts}
+    protected = [{"arn": "arn:aws:iam::*:user/dan", "owner": "ops", "reason": "break glass"}]
+    hosts["payments"]["remediate_protected_principals"] = protected
+    hosts["sandbox"]["aws_profile"] = "analytics"
+    return ["-i", str(stack.write_inventory(stack.folder / "guarded.yml", **hosts))]
+
+
 def test_each_alert_is_undone_only_where_all_is_as_it_was(stack):
+    """And where nobody is protected, and the host reaches the account of the alert."""
     commands = {"I-1": "detach-user-policy", "I-2": "remove-user-from-group"}
     commands |= {"I-3": commands["I-1"], "I-4": commands["I-2"]}
     arns = {alert_id: take_away(stack, alert_id, f"user-{alert_id}", command) for alert_id, command in commands.items()}
     kept = lose_a_key(stack, "I-lost", "ann")
-    seed(stack, "sandbox", users=["carol"])
-    send(stack, "I-drifted", "sandbox", "carol")
+    untouched = {
+        "I-drifted": ("payments", "carol"),
+        "I-protected": ("payments", "dan"),
+        "I-elsewhere": ("sandbox", "eve"),
+    }
+    for alert_id, (account, user) in untouched.items():
+        seed(stack, account, users=[user])
+        send(stack, alert_id, account, user)
     full = send_for_a_full_user(stack, "analytics", CONSOLIDATED)
     run = run_playbook(stack, "-e", "remediate_on_quota=consolidate")
-    applied = [*commands, "I-lost", "I-drifted", *CONSOLIDATED]
+    applied = [*commands, "I-lost", *untouched, *CONSOLIDATED]
     assert run.dispositions == dict.fromkeys(applied, "remediated"), run.stdout
     assert "its secret is gone" in run.alerts["I-lost"]["steps"][1]["undo"]
     restricted = {alert_id: access_of(stack, f"user-{alert_id}") for alert_id in commands}
@@ -213,9 +221,9 @@ def test_each_alert_is_undone_only_where_all_is_as_it_was(stack):
     changed = ("I-3", "I-4")
     for alert_id in changed:
         allow_all(stack.client("iam", "payments"), arns[alert_id])
-    attached = stack.client("iam", "sandbox").list_attached_user_policies(UserName="carol")["AttachedPolicies"]
-    allow_all(stack.client("iam", "sandbox"), attached[0]["PolicyArn"])
-    drifted = iam_state(stack, "sandbox")
+    denies = {alert_id: denials_of(stack, *place) for alert_id, place in untouched.items()}
+    allow_all(stack.client("iam", "payments"), *denies["I-drifted"])
+    denies = {alert_id: denials_of(stack, *place) for alert_id, place in untouched.items()}
     first, second = CONSOLIDATED
     analytics = stack.client("iam", "analytics")
     assert statements_of(analytics, "alice") == {f"{own_sid(alert_id)}n1" for alert_id in CONSOLIDATED}
@@ -224,9 +232,9 @@ def test_each_alert_is_undone_only_where_all_is_as_it_was(stack):
     assert (of_one_policy.rc, of_one_policy.dispositions) == (0, {first: "undone"}), of_one_policy.stdout
     assert statements_of(analytics, "alice") == {f"{own_sid(second)}n1"}, "each takes its own statements back"
 
-    undone = undo(stack, run.artifacts, "-e", f"run_id={run.report['run_id']}")
-    refused = dict.fromkeys([*changed, "I-drifted"], "refused")
-    expected = {"I-1": "undone", "I-2": "undone", "I-lost": "not_undoable", **refused}
+    undone = undo(stack, run.artifacts, *guarded_inventory(stack), "-e", f"run_id={run.report['run_id']}")
+    refused = dict.fromkeys([*changed, "I-drifted", "I-protected"], "refused")
+    expected = {"I-1": "undone", "I-2": "undone", "I-lost": "not_undoable", "I-elsewhere": "failed", **refused}
     expected |= {first: "already_undone", second: "undone"}
     assert (undone.rc, undone.dispositions) == (2, expected), undone.stdout
     for alert_id in commands:
@@ -234,15 +242,26 @@ def test_each_alert_is_undone_only_where_all_is_as_it_was(stack):
         assert access == (restricted[alert_id] if alert_id in changed else (True, True))
         says_why = f"policy {arns[alert_id]} was changed" in (undone.alerts[alert_id]["reason"] or "")
         assert says_why is (alert_id in changed)
-    assert iam_state(stack, "sandbox") == drifted, "nothing of an alert is undone when one of its steps cannot be"
+    assert {alert_id: denials_of(stack, *place) for alert_id, place in untouched.items()} == denies, (
+        "nothing of an alert is undone when one of its steps cannot be"
+    )
     assert "more than one version" in undone.alerts["I-drifted"]["reason"]
+    assert "break glass" in undone.alerts["I-protected"]["reason"]
+    assert f"belongs to account {stack.account_id('analytics')}" in undone.alerts["I-elsewhere"]["reason"]
     assert "delete-access-key ann: its secret is gone" in undone.alerts["I-lost"]["reason"]
     put_back = stack.client("iam", "payments").list_attached_user_policies(UserName="ann")["AttachedPolicies"]
     assert [one["PolicyArn"] for one in put_back] == [kept]
     assert iam_state(stack, "analytics") == full
 
 
-def test_a_killed_run_is_undone_and_so_is_the_rest_of_an_interrupted_undo(stack):
+STEPS = ("CreatePolicy", "AttachUserPolicy")
+
+
+def steps_of(journal, event):
+    return {(one["alert_id"], one["operation"]) for one in read_journal(journal).entries if one["event"] == event}
+
+
+def test_a_killed_run_leaves_its_journal_and_a_copy_and_is_undone_although_the_undo_is_interrupted(stack):
     """In one account it was killed before the change was made, in the other one after it."""
     users = dict(zip(ACCOUNTS, ("alice", "carol"), strict=True))
     for account, user in users.items():
@@ -256,8 +275,10 @@ def test_a_killed_run_is_undone_and_so_is_the_rest_of_an_interrupted_undo(stack)
             seconds=120,
             applied=account == "sandbox",
         )
+    s3 = stack.client("s3", "queue")
+    s3.create_bucket(Bucket="journals")
     artifacts = new_artifacts_folder(stack)
-    process = start_playbook(stack, artifacts=artifacts)
+    process = start_playbook(stack, "-e", "remediate_artifacts_s3=s3://journals/leastpriv", artifacts=artifacts)
     try:
         stack.wait_for_call(action="AttachUserPolicy", count=2)
     finally:
@@ -268,6 +289,11 @@ def test_a_killed_run_is_undone_and_so_is_the_rest_of_an_interrupted_undo(stack)
         assert bool(attached) is (account == "sandbox")
     (journal,) = artifacts.glob("*/journal.jsonl")
     run_id = journal.parent.name
+    events = {event: steps_of(journal, event) for event in ("intent", "result")}
+    created, attached = ({(f"I-{account}", name) for account in ACCOUNTS} for name in STEPS)
+    assert events == {"intent": created | attached, "result": created}, "what it was about to do"
+    copy = s3.get_object(Bucket="journals", Key=f"leastpriv/{run_id}/journal.jsonl")["Body"].read()
+    assert copy == journal.read_bytes(), "it was there before the change was made"
 
     stack.fault(action="DetachUserPolicy", seconds=20, account=stack.account_id("sandbox"))
     alerts = ("-e", "alert_id=I-payments,I-sandbox")
