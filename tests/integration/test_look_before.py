@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 
 from stack import attached, run_playbook, seed, send_alert
+
+from .test_progress import OF_ANSIBLE
 
 ACCOUNT = "payments"
 USERS = ("ann", "bob", "cid", "dan")
@@ -24,6 +27,14 @@ SETTINGS = {
 RULES = {"I-ann": "protected_principal", "I-bob": "managed_as_code", "I-cid": "in_use"}
 
 
+def assert_v_shows_scripts_and_steps_in_tens_of_lines(run):
+    shown = run.stdout.split("\n")
+    assert len(shown) < 100
+    assert sum(line.startswith("    aws iam create-policy --policy-name ") for line in shown) == len(USERS)
+    assert sum(line.startswith("    needed       attach-user-policy -> ") for line in shown) == len(USERS)
+    assert not [line for line in shown if re.match(OF_ANSIBLE, line)]
+
+
 def test_each_ends_as_the_settings_say(stack):
     seed(stack, ACCOUNT, users=USERS)
     iam = stack.client("iam", ACCOUNT)
@@ -35,8 +46,9 @@ def test_each_ends_as_the_settings_say(stack):
     stack.set_last_accessed(f"arn:aws:iam::{stack.account_id(ACCOUNT)}:user/cid", "s3:DeleteBucket")
 
     stack.clear_calls()
-    review = run_playbook(stack, "--check")
+    review = run_playbook(stack, "--check", "-v")
     assert set(review.dispositions.values()) == {"planned"}, review.stdout
+    assert_v_shows_scripts_and_steps_in_tens_of_lines(review)
     assert [call for call in stack.calls() if "ServiceLastAccessed" in call["action"]] == [], "off by default"
     note = "User bob is managed as code (tag aws:cloudformation:stack-name=app)."
     plan = json.loads(next(review.artifacts.glob("*/plan.json")).read_text())

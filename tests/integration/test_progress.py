@@ -1,7 +1,10 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person sees of a run, in a terminal and without one."""
+"""What a person sees of a run in a terminal, and in other settings.
+
+What a run without a terminal prints is in test_remediate.py, and what -v adds in test_look_before.py.
+"""
 
 from __future__ import annotations
 
@@ -101,35 +104,6 @@ def test_ctrl_c_leaves_the_terminal_clean(stack, alerts):
     assert screen.cursor.x == 0
     assert not screen.display[screen.cursor.y].strip()
     assert not screen.cursor.hidden
-
-
-def test_without_a_terminal_each_account_says_in_plain_lines_what_it_does(stack, alerts):
-    run = run_playbook(stack)
-    assert (run.rc, run.report["totals"]) == (0, {"remediated": 4})
-    assert "\x1b" not in run.stdout
-    before, after = run.stdout.split("Run " + run.report["run_id"])
-    told = [re.sub(r"\d:\d\d", "0:00", line) for line in before.split("\n") if line and not line.startswith("PLAY")]
-    assert told[0] == "Receiving the alerts and their scripts"
-    assert sorted(told[1:]) == [
-        "payments: 4 steps to apply",
-        "payments: 4/4 steps in 0:00",
-        "payments: checking 2 alerts",
-        "sandbox: 4 steps to apply",
-        "sandbox: 4/4 steps in 0:00",
-        "sandbox: checking 2 alerts",
-    ]
-    assert "\nremediated  I-3    sandbox   Created policy " in after, "the table as it is, not as YAML"
-    assert "PLAY" not in run.stdout
-
-
-def test_v_shows_scripts_and_steps_in_tens_of_lines(stack, alerts):
-    run = run_playbook(stack, "--check", "-v")
-    assert run.rc == 0
-    shown = run.stdout.split("\n")
-    assert len(shown) < 100
-    assert sum(line.startswith("    aws iam create-policy --policy-name ") for line in shown) == 4
-    assert sum(line.startswith("    needed       attach-user-policy -> ") for line in shown) == 4
-    assert not [line for line in shown if re.match(OF_ANSIBLE, line)]
 
 
 def test_without_our_settings_the_summary_is_lines(stack, alerts):

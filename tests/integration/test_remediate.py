@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -234,6 +235,7 @@ def test_alerts_of_three_accounts_are_reviewed_and_remediated_once(stack):
     applied = [(step["operation"], step["args"], step["after"]) for a in run.report["alerts"] for step in a["steps"]]
     assert planned == applied
     assert set(run.dispositions.values()) == {"remediated"}
+    assert_each_account_says_in_plain_lines_what_it_does(run)
     for alert_id, (account, kind, name) in ALERTS.items():
         assert attached(stack, account, kind, name) == [deny_policy_name(name, alert_id)]
     assert len(stack.changes()) == 9, "one create and one attach for each alert, and the password policy"
@@ -249,6 +251,26 @@ def test_alerts_of_three_accounts_are_reviewed_and_remediated_once(stack):
     assert stack.changes() == []
     assert stack.depth() == (0, 0)
     assert not [*again.artifacts.glob("*/journal.jsonl")]
+
+
+def assert_each_account_says_in_plain_lines_what_it_does(run):
+    assert "\x1b" not in run.stdout
+    assert "PLAY" not in run.stdout
+    before, after = run.stdout.split("Run " + run.report["run_id"])
+    told = [re.sub(r"\d:\d\d", "0:00", line) for line in before.split("\n") if line]
+    assert told[0] == "Receiving the alerts and their scripts"
+    assert sorted(told[1:]) == [
+        "analytics: 2 steps to apply",
+        "analytics: 2/2 steps in 0:00",
+        "analytics: checking 1 alert",
+        "payments: 4 steps to apply",
+        "payments: 4/4 steps in 0:00",
+        "payments: checking 2 alerts",
+        "sandbox: 3 steps to apply",
+        "sandbox: 3/3 steps in 0:00",
+        "sandbox: checking 2 alerts",
+    ]
+    assert re.search(r"^remediated  I-1000004 +sandbox +Created policy ", after, re.MULTILINE), "a table, not YAML"
 
 
 def test_messages_are_held_while_a_long_run_goes_on_and_a_queue_that_takes_no_deletion_is_reported(stack):
