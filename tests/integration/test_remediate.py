@@ -277,7 +277,7 @@ def test_messages_are_held_while_a_long_run_goes_on_and_a_queue_that_takes_no_de
     furnish(stack)
     send_all(stack)
     # Observing takes longer than a third of the visibility timeout.
-    stack.fault(action="ListPolicies", account=stack.account_id("payments"), seconds=21)
+    stack.fault(action="GetUser", account=stack.account_id("payments"), seconds=21)
     stack.fault(service="sqs", action="DeleteMessageBatch", code="AccessDenied", status=403, count=20)
     run = run_playbook(stack, "-e", "remediate_visibility_timeout=60")
     assert run.rc == 2, run.stdout
