@@ -198,7 +198,7 @@ def guarded_inventory(stack):
 
 
 def test_each_alert_is_undone_only_where_all_is_as_it_was(stack):
-    """And where nobody is protected, and the host reaches the account of the alert."""
+    """It also needs a principal that is not protected, and a host that reaches the account of the alert."""
     commands = {"I-1": "detach-user-policy", "I-2": "remove-user-from-group"}
     commands |= {"I-3": commands["I-1"], "I-4": commands["I-2"]}
     arns = {alert_id: take_away(stack, alert_id, f"user-{alert_id}", command) for alert_id, command in commands.items()}
