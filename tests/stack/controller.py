@@ -217,7 +217,7 @@ class Controller:
         self.server = make_server("127.0.0.1", 0, self._application(), threaded=True, request_handler=Quiet)
 
     def __enter__(self) -> Controller:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
