@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import ipaddress
 import json
 import os
@@ -279,7 +280,7 @@ class Stack:
         """Let the roles that are assumed from now on, until the reset, end after so many seconds."""
         self._control(self.url, "sessions", {"seconds": seconds})
 
-    def iam_details(self, account: str) -> dict[str, dict[str, Any]]:
+    def iam_details(self, account: str) -> dict[str, Any]:
         """What GetAccountAuthorizationDetails leaves out of an account: see details.py."""
         return self._control(self.url, f"details/{self.account_id(account)}", method="GET")
 
@@ -395,6 +396,7 @@ def longer_pauses() -> Iterator[float]:
 _LOADER = botocore.loaders.create_loader()
 
 
+@functools.cache
 def _hermetic_session() -> boto3.Session:
     """A session that reads no file and no variable of the developer's AWS configuration."""
     unset = (None, None, None, None)
