@@ -52,8 +52,9 @@ class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
     Control, for the test's process: GET/DELETE /_stack/calls, GET /_stack/changes, POST/DELETE /_stack/faults,
-    POST /_stack/reset, POST /_stack/visible, POST /_stack/keep, POST /_stack/give, GET/POST /_stack/sessions,
-    POST /_stack/last_accessed, GET /_stack/queue/<name>, GET /_stack/details/<account>, GET /_stack/cpu.
+    POST /_stack/end_waits, POST /_stack/reset, POST /_stack/visible, POST /_stack/keep, POST /_stack/give,
+    GET/POST /_stack/sessions, POST /_stack/last_accessed, GET /_stack/queue/<name>, GET /_stack/details/<account>,
+    GET /_stack/cpu.
     """
 
     def __init__(self, reset_vendor_api: Callable[[], None]) -> None:
@@ -123,7 +124,8 @@ class Aws:
     ) -> Iterable[bytes]:
         """Carry out one fault: wait, lose the answer of a call that was carried out, drop the line, or refuse."""
         was_applied = fault.get("applied") and list(self.forward(environ, lambda *ignored: None, call))
-        is_asked = wait_while_asked(environ, fault.get("seconds", 0))
+        ended = self.faults.ended
+        is_asked = wait_while_asked(environ, fault.get("seconds", 0), lambda: self.faults.ended > ended)
         if fault.get("drop") or not is_asked or (was_applied and "code" not in fault):
             return drop_line(environ, start_response)
         if "code" not in fault:
@@ -144,6 +146,7 @@ class Aws:
             ("GET", "changes"): lambda: list(self.changes),
             ("POST", "faults"): lambda: self.faults.add(json.loads(read_body(environ))),
             ("DELETE", "faults"): self.faults.clear,
+            ("POST", "end_waits"): self.faults.end_waits,
             ("POST", "reset"): self.reset,
             ("GET", "sessions"): lambda: self.sessions.keys,
             ("POST", "last_accessed"): lambda: LAST_ACCESSED.update(json.loads(read_body(environ))),

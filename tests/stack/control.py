@@ -10,7 +10,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 EFFECTS = (
@@ -40,10 +40,10 @@ def drop_line(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return []
 
 
-def wait_while_asked(environ: dict[str, Any], seconds: float) -> bool:
-    """Wait so long, but no longer than the caller does. False when it has gone."""
+def wait_while_asked(environ: dict[str, Any], seconds: float, is_ended: Callable[[], bool] = lambda: False) -> bool:
+    """Wait so long, but no longer than the caller does, and not after it is ended. False when the caller has gone."""
     deadline = time.monotonic() + seconds
-    while not (is_gone := _is_closed(environ["werkzeug.socket"])) and time.monotonic() < deadline:
+    while not (is_gone := _is_closed(environ["werkzeug.socket"])) and time.monotonic() < deadline and not is_ended():
         time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
     return not is_gone
 
@@ -70,6 +70,8 @@ class Faults:
         self.waiting: list[dict[str, Any]] = []
         self.lock = threading.Lock()
         self.chance = random.Random(0)
+        # How often waits were ended.
+        self.ended = 0
 
     def add(self, fault: dict[str, Any]) -> None:
         count = float("inf") if "share" in fault else 1
@@ -77,6 +79,10 @@ class Faults:
 
     def clear(self) -> None:
         self.waiting.clear()
+
+    def end_waits(self) -> None:
+        """Let the calls that wait now go on."""
+        self.ended += 1
 
     def take(self, call: dict[str, Any]) -> dict[str, Any] | None:
         """Gives the first fault that matches `call`, and counts it down."""

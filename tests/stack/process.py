@@ -276,6 +276,10 @@ class Stack:
         for url in (self.url, self.api_url):
             self._control(url, "faults", method="DELETE")
 
+    def end_waits(self) -> None:
+        """Let the calls of AWS that wait by a fault's `seconds` go on now."""
+        self._control(self.url, "end_waits", {})
+
     def shorten_sessions(self, seconds: float) -> None:
         """Let the roles that are assumed from now on, until the reset, end after so many seconds."""
         self._control(self.url, "sessions", {"seconds": seconds})
