@@ -1,12 +1,13 @@
 # Copyright: The Leastpriv team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For every supported operation the playbook and the real AWS CLI leave the same account behind.
+"""For every supported operation the collection and the real AWS CLI leave the same account behind.
 
 One account per operation; the CLI runs each script in that account's twin. In both the role may do what
-playbooks/policies.yml writes for this one operation, and nothing else. One run of the playbook works on the operations
-that between them use every option of every step file of the role; the others' modules run in this process (in
-`make test-exhaustive` all go through the playbook).
+playbooks/policies.yml writes for this one operation, and nothing else. The modules run in this process, with what
+tests/unit/roles/test_steps.py shows that the role hands to them (in `make test-exhaustive` through the playbook).
+
+One run of the playbook works on an operation of each step file of the role, in two accounts.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OP
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import STEPS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.files import policy_files
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.permissions.settings import read_permissions
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
-from scale import scaled
+from scale import EXHAUSTIVE
 from stack import Stack, give_role, iam_state, run_playbook
 from stack.alerts import nested_alert
 from stack.furnishing import WRITTEN, furnish
 from stack.settings import ROLE_NAME
 
-from .in_process import ALLOW, aws_environment, observe_script, run_module
+from .in_process import aws_environment, observe_script, run_module
 from .real_cli import RealCli
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "steps"
@@ -37,6 +37,8 @@ OPERATIONS = sorted(row.name for row in STEPS)
 WRITTEN_FOR = "123456789012"
 # The one operation whose account furnish() makes otherwise.
 FURNISHED_APART = "DisableOutboundWebIdentityFederation"
+# One of choose_for_playbook() changes what others of them rely on: no run does both in one account.
+APART = "SetDefaultPolicyVersion"
 
 
 @functools.cache
@@ -44,37 +46,53 @@ def fixture_of(operation):
     return yaml.safe_load((FIXTURES / f"{operation}.yml").read_text())
 
 
-def options_of(operation):
-    """The options, each with its module, that an operation's fixture hands to the role's step file."""
-    steps = translate(fixture_of(operation)["script"], WRITTEN_FOR, ALLOW)["steps"]
-    return {(step["module"], option) for step in steps for option in step["args"]}
+def choose_for_playbook():
+    """An operation of each step file: one of those with the most options."""
+    modules = {TABLE[operation].module: [] for operation in OPERATIONS}
+    for operation in OPERATIONS:
+        modules[TABLE[operation].module].append(operation)
+    return [max(mine, key=lambda operation: (len(TABLE[operation].args), operation)) for mine in modules.values()]
 
 
-def cover_every_option():
-    """Some operations that between them use every option that any operation uses."""
-    options = {operation: options_of(operation) for operation in OPERATIONS}
-    missing, chosen = set().union(*options.values()), []
-    while missing:
-        chosen.append(max(options, key=lambda operation: len(options[operation] & missing)))
-        missing -= options[chosen[-1]]
-    return chosen
-
-
-def policy_for(operation, account_id, undo=False):
-    """The account role's policy for one operation."""
+def policy_for(operations, account_id, undo=False):
+    """The account role's policy for some operations."""
     runner = f"arn:aws:iam::{account_id}:root"
-    settings = {"operations": [operation], "undo": undo, "policy_names": ["*"], "runner": runner, "queue": "alerts"}
+    settings = {"operations": operations, "undo": undo, "policy_names": ["*"], "runner": runner, "queue": "alerts"}
     return policy_files(read_permissions(settings))["account-role.json"]
 
 
 def script_for(stack, operation, account_id):
     """The fixture's script as it reads for an account that has just been furnished, with a role for this operation."""
-    made = furnish(stack.client("iam", account_id), account_id, operation)
-    give_role(stack, account_id, policy_for(operation, account_id))
+    return scripts_for(stack, [operation], account_id)[operation]
+
+
+def scripts_for(stack, operations, account_id):
+    """The scripts by operation for one account, with a role for these operations."""
+    made = furnish(stack.client("iam", account_id), account_id, *operations[:1])
+    give_role(stack, account_id, policy_for(operations, account_id))
+    return {operation: written_for(operation, account_id, made) for operation in operations}
+
+
+def written_for(operation, account_id, made):
     script = fixture_of(operation)["script"].replace(WRITTEN_FOR, account_id)
     for kind, written in WRITTEN.items():
         script = script.replace(written, made[kind])
     return script
+
+
+def play(stack, accounts):
+    """Run the playbook once on the operations of each account, given as {account id: (profile, operations)}."""
+    hosts = {}
+    for account_id, (profile, operations) in accounts.items():
+        allow = sorted({rule for name in operations for rule in fixture_of(name)["allow"]})
+        hosts[profile] = {"account_id": account_id, "aws_profile": profile, "remediate_allow": allow}
+        for name, script in scripts_for(stack, operations, account_id).items():
+            stack.script(f"{profile}-{name}", script)
+            stack.send(nested_alert(f"{profile}-{name}", account_id))
+    inventory = stack.write_inventory(stack.folder / "twins.yml", **hosts)
+    run = run_playbook(stack, "-i", str(inventory), timeout=1200)
+    assert (run.rc, set(run.dispositions.values())) == (0, {"remediated"}), run.stdout
+    return run
 
 
 class Twins:
@@ -86,47 +104,21 @@ class Twins:
         self.theirs = {name: f"2000000{index:05d}" for index, name in enumerate(operations)}
         stack.add_profiles({f"ours-{name}": id_ for name, id_ in self.ours.items()})
         stack.add_profiles({f"theirs-{name}": id_ for name, id_ in self.theirs.items()})
-        in_playbook = set(scaled(cover_every_option(), operations))
-        self.run = self._run_playbook([name for name in operations if name in in_playbook])
-        self.failures = self._run_modules([name for name in operations if name not in in_playbook])
+        self.failures = {}
+        if EXHAUSTIVE:
+            play(stack, {id_: (f"ours-{name}", [name]) for name, id_ in self.ours.items()})
+        else:
+            with aws_environment(stack):
+                self.failures = {name: self._run_module(name) for name in operations}
         self.calls = stack.calls()
 
-    def _run_playbook(self, operations):
-        if not operations:
-            return None
-        hosts = {}
-        for name in operations:
-            account_id = self.ours[name]
-            hosts[name] = {
-                "account_id": account_id,
-                "aws_profile": f"ours-{name}",
-                "remediate_allow": fixture_of(name)["allow"],
-            }
-            self.stack.script(name, script_for(self.stack, name, account_id))
-            self.stack.send(nested_alert(name, account_id))
-        inventory = self.stack.write_inventory(self.stack.folder / "twins.yml", **hosts)
-        run = run_playbook(self.stack, "-i", str(inventory), timeout=1200)
-        assert (run.rc, set(run.dispositions.values())) == (0, {"remediated"}), run.stdout
-        return run
-
-    def _run_modules(self, operations):
-        """Observe and apply each operation's script in this process; gives what failed."""
-        with aws_environment(self.stack):
-            return {name: self._run_module(name) for name in operations}
-
     def _run_module(self, operation):
+        """Observe and apply an operation's script in this process; gives what failed."""
         account_id, profile = self.ours[operation], f"ours-{operation}"
         script = script_for(self.stack, operation, account_id)
         seen = observe_script(boto3.Session(profile_name=profile).client("iam"), account_id, script)
         results = [run_module(step, profile) for step in seen["steps"] if step["status"] == "needed"]
         return seen["reason"] or [result for result in results if result.get("failed")]
-
-    def failure(self, operation):
-        """Why an operation was not applied."""
-        if operation in self.failures:
-            return self.failures[operation]
-        alert = self.run.alerts[operation]
-        return None if alert["disposition"] == "remediated" else alert["reason"]
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +149,11 @@ def untouched(twins):
     return lambda operation: state(operation if operation == FURNISHED_APART else "")
 
 
+def run_cli(real_cli, script, profile):
+    status, errors = real_cli.run(shlex.split(script)[1:], profile)
+    assert status == 0, errors
+
+
 def without_role(state):
     return {**state, "roles": {name: role for name, role in state["roles"].items() if name != ROLE_NAME}}
 
@@ -164,21 +161,28 @@ def without_role(state):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_collection_and_the_cli_leave_the_same_account_behind(twins, real_cli, untouched, operation):
     stack, theirs = twins.stack, twins.theirs[operation]
-    assert not twins.failure(operation)
-    script = script_for(stack, operation, theirs)
-    status, errors = real_cli.run(shlex.split(script)[1:], f"theirs-{operation}")
-    assert status == 0, errors
+    assert not twins.failures.get(operation)
+    run_cli(real_cli, script_for(stack, operation, theirs), f"theirs-{operation}")
     left = iam_state(stack, theirs)
     assert without_role(left) != untouched(operation), "the script must change something, or it shows nothing"
     assert iam_state(stack, twins.ours[operation]) == left
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_table_names_every_permission_that_the_playbook_needed(twins, operation):
-    mine = [call for call in twins.calls if call["account"] == twins.ours[operation] and call["service"] == "iam"]
-    assert {f"iam:{call['action']}" for call in mine} <= set(TABLE[operation].permissions)
-    assert 403 not in [call["status"] for call in mine]
-    assert sum(call["mutating"] for call in mine) == 1
+def test_the_table_names_every_permission_that_was_needed(twins, operation):
+    assert_only_declared(calls_of_iam(twins.calls, twins.ours[operation]), [operation])
+
+
+def calls_of_iam(calls, account_id):
+    return [call for call in calls if call["account"] == account_id and call["service"] == "iam"]
+
+
+def assert_only_declared(calls, operations):
+    """Each operation needs one change, and nothing that its row of the table does not name."""
+    called = {f"iam:{call['action']}" for call in calls}
+    assert called <= {action for operation in operations for action in TABLE[operation].permissions}
+    assert 403 not in [call["status"] for call in calls]
+    assert sorted(call["action"] for call in calls if call["mutating"]) == sorted(operations)
 
 
 def test_nothing_is_granted_that_no_run_ever_needs(twins):
@@ -189,3 +193,21 @@ def test_nothing_is_granted_that_no_run_ever_needs(twins):
     # IAM checks PassRole, which is not a call. Providers are listed only to find an ARN in another letter case.
     rest = {"iam:PassRole", "iam:ListOpenIDConnectProviders", "iam:ListSAMLProviders"}
     assert granted - called == rest
+
+
+def test_an_operation_of_each_step_file_through_the_playbook_is_as_in_the_cli(stack, real_cli):
+    chosen = choose_for_playbook()
+    accounts = {
+        "400000000001": ("played-first", [name for name in chosen if name != APART]),
+        "400000000002": ("played-second", [APART]),
+    }
+    theirs = {account_id: f"5{account_id[1:]}" for account_id in accounts}
+    stack.add_profiles({profile: account_id for account_id, (profile, _operations) in accounts.items()})
+    stack.add_profiles({f"cli-{account_id}": account_id for account_id in theirs.values()})
+    play(stack, accounts)
+    calls = stack.calls()
+    for account_id, (_profile, operations) in accounts.items():
+        assert_only_declared(calls_of_iam(calls, account_id), operations)
+        for script in scripts_for(stack, operations, theirs[account_id]).values():
+            run_cli(real_cli, script, f"cli-{theirs[account_id]}")
+        assert iam_state(stack, account_id) == iam_state(stack, theirs[account_id])
