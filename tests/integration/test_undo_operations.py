@@ -29,6 +29,7 @@ from stack import give_role, iam_state
 from stack.furnishing import furnish
 
 from .in_process import CALLER, run_module
+from .second_actor import DENY_MORE
 from .test_cli_twin import OPERATIONS, fixture_of, policy_for
 from .test_random_scripts import Side, observed, world
 
@@ -50,7 +51,7 @@ class Account:
 
     def permit(self, operation):
         """Let the role do and undo this operation, and remember the account as it is then."""
-        give_role(self.stack, self.side.account_id, policy_for(operation, self.side.account_id, undo=True))
+        give_role(self.stack, self.side.account_id, policy_for([operation], self.side.account_id, undo=True))
         self.furnished = iam_state(self.stack, self.side.account_id)
 
     def apply(self, steps, journal):
@@ -65,14 +66,18 @@ class Account:
             assert one["changed"], one["step"]["operation"]
         return [step["operation"] for step in needed]
 
-    def undo(self, undone, journal):
-        """Undo one journal and write another."""
+    def observe_undo(self, undone):
+        """The steps that undo one journal."""
         (alert,) = undo_alerts(read_journal(undone))
         account = IamAccount(self.stack.client("iam", self.side.account_id))
         batch = Batch(account, self.side.account_id, "aws", ALLOWED_TO_UNDO, Protection([], CALLER, None))
         seen = batch.observe_alert(alert)
         assert seen["disposition"] is None, seen["reason"]
-        return self.apply(seen["steps"], journal)
+        return seen["steps"]
+
+    def undo(self, undone, journal):
+        """Undo one journal and write another."""
+        return self.apply(self.observe_undo(undone), journal)
 
     def verify(self, journal):
         """What a verification says of one journal: the disposition and the states of the steps."""
@@ -116,3 +121,19 @@ def test_what_is_applied_and_undone_is_as_it_was(accounts, tmp_path, operation):
     assert set(undid) <= set(TABLE[operation].undo.operations)
     assert iam_state(account.stack, account.side.account_id) == account.furnished
     account.is_restored = True
+
+
+def test_an_undo_goes_through_the_call_fence_as_well(accounts, tmp_path):
+    """Somebody changes the policy between observing and undoing; test_call_fence.py does so to the playbook."""
+    account = accounts("PutUserPolicy")
+    account.is_restored = False
+    account.permit("PutUserPolicy")
+    script = account.side.command(shlex.split(fixture_of("PutUserPolicy")["script"]))
+    account.apply(observed(account.stack, account.side, script)["steps"], tmp_path / "applied")
+    (step,) = account.observe_undo(tmp_path / "applied")
+    named = {name: step["parameters"][name] for name in ("UserName", "PolicyName")}
+    account.stack.client("iam", account.side.account_id).put_user_policy(**named, PolicyDocument=DENY_MORE)
+    before = iam_state(account.stack, account.side.account_id)
+    result = run_module(step, account.side.profile)
+    assert "its inline policy differs. Nothing was sent" in result["msg"]
+    assert iam_state(account.stack, account.side.account_id) == before
