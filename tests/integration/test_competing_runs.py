@@ -18,7 +18,7 @@ RUNS = scaled(3, 4)
 ALERTS = scaled(12, 24)
 # `LEASTPRIV_ALERTS=1000 pytest tests/integration/test_competing_runs.py` is the same on a large scale.
 MANY = int(os.environ.get("LEASTPRIV_ALERTS", scaled(28, 300)))
-ACCOUNTS = {f"account-{number}": f"30000000000{number}" for number in range(10)}
+ACCOUNTS = {f"account-{number}": f"30000000000{number}" for number in range(scaled(4, 10))}
 # Of so many alerts one is bad, each time in the next of these ways.
 POISON = ("invalid", "unsupported", "refused", "unmapped_account", "not_aws", "not_remediable", "filtered")
 ONE_IN = scaled(4, 20)
@@ -58,12 +58,12 @@ def test_every_alert_is_applied_by_exactly_one_of_the_runs(stack):
 
 
 @pytest.fixture
-def ten_accounts(stack):
-    """The arguments for runs that know ten accounts, each with a user for every alert."""
+def many_accounts(stack):
+    """The arguments for runs that know many accounts, each with a user for every alert."""
     if "account-0" not in (stack.folder / "aws-config").read_text():
         stack.add_profiles(ACCOUNTS)
     hosts = {name: {"account_id": account_id, "aws_profile": name} for name, account_id in ACCOUNTS.items()}
-    inventory = stack.write_inventory(stack.folder / "ten-accounts.yml", **hosts)
+    inventory = stack.write_inventory(stack.folder / "many-accounts.yml", **hosts)
     for number, account_id in enumerate(ACCOUNTS.values()):
         seed(stack, account_id, users=[f"user-{place}" for place in range(number, MANY, len(ACCOUNTS))])
     return ["-i", str(inventory)]
@@ -95,7 +95,7 @@ def send_bad(stack, number, disposition):
     return message_id if disposition == "invalid" else alert_id
 
 
-def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accounts):
+def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, many_accounts):
     expected = {}
     for number in range(MANY):
         if number % ONE_IN:
@@ -110,7 +110,7 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, ten_accou
         "remediate_max_changes": MANY,
         "remediate_severities": ["high"],
     }
-    statuses, reports, shown = run_at_once(stack, *ten_accounts, "-e", json.dumps(settings), timeout=240 + 3 * MANY)
+    statuses, reports, shown = run_at_once(stack, *many_accounts, "-e", json.dumps(settings), timeout=240 + 3 * MANY)
     assert set(statuses) <= {0, 2}, shown
     found = defaultdict(list)
     for report in reports:

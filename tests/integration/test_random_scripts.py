@@ -27,7 +27,7 @@ from .in_process import ALLOW, aws_environment, observe_script, run_module
 from .real_cli import RealCli
 from .test_cli_twin import WRITTEN_FOR, fixture_of
 
-IN_PLAYBOOK = scaled(4, 8)
+IN_PLAYBOOK = scaled(2, 8)
 SCRIPTS = int(os.environ.get("LEASTPRIV_SCRIPTS", scaled(12, 200)))
 OPERATIONS = sorted(row.name for row in STEPS)
 JOINERS = [" && ", "; ", "\n"]
