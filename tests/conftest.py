@@ -72,6 +72,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for item in session.items:
             if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
                 raise pytest.UsageError(f"pytest {pytest.__version__} and pytest-xdist do not group {item.nodeid}")
+    # What was imported and collected stays: it need not be looked through again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def _shares_a_fixture(item: pytest.Item) -> bool:
