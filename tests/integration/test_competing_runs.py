@@ -14,7 +14,7 @@ from scale import exhaustive, scaled
 from stack import new_artifacts_folder, read_report, seed, send_alert, start_playbook
 from stack.alerts import deny_policy_name, nested_alert
 
-RUNS = scaled(3, 4)
+RUNS = scaled(2, 4)
 ALERTS = scaled(12, 24)
 # `LEASTPRIV_ALERTS=1000 pytest tests/integration/test_competing_runs.py` is the same on a large scale.
 MANY = int(os.environ.get("LEASTPRIV_ALERTS", scaled(28, 300)))
@@ -104,9 +104,9 @@ def test_many_alerts_with_poison_among_them_while_iam_throttles(stack, many_acco
             poison = POISON[number // ONE_IN % len(POISON)]
             expected[send_bad(stack, number, poison)] = poison
     stack.fault(service="iam", code="Throttling", message="Rate exceeded", share=0.1)
-    # Released messages are received by the other runs too, and count there.
+    # So few that no run can take all. Released messages are received by the other runs too, and count there.
     settings = {
-        "remediate_max_alerts": MANY // 2,
+        "remediate_max_alerts": 3 * MANY // 4,
         "remediate_max_changes": MANY,
         "remediate_severities": ["high"],
     }
