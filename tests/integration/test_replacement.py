@@ -9,10 +9,12 @@ import json
 import shlex
 
 import pytest
+from scale import EXHAUSTIVE
 from stack import iam_state, run_playbook, send_alert
 
 from .in_process import run_module
 from .test_random_scripts import Side, observed, world
+from .test_undo_operations import Account
 
 __all__ = ["world"]
 PAYMENTS, TWIN = "payments", "twin"
@@ -91,11 +93,29 @@ def test_what_is_narrower_is_reviewed_applied_as_by_the_cli_and_undone(world, st
     for command in "\n".join(scripts(stack.account_id(TWIN)).values()).splitlines():
         assert real_cli.run(shlex.split(command)[1:], TWIN) == (0, "")
     assert iam_state(stack, PAYMENTS) == iam_state(stack, TWIN)
+    if not EXHAUSTIVE:
+        return
     undone = run_playbook(
         stack, "-e", f"run_id={run.report['run_id']}", playbook="playbooks/undo.yml", artifacts=review.artifacts
     )
     assert undone.rc == 0, undone.stdout
     assert iam_state(stack, PAYMENTS) == before
+
+
+@pytest.mark.parametrize("alert_id", scripts(""))
+def test_what_was_replaced_is_put_back_by_an_undo(world, tmp_path, alert_id):
+    """With the modules in this process; the exhaustive suite undoes all of them by the playbook above."""
+    stack, _real_cli = world
+    account_id = f"{800_000 + [*scripts('')].index(alert_id):012d}"
+    stack.add_profiles({f"undone-{account_id}": account_id})
+    furnish(stack.client("iam", account_id))
+    account = Account(stack, Side(account_id, f"undone-{account_id}", {}))
+    before = iam_state(stack, account_id)
+    steps = observed(stack, account.side, scripts(account_id)[alert_id])["steps"]
+    assert account.apply(steps, tmp_path / "applied")
+    assert iam_state(stack, account_id) != before
+    account.undo(tmp_path / "applied", tmp_path / "undone")
+    assert iam_state(stack, account_id) == before
 
 
 def test_what_is_wider_is_refused_with_what_it_would_allow(stack):

@@ -39,13 +39,11 @@ UNDOABLE = [name for name in OPERATIONS if not isinstance(TABLE[name].undo, Irre
 
 
 class Account:
-    """An account with one of everything, in which scripts are applied and undone. Each leaves it as it found it."""
+    """An account in which scripts are applied and undone. Each leaves it as it found it."""
 
-    def __init__(self, stack, number, operation=None):
+    def __init__(self, stack, side):
         self.stack = stack
-        account_id = f"3{number:011d}"
-        stack.add_profiles({f"undo-{number}": account_id})
-        self.side = Side(account_id, f"undo-{number}", furnish(stack.client("iam", account_id), account_id, operation))
+        self.side = side
         self.furnished = None
         self.is_restored = True
 
@@ -89,18 +87,26 @@ class Account:
         return seen["disposition"], [step["why"] for step in seen["steps"] if step["state"] != "holds"]
 
 
+def a_furnished_account(stack, number, operation=None):
+    """An account with one of everything."""
+    account_id = f"3{number:011d}"
+    stack.add_profiles({f"undo-{number}": account_id})
+    made = furnish(stack.client("iam", account_id), account_id, operation)
+    return Account(stack, Side(account_id, f"undo-{number}", made))
+
+
 @pytest.fixture(scope="module")
 def accounts(world):
     """Give an account in which an operation can change something."""
     stack, _cli = world
-    made = [Account(stack, 0)]
+    made = [a_furnished_account(stack, 0)]
 
     def account(operation):
         if operation == "DisableOutboundWebIdentityFederation":
-            return Account(stack, 99, operation)
+            return a_furnished_account(stack, 99, operation)
         # A test that failed has left it otherwise.
         if not made[-1].is_restored:
-            made.append(Account(stack, len(made)))
+            made.append(a_furnished_account(stack, len(made)))
         return made[-1]
 
     return account
