@@ -26,11 +26,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict"},
     "unsettled": {"type": "list", "elements": "str", "default": []},
     "unmoved": {"type": "list", "elements": "str", "default": []},
+    "requeued": {"type": "list", "elements": "str", "default": []},
     "address": {"type": "str", "required": True},
     "verbose": {"type": "bool", "default": False},
 }
 # The options that are fields of the report's run.
-OF_RUN = ("settings", "undoes", "plan", "unsettled", "unmoved")
+OF_RUN = ("settings", "undoes", "plan", "unsettled", "unmoved", "requeued")
 
 
 class ActionModule(ActionBase):

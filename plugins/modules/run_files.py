@@ -59,6 +59,11 @@ options:
     type: list
     elements: str
     default: []
+  requeued:
+    description: The ids of the reverted alerts that a verification put back into the queue.
+    type: list
+    elements: str
+    default: []
   address:
     description: Where C(report.html) can be found, for the notification.
     type: str

@@ -99,6 +99,9 @@ def test_what_was_reverted_is_found_named_and_put_back_and_an_undo_is_not_a_reve
     edited.parent.rmdir()
     assert stack.depth() == (0, 0)
     assert "Would put back into the queue, with messages built from the journals: I-1, I-3, I-4." in review.stdout
+    assert "To restrict it again" in review.stdout
+    assert "playbooks/verify.yml" in review.stdout
+    assert "-e requeue=true" in review.stdout
 
     run, found = verify(stack, applied.artifacts, *settings)
     assert run.rc == 2, run.stdout
@@ -127,8 +130,9 @@ def test_what_was_reverted_is_found_named_and_put_back_and_an_undo_is_not_a_reve
     page = (run.artifacts / run.report["run_id"] / "report.html").read_text()
     assert "this verified what earlier runs have changed" in page
     assert "I-1: attach-user-policy" in page
-    assert "playbooks/verify.yml" in run.stdout
-    assert "requeue=true" in run.stdout
+    assert "To restrict it again, review the queue" in run.stdout
+    assert "requeue=true" not in run.stdout
+    assert all(run.alerts[one]["reason"].endswith("Put back into the queue.") for one in ("I-1", "I-3", "I-4"))
 
     # It only read, and asked CloudTrail for nothing but what was reverted.
     assert not stack.calls(service="iam", mutating=True)

@@ -155,6 +155,12 @@ CAUSES = (
         r"^Alert .* cannot be read",
         "Correct what sends or forwards these messages. They contain alerts: keep them.",
     ),
+    Cause(
+        ("reverted",),
+        r"Put back into the queue\.$",
+        "Find out who reverted it, and why. If the restriction is right, review and apply the alert, which is in the "
+        "queue again. If not, dismiss the alert in the vendor's console.",
+    ),
     Cause(("invalid",), r"confirm the subscription", "Confirm the subscription in SNS, or remove it there."),
 )
 

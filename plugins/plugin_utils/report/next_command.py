@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.report import is_requeued
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 
 # The dispositions that another run may change. All others wait for a decision.
@@ -23,13 +24,12 @@ class NextCommand(NamedTuple):
 
 
 def next_command(report: Mapping[str, Any]) -> NextCommand | None:
-    """Find the command that applies what a review planned, or puts back what was reverted; None if there is none.
+    """Find the command that applies what a review planned, or restricts again what was reverted; None if there is none.
 
     :param report: what `report` of plugin_utils/report/report.py returned. Text of alerts is untrusted in the command.
     """
     if "reverted" in report["needs_person"]:
-        command = playbook_command("verify", {"requeue": "true"}, report["awx"], keeps=True)
-        return NextCommand("To restrict it again", command)
+        return _restricting_again(report)
     if report["mode"] == "apply" or "planned" not in report["totals"]:
         return None
     awx, runs = report["awx"], report["undoes"]
@@ -43,13 +43,33 @@ def next_command(report: Mapping[str, Any]) -> NextCommand | None:
     return NextCommand("To undo exactly this", playbook_command("undo", chosen, awx, keeps=True))
 
 
+def _restricting_again(report: Mapping[str, Any]) -> NextCommand:
+    """What is not in the queue again has to be put there first."""
+    awx = report["awx"]
+    reverted = [alert for alert in report["alerts"] if alert["disposition"] == "reverted"]
+    left = [alert["alert_id"] for alert in reverted if not is_requeued(alert)]
+    if not left:
+        return NextCommand("To restrict it again, review the queue", playbook_command("review", {}, awx))
+    # AWX's template does not ask for alerts.
+    chosen = {"alert_id": ",".join(left)} if len(left) < len(reverted) and _are_plain(left) and not awx else {}
+    return NextCommand(
+        "To restrict it again", playbook_command("verify", {"requeue": "true", **chosen}, awx, keeps=True)
+    )
+
+
+def _are_plain(alert_ids: list[str]) -> bool:
+    """Whether ids can become part of a command that people copy."""
+    return all(re.fullmatch("[A-Za-z0-9_-]+", alert_id or "") for alert_id in alert_ids)
+
+
 def again_command(report: Mapping[str, Any]) -> NextCommand | None:
     """Find the command that does the same once more; None for a review of an undo: it would not be a review."""
     is_review, runs, awx = report["mode"] == "check", report["undoes"], report["awx"]
     if is_review and runs:
         return None
     playbook = "undo" if runs else "review" if is_review else "remediate"
-    playbook = "verify" if report["mode"] == "verify" else playbook
+    if report["mode"] == "verify":
+        return NextCommand("To run again", _verify_again(report))
     chosen = {"run_id": runs[0]} if len(runs) == 1 else {}
     return NextCommand("To run again", playbook_command(playbook, chosen, awx, keeps=True))
 
@@ -91,6 +111,12 @@ def _same_again(report: Mapping[str, Any]) -> str:
     if runs:
         return playbook_command("undo", {"run_id": runs[0]} if len(runs) == 1 else {}, awx, keeps=True)
     if report["mode"] == "verify":
-        return playbook_command("verify", {}, awx, keeps=True)
+        return _verify_again(report)
     plan = {"remediate_plan": report["plan"]["run_id"]} if report["plan"] else {}
     return playbook_command("review" if report["mode"] == "check" else "remediate", plan, awx)
+
+
+def _verify_again(report: Mapping[str, Any]) -> str:
+    """The same verification, which sends nothing again that is in the queue already."""
+    chosen = {"requeue": "false"} if any(is_requeued(alert) for alert in report["alerts"]) else {}
+    return playbook_command("verify", chosen, report["awx"], keeps=True)

@@ -53,6 +53,7 @@ STEP_FIELDS = ("operation", "module", "args", "status", "before", "after")
 WORDS = [row.word for row in DISPOSITIONS]
 WANTING = [row.word for row in DISPOSITIONS if row.needs_person]
 MOVED = "Moved to the quarantine queue."
+REQUEUED = "Put back into the queue."
 VERIFY = "verify"
 # A run without an alert, and a verification without one.
 EMPTY = ("The queue was empty", "No earlier change to verify")
@@ -74,6 +75,7 @@ class Run:
     :ivar interrupted: what ended the run early, None for a complete run.
     :ivar quarantine_queue: the queue that messages were moved to, if any.
     :ivar unmoved: the message ids of alerts that could not be moved there.
+    :ivar requeued: the ids of the reverted alerts that a verification put back into the queue.
     :ivar plan: the plan that was applied, if any.
     :ivar undoes: the ids of the runs that an undo reverts.
     :ivar awx: AWX's variables of the job, if it is one.
@@ -91,6 +93,7 @@ class Run:
     interrupted: str | None = None
     quarantine_queue: str | None = None
     unmoved: Collection[str] = ()
+    requeued: Collection[str] = ()
     plan: Mapping[str, Any] | None = None
     undoes: Sequence[str] = ()
     awx: Mapping[str, Any] | None = None
@@ -104,7 +107,8 @@ class Run:
 def report(run: Run) -> RunReport:
     """The report of a run, the content of report.json (docs/report.md has its schema). It does not contain secrets."""
     moved = _moved(run) if run.quarantine_queue and not run.check_mode else {}
-    entries = for_each_alert("reporting it", run.alerts, lambda alert: writable(_alert(alert, moved)), _lost_entry)
+    sent = {**moved, **_requeued(run)}
+    entries = for_each_alert("reporting it", run.alerts, lambda alert: writable(_alert(alert, sent)), _lost_entry)
     shown = sorted(
         entries, key=lambda one: (str(one["account"] or one["account_id"] or ""), str(one["alert_id"] or ""))
     )
@@ -146,6 +150,17 @@ def _moved(run: Run) -> dict[str, str]:
     ]
     advice = {alert["message_id"]: _redrive_advice(run.awx, alert["alert_id"]) for alert in away}
     return {message_id: f"{MOVED} {sentence}" for message_id, sentence in advice.items()}
+
+
+def _requeued(run: Run) -> dict[str, str]:
+    """{message id: a sentence} of the reverted alerts that are in the queue again."""
+    reverted = [alert for alert in run.alerts if alert["disposition"] == "reverted"]
+    return {alert["message_id"]: REQUEUED for alert in reverted if alert["alert_id"] in run.requeued}
+
+
+def is_requeued(alert: Mapping[str, Any]) -> bool:
+    """Whether a verification put an alert of its report back into the queue."""
+    return alert["disposition"] == "reverted" and (alert["reason"] or "").endswith(REQUEUED)
 
 
 def _message_ids(alert: AlertOutcome) -> list[str]:
@@ -196,10 +211,10 @@ def _entry(entry: Any) -> dict[str, Any]:
     return {**texts, "tag": entry.get("tag") or None}
 
 
-def _alert(alert: AlertOutcome, moved: Mapping[str, str]) -> dict[str, Any]:
+def _alert(alert: AlertOutcome, sent: Mapping[str, str]) -> dict[str, Any]:
     shown: dict[str, Any] = {field: alert.get(field) for field in ALERT_FIELDS}
-    if alert.get("message_id") in moved:
-        shown["reason"] = "\n".join(filter(None, (shown["reason"], moved[alert["message_id"]])))
+    if alert.get("message_id") in sent:
+        shown["reason"] = "\n".join(filter(None, (shown["reason"], sent[alert["message_id"]])))
     shown["rules"] = rules_in(shown["reason"]) if alert["disposition"] == "refused" else []
     shown["messages"] = len(alert.get("receipts") or [])
     shown["script"] = alert.get("script") or None

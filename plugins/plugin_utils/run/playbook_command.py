@@ -20,7 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.redaction imp
 OUR_PLAYBOOKS = ("apply", "doctor", "policies", "redrive", "remediate", "review", "show", "undo", "verify")
 COLLECTION = "leastpriv.iam"
 # What only one run is asked to do; the next one is asked for something else.
-OF_ONE_RUN = ("alert_id", "disposition", "remediate_plan", "run_id")
+OF_ONE_RUN = ("alert_id", "disposition", "remediate_plan", "requeue", "run_id")
 # What AWX sets in the environment of every job, and ansible-runner by itself does not.
 AWX_JOB = ("AWX_HOST", "JOB_ID")
 # Addresses that are secrets as a whole.

@@ -106,6 +106,16 @@ def test_the_result_says_what_needs_attention_and_where(tmp_path):
     assert json.loads(result["notification"])["text"].startswith("Leastpriv: 1 of 2 alerts needs attention.")
 
 
+def test_a_verification_does_not_propose_to_put_back_what_is_in_the_queue_again(tmp_path):
+    reverted = {**ALERT, "disposition": "reverted", "reason": "x lacks y."}
+    before = write(tmp_path, [reverted], is_verify=True)
+    assert any("-e requeue=true" in line for line in before["summary"])
+    after = write(tmp_path, [reverted], is_verify=True, options={"requeued": ["I-1"]}.items())
+    assert not any("requeue=true" in line for line in after["summary"])
+    assert any("Put back into the queue." in line for line in after["summary"])
+    assert "requeue=true" not in (tmp_path / RUN_ID / "report.html").read_text()
+
+
 def test_a_notification_that_cannot_be_made_says_why_and_costs_nothing_else(tmp_path, monkeypatch):
     action = action_loader.get("leastpriv.iam.run_files", class_only=True)
     monkeypatch.setitem(action.run.__globals__, "notification", {}.__getitem__)

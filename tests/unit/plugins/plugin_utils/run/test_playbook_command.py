@@ -48,7 +48,7 @@ RUN = {"run_id": "r-0"}
             """-e '{remediate_allow: [no_tags]}'""",
         ),
         (
-            "remediate.yml -C -e remediate_plan=old -e 'alert_id=I-1 run_id=r x=y'",
+            "remediate.yml -C -e remediate_plan=old -e 'alert_id=I-1 run_id=r x=y' -e requeue=true",
             "remediate",
             PLAN,
             """remediate.yml -e remediate_plan=r-1 -e '{x: y}'""",
