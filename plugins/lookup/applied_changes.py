@@ -67,7 +67,7 @@ class LookupModule(LookupBase):
         """See DOCUMENTATION. Raises AnsibleLookupError when nothing can be verified, and says why."""
         self.set_options(var_options=variables, direct=kwargs)
         accounts = account_map((one["name"], one["account_id"]) for one in self.get_option("accounts"))
-        stores = [Folder(self.get_option("artifacts_dir"))]
+        stores = [Folder(self.get_option("artifacts_dir"), follows_links=True)]
         if self.get_option("artifacts_s3"):
             note_aws_calls(Path(constants.DEFAULT_LOCAL_TMP, FILE_NAME))
             stores.append(Bucket(self.get_option("artifacts_s3"), lambda: s3_client(self.get_option("profile"))))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.retention import
 
 # The one folder that a run makes below its own.
 SUBFOLDER = "as_code"
-# Neither follows a link: what a link leads to is not the run's.
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-FILE = os.O_RDONLY | os.O_NOFOLLOW
+FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # The maximum number of keys per call of DeleteObjects.
 BATCH = 1_000
 
@@ -31,35 +30,42 @@ class StoreError(LeastprivError):
 
 
 class Folder:
-    """The artifacts folder. Links below it are neither followed nor removed."""
+    """The artifacts folder.
 
-    def __init__(self, path: str) -> None:
+    :param follows_links: whether links below it are read, as playbooks do that read single runs. What a link leads to
+        is never removed: it is not the run's.
+    """
+
+    def __init__(self, path: str, follows_links: bool = False) -> None:
         self.name = path
+        self._follows_links = follows_links
+        self._no_follow = 0 if follows_links else os.O_NOFOLLOW
 
     def runs(self) -> dict[str, list[str]]:
         """The names of the files of each run, by run id."""
         try:
-            with _opened(self.name, os.O_RDONLY | os.O_DIRECTORY) as root:
-                found = [name for name in os.listdir(root) if RUN_ID.fullmatch(name) and _is_folder(name, root)]
+            with _opened(self.name, FOLDER) as root:
+                names = [name for name in os.listdir(root) if RUN_ID.fullmatch(name)]
+                found = [name for name in names if _is_folder(name, root, self._follows_links)]
                 return {run_id: self._files(run_id, root) for run_id in found}
         except OSError as error:
             raise StoreError(f"Could not list the runs in {self.name}: {error.strerror}.") from None
 
     def _files(self, run_id: str, root: int) -> list[str]:
-        with _opened(run_id, FOLDER, root) as folder:
-            names = _file_names(folder)
-            if _is_folder(SUBFOLDER, folder):
-                with _opened(SUBFOLDER, FOLDER, folder) as below:
-                    names += [f"{SUBFOLDER}/{name}" for name in _file_names(below)]
+        with _opened(run_id, FOLDER | self._no_follow, root) as folder:
+            names = _file_names(folder, self._follows_links)
+            if _is_folder(SUBFOLDER, folder, self._follows_links):
+                with _opened(SUBFOLDER, FOLDER | self._no_follow, folder) as below:
+                    names += [f"{SUBFOLDER}/{name}" for name in _file_names(below, self._follows_links)]
         return [name for name in names if WRITTEN.fullmatch(name)]
 
     def read(self, run_id: str, name: str) -> bytes:
         """The content of a file of a run."""
         try:
             with (
-                _opened(self.name, os.O_RDONLY | os.O_DIRECTORY) as root,
-                _opened(run_id, FOLDER, root) as folder,
-                open(os.open(name, FILE, dir_fd=folder), "rb") as file,
+                _opened(self.name, FOLDER) as root,
+                _opened(run_id, FOLDER | self._no_follow, root) as folder,
+                open(os.open(name, os.O_RDONLY | self._no_follow, dir_fd=folder), "rb") as file,
             ):
                 return file.read()
         except OSError as error:
@@ -70,17 +76,17 @@ class Folder:
         problems = []
         for run_id, names in files.items():
             try:
-                with _opened(self.name, os.O_RDONLY | os.O_DIRECTORY) as root:
+                with _opened(self.name, FOLDER) as root:
                     self._remove(run_id, names, root)
             except OSError as error:
                 problems.append(f"Could not remove all files of {self.name}/{run_id}: {error.strerror}.")
         return problems
 
     def _remove(self, run_id: str, names: Sequence[str], root: int) -> None:
-        with _opened(run_id, FOLDER, root) as folder:
+        with _opened(run_id, FOLDER | os.O_NOFOLLOW, root) as folder:
             for name in names:
                 above, _slash, base = name.rpartition("/")
-                with _opened(above or ".", FOLDER, folder) as parent, suppress(FileNotFoundError):
+                with _opened(above or ".", FOLDER | os.O_NOFOLLOW, folder) as parent, suppress(FileNotFoundError):
                     os.unlink(base, dir_fd=parent)
             if _is_folder(SUBFOLDER, folder):
                 _remove_empty(SUBFOLDER, folder)
@@ -162,16 +168,19 @@ def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _is_folder(name: str, folder: int) -> bool:
+def _is_folder(name: str, folder: int, follows_links: bool = False) -> bool:
     try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=follows_links).st_mode)
+    except OSError as error:
+        # A link that leads nowhere, or to itself.
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return False
+        raise
 
 
-def _file_names(folder: int) -> list[str]:
+def _file_names(folder: int, follows_links: bool) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=follows_links))
 
 
 def _remove_empty(name: str, folder: int) -> None:

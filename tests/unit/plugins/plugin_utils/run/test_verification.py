@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.message import read_alerts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import append
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.past_runs import NotReported, journal_entries
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.stores import Folder
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.verification import (
     applied_changes,
@@ -151,6 +151,23 @@ def test_the_first_store_that_has_a_journal_is_read(tmp_path):
     applied(tmp_path / "copy", 2, CREATE, alert="I-2")
     alerts = applied_changes([Folder(str(tmp_path / name)) for name in ("disk", "copy")])
     assert [step["operation"] for alert in alerts for step in alert["steps"]] == ["AttachUserPolicy", "CreatePolicy"]
+
+
+def test_links_are_read_as_other_playbooks_read_them(tmp_path):
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "runs"
+    applied(elsewhere, 1, ATTACH)
+    applied(elsewhere, 2, CREATE, alert="I-2")
+    applied(root, 3, CREATE, alert="I-3")
+    (root / run_id(1)).symlink_to(elsewhere / run_id(1))
+    (root / run_id(2)).mkdir()
+    (root / run_id(2) / "journal.jsonl").symlink_to(elsewhere / run_id(2) / "journal.jsonl")
+    (root / run_id(4)).symlink_to(elsewhere / "nowhere")
+    (root / run_id(5)).symlink_to(root / run_id(5))
+    following = applied_changes([Folder(str(root), follows_links=True)])
+    assert [alert["alert_id"] for alert in following] == ["I-1", "I-2", "I-3"]
+    assert [alert["alert_id"] for alert in applied_changes([Folder(str(root))])] == ["I-3"]
+    read = [journal_entries(str(root), alert_ids=[one])[0]["undoes"] for one in ("I-1", "I-2", "I-3")]
+    assert read == [run_id(1), run_id(2), run_id(3)]
 
 
 def reverted(tmp_path, **more):
