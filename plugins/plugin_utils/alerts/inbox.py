@@ -124,6 +124,7 @@ class Inbox:
     """All messages that this run has received, by alert.
 
     :ivar own: the alerts of this run, and `others` those of other runs.
+    :ivar open: the keys of the run's own alerts that are open work.
     :ivar hidden: the receipts of other runs' messages that are not released yet, by message id.
     :ivar seen: the ids of all messages.
     :ivar shapes: the messages of other senders.
@@ -134,6 +135,7 @@ class Inbox:
     shapes: Sequence[Shape] = ()
     own: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
     others: dict[tuple[str, str], AlertMessages] = field(default_factory=dict)
+    open: set[tuple[str, str]] = field(default_factory=set)
     hidden: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
@@ -164,7 +166,11 @@ class Inbox:
         for part, alert in enumerate(alerts, 1):
             received = ReceivedMessage(message, alert, part)
             key = (alert.account_id, alert.alert_id or "") if alert.account_id else ("", received.name)
-            pile.setdefault(key, AlertMessages({})).received[message.message_id] = received
+            messages = pile.setdefault(key, AlertMessages({}))
+            messages.received[message.message_id] = received
+            if not is_others:
+                # Counted here: to look at all alerts before each receive would take longer the more there are.
+                (self.open.add if messages.newest.alert.disposition is None else self.open.discard)(key)
 
     def _judged(self, message: Message) -> list[Alert]:
         """The alerts of a message; an alert that raises an error has failed, and the others are kept."""
@@ -197,10 +203,6 @@ class Inbox:
     def own_handles(self) -> list[str]:
         """The receipt handles of the run's own messages."""
         return [message.receipt_handle for messages in self.own.values() for message in messages.held]
-
-    @property
-    def open_alerts(self) -> int:
-        return sum(messages.newest.alert.disposition is None for messages in self.own.values())
 
 
 class _Collecting:
@@ -236,7 +238,7 @@ class _Collecting:
         return None
 
     def _wanted(self) -> int:
-        return min(BATCH, self.reception.max_alerts - self.inbox.open_alerts)
+        return min(BATCH, self.reception.max_alerts - len(self.inbox.open))
 
     def _limit(self) -> str | None:
         if self.received >= self.reception.max_messages:
