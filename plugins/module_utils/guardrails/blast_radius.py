@@ -28,10 +28,9 @@ class BlastRadius:
         :param changes: keys; what another alert changes too counts once.
         :raises Refusal: when it does not fit any more; then nothing of it is added.
         """
-        together = self._taken | changes
-        if self._most is not None and len(together) > self._most:
+        if self._most is not None and len(self._taken) + len(changes - self._taken) > self._most:
             raise BlastRadiusRefusal(len(changes), len(self._taken), self._most)
-        self._taken = together
+        self._taken |= changes
 
 
 class BlastRadiusRefusal(Refusal):

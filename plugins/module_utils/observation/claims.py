@@ -72,7 +72,7 @@ class Claims:
             if writer != claim.alert_id and wanted != claim.wants:
                 raise Conflict(_says_taken(key, writer))
         for table, aspects in ((self._altered, claim.premises), (self._relied_on, claim.alterations)):
-            for aspect in _sorted(aspects & set(table)):
+            for aspect in _sorted(aspect for aspect in aspects if aspect in table):
                 others = sorted(table[aspect] - {claim.alert_id})
                 if others:
                     detail = "changes" if table is self._altered else "relies on"

@@ -132,11 +132,10 @@ class Progress:
 def _apply(account: Account, message_id: str, now: float, has_failed: bool) -> list[str]:
     account.done += 1
     account.left[message_id] -= 1
-    if has_failed:
-        account.failed += 1
-        # An alert stops at its first failure.
-        account.left[message_id] = 0
-    account.left += Counter()
+    account.failed += has_failed
+    # An alert stops at its first failure.
+    if has_failed or account.left[message_id] <= 0:
+        del account.left[message_id]
     if account.left:
         return []
     account.ended = now
