@@ -20,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.journal import (
     kept_results,
     results,
 )
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text, to_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import read_key
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.waves import pending_steps
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import end_worker_with_controller
@@ -44,16 +45,17 @@ class ActionModule(ActionBase):
         # Read where they are: as options Ansible would search all of them for templates, for every wave.
         known = task_vars or {}
         applied = (known.get(facts.APPLIED) or {}).get("results") or []
-        kept = [*((known.get(facts.RESULTS) or {}).get("kept") or []), *kept_results(applied)]
+        kept = [*from_text((known.get(facts.RESULTS) or {}).get("kept") or []), *kept_results(applied)]
         observed, max_failures = known[facts.OBSERVED]["alerts"], known[facts.SETTINGS]["max_failures"]
         pending = pending_steps(observed, options["wave"], kept, max_failures)
         lines = [*results(applied), *intents(pending)]
         if "wave" not in options["wave"] and (kept or lines):
             lines.append({"event": END})
         problem = _write(options, lines)
-        # What was done is known to the report even where it could not be written down.
+        # What was done is known to the report even where it could not be written down. As text, because each wave
+        # returns the results of all waves before it, and Ansible walks through every value of a structure.
         failure = {"failed": True, "msg": problem} if problem else {}
-        return {**result, "changed": False, "kept": kept, "pending": pending, **failure}
+        return {**result, "changed": False, "kept": to_text(kept), "pending": pending, **failure}
 
 
 def _write(options: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:

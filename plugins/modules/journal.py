@@ -68,10 +68,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: What the rest of the run needs of the results of all waves so far.
+  description: What the rest of the run needs of the results of all waves so far, a list as JSON.
   returned: always
-  type: list
-  elements: dict
+  type: str
 pending:
   description:
     - The steps of O(wave) that the account needs. An alert stops at its first failure, and an account whose last steps

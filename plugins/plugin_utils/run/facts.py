@@ -37,7 +37,7 @@ OBSERVED = "__remediate_observed"
 CONFIRMED = "__remediate_confirmed"
 # The loop results of the last wave's module.
 APPLIED = "__remediate_applied"
-# The result of the last journal task, whose `kept` are the results of all steps so far.
+# The result of the last journal task, whose `kept` are the results of all steps so far, as JSON text.
 RESULTS = "__remediate_results"
 # Why the account could not be finished.
 PROBLEM = "__remediate_problem"

@@ -14,6 +14,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.shapes import AlertOutcome, Step, StepResult
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run import facts
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.account_alerts import AccountAlerts, alerts_of
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import from_text
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.playbook_command import playbook_command
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.step_words import sentence
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.undo import as_undone
@@ -89,7 +90,7 @@ def _masked(outcome: AlertOutcome) -> AlertOutcome:
 
 def _results_of(hostvars: Mapping[str, Mapping[str, Any]], account: str) -> AccountResults:
     known = hostvars[account]
-    applied = (known.get(facts.RESULTS) or {}).get("kept") or []
+    applied = from_text((known.get(facts.RESULTS) or {}).get("kept") or [])
     max_failures = known[facts.SETTINGS]["max_failures"]
     return {
         "observed": (known.get(facts.OBSERVED) or {}).get("alerts", []),

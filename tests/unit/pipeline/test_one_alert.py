@@ -212,7 +212,7 @@ def work(translated, is_review, iam):
         applied = [{"step": step, "changed": True, "response_metadata": {"request_id": "r"}} for step in steps]
         to_text([*journals.intents(steps), *journals.results(applied)])
         kept += journals.kept_results(applied)
-    return {"__remediate_observed": {"alerts": observed}, "__remediate_results": {"kept": kept}}
+    return {"__remediate_observed": {"alerts": observed}, "__remediate_results": {"kept": to_text(kept)}}
 
 
 def ordinary(number):

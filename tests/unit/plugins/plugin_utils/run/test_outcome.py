@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.outcome import outcomes, outcomes_of_all, why_it_gave_up
 
@@ -150,7 +152,7 @@ def test_an_account_that_dropped_out_fails_its_alerts_and_no_others():
         "done": {
             **settings,
             "__remediate_observed": {"alerts": [observed("needed")]},
-            "__remediate_results": {"kept": [result(1, changed=True)]},
+            "__remediate_results": {"kept": json.dumps([result(1, changed=True)])},
         },
     }
     gone, done = outcomes_of_all({"gone": {"alerts": [ALERT]}, "done": {"alerts": [ALERT]}}, hostvars)
