@@ -44,6 +44,8 @@ class ActionModule(ActionBase):
             "sharing": [_trimmed(alert) for alert in sharing if not handles.isdisjoint(_handles(alert))],
         }
         answer = self._execute_module(MODULE, {**self._task.args, **given}, task_vars=task_vars)
+        # A second copy of all alerts, which the controller would read.
+        answer.pop("invocation", None)
         if "failed_receipts" not in answer:
             answer["failed_receipts"] = [_failed(alert, answer) for alert in given["alerts"] if alert["receipts"]]
         return {**result, **answer}

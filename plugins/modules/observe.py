@@ -484,7 +484,9 @@ def main():
     if not (fenced or module.check_mode or module.params["unfenced"]):
         alerts = [alert if alert["disposition"] else held_back({**alert, **UNFENCED}) for alert in alerts]
     changes = differences(alerts)
-    module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, fenced=fenced, diff=changes)
+    # Ansible keeps what a module returns until the run ends.
+    shown = {"diff": changes} if module._diff else {}
+    module.exit_json(changed=bool(changes), caller=caller, problem=problem, alerts=alerts, fenced=fenced, **shown)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,15 @@ class Unfinished:
     """The state of one run, from its start to its end.
 
     :ivar record: the fact `RUN` with the id of the run and its start; None before the role has set it.
+    :ivar received: the facts `RECEIVED`, and `finished` the facts `OUTCOMES`. They stay text, because the alerts in it
+        take several times as much memory, which every worker of Ansible inherits.
+    :ivar receipts: the receipts of all alerts that were received.
     """
 
     record: Mapping[str, Any] | None = None
-    received: dict[str, AlertOutcome] = field(default_factory=dict)
-    finished: dict[str, AlertOutcome] = field(default_factory=dict)
+    received: list[str | list[AlertOutcome]] = field(default_factory=list)
+    finished: list[str | list[AlertOutcome]] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)
     settings: list[dict[str, Any]] = field(default_factory=list)
     undoes: list[str] = field(default_factory=list)
@@ -36,8 +40,11 @@ class Unfinished:
         known = result.get("ansible_facts") or {}
         if facts.RUN in known:
             self.record = {**known[facts.RUN], "run_id": known[facts.RUN_ID], "started": known[facts.STARTED]}
-        self.received.update(_by_message(from_text(known.get(facts.RECEIVED))))
-        self.finished.update(_by_message(from_text(known.get(facts.OUTCOMES))))
+        if facts.RECEIVED in known:
+            self.received.append(known[facts.RECEIVED])
+            self.receipts += [receipt for alert in from_text(known[facts.RECEIVED]) for receipt in alert["receipts"]]
+        if facts.OUTCOMES in known:
+            self.finished.append(known[facts.OUTCOMES])
         self.settings += [known[facts.SETTINGS]] if facts.SETTINGS in known else []
         self.undoes += known.get(facts.UNDOES) or []
         self.is_reported = self.is_reported or "verdict" in result
@@ -45,7 +52,7 @@ class Unfinished:
 
     def held(self) -> list[str]:
         """The receipt handles of all messages that were not deleted or returned yet."""
-        return [each["receipt_handle"] for alert in self._unsettled() for each in alert["receipts"]]
+        return [each["receipt_handle"] for each in self.receipts if each["message_id"] not in self.settled]
 
     def is_broken_off(self) -> bool:
         """Whether messages are still held without a report, which would name them."""
@@ -53,7 +60,11 @@ class Unfinished:
 
     def alerts(self, reason: str) -> list[AlertOutcome]:
         """All alerts as they are: finished ones keep their disposition, the others have failed for this reason."""
-        return [self.finished.get(message_id) or _decided(alert, reason) for message_id, alert in self.received.items()]
+        finished = _by_message(self.finished)
+        return [
+            finished.get(message_id) or _decided(alert, reason)
+            for message_id, alert in _by_message(self.received).items()
+        ]
 
     def wanted(self) -> Wanted:
         """The messages that are not settled yet, by what is to be done with them."""
@@ -77,8 +88,8 @@ class Unfinished:
         return end_run(self.record or {}, self.alerts(reason), **more)
 
 
-def _by_message(alerts: list[AlertOutcome] | None) -> dict[str, AlertOutcome]:
-    return {alert["message_id"]: alert for alert in alerts or ()}
+def _by_message(facts_of_alerts: Iterable[str | list[AlertOutcome]]) -> dict[str, AlertOutcome]:
+    return {alert["message_id"]: alert for fact in facts_of_alerts for alert in from_text(fact)}
 
 
 def _decided(alert: AlertOutcome, reason: str) -> AlertOutcome:

@@ -44,6 +44,12 @@ def test_only_what_the_module_reads_of_alerts_with_common_messages_is_passed_on(
     assert given["queue_name"] == "q"
 
 
+def test_the_alerts_are_not_returned_as_the_options_of_the_module(act):
+    answer = {"failed_receipts": [], "invocation": {"module_args": {"alerts": []}}}
+    result, _called = act(answer, alerts=[alert("I-1", "remediated", "a")])
+    assert "invocation" not in result
+
+
 def test_without_messages_the_module_does_not_run(act):
     result, called = act(alerts=[alert("I-1", "failed")])
     assert (called, result["settled"], result["failed_receipts"]) == ([], [], [])

@@ -85,7 +85,7 @@ def interrupted(folder, **more):
     settings |= {"api_endpoint": "", "is_undo": False}
     received = {"alert_id": "I-1", "message_id": "m", "account": "payments", "disposition": None, "receipts": []}
     run = {**settings, "run_id": "run-1", "started": "2026-01-01T00:00:00Z", **more}
-    return Unfinished(record=run, received={"m": {**received, "reason": None}})
+    return Unfinished(record=run, received=[[{**received, "reason": None}]])
 
 
 def test_the_report_of_an_interrupted_run_depends_on_no_page(callback, shown, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import DELETE, RELEASE
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.json_text import to_text
 
 
 def alert(name, disposition=None):
@@ -46,9 +47,8 @@ def test_finished_alerts_are_deleted_and_the_others_released(run):
 
 
 def test_a_message_with_an_unfinished_alert_is_released(run):
-    for alert_ in run.received.values():
-        alert_["receipts"] = [{"message_id": "shared", "receipt_handle": "shared"}]
-    run.finished = {"b": {**run.received["b"], "disposition": "remediated"}}
+    shared = [{**alert(name), "receipts": [{"message_id": "shared", "receipt_handle": "shared"}]} for name in "abc"]
+    run.received, run.finished = [shared], [[{**shared[1], "disposition": "remediated"}]]
     assert handles(run) == {DELETE: [], RELEASE: ["shared"]}
 
 
@@ -75,6 +75,21 @@ def test_results_that_say_nothing_about_the_run_change_nothing(run):
     for result in ({}, {"ansible_facts": None}, {"changed": True, "ansible_facts": {"color": "blue"}}):
         run.learn(result)
     assert run.wanted() == before
+
+
+def test_messages_are_held_until_they_are_settled(run):
+    assert run.held() == ["handle-a", "handle-b", "handle-c"]
+    run.learn({"settled": ["a", "b", "c"]})
+    assert run.held() == []
+
+
+def test_alerts_stay_the_text_that_they_came_in():
+    run = Unfinished()
+    text = to_text([alert("a"), alert("b")])
+    run.learn({"ansible_facts": {"__remediate_alerts": text, "__remediate_outcomes": text}})
+    assert run.received[0] is text
+    assert run.finished[0] is text
+    assert [one["message_id"] for one in run.alerts("")] == ["a", "b"]
 
 
 def test_a_run_without_a_name_wants_nothing():
