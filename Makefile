@@ -39,13 +39,13 @@ PYTHON ?= python3
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),false)
 
 .PHONY: help setup demo show test test-exhaustive pytest checks lint sanity programs unit integration bench calls
-.PHONY: matrix operation scaling docs changelog release picture screens clean
+.PHONY: matrix operation scaling growth docs changelog release picture screens clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 	@printf '\n  PYTHON=python3.13 chooses the Python (3.11 or later) that .venv is made with.\n'
 	@printf '  PYTEST="-k word -x" is given to pytest; KEEP=1 leaves the stack of the demo running.\n'
-	@printf '  SIZES="10 100" WORLDS="real one empty" REPEAT=3 choose what bench measures.\n'
+	@printf '  SIZES="10 100" WORLDS="real one empty" REPEAT=3 choose what bench measures, SIZES also growth.\n'
 
 setup: $(READY) ## Make .venv with everything pinned in requirements.txt and requirements/
 
@@ -126,6 +126,9 @@ calls: setup ## Count the AWS calls of a run, into docs/performance.md
 scaling: setup ## Simulate many runs over many accounts, into docs/scaling.md
 	@PYTHONPATH=tests $(BIN)/python bench/hosts.py
 	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
+
+growth: setup ## Measure runs of 1,000 to 10,000 alerts over 100 accounts, an hour or more, into docs/scaling.md
+	@PYTHONPATH=tests $(BIN)/python bench/growth.py $(if $(SIZES),--sizes $(SIZES))
 
 operation: setup ## Print the row and the fixture of an IAM operation to fill in: make operation NAME=UpdateUser
 	@$(BIN)/python docs/make_operation.py $(NAME)

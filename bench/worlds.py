@@ -40,7 +40,7 @@ WORLDS = {
         World("real", "Ten accounts", added_seconds=0.04, managed_policies=True, sizes=(1, 10, 100, 1_000)),
         World("one", "One account", added_seconds=0.04, managed_policies=True, number_of_accounts=1),
         World("empty", "Ten accounts without AWS's own policies and without latency"),
-        World("many", "A hundred such accounts", number_of_accounts=100, sizes=(10_000,)),
+        World("many", "A hundred such accounts", number_of_accounts=100, sizes=(1_000, 3_000, 10_000)),
     )
 }
 
@@ -76,8 +76,7 @@ def fill(stack: Stack, world: World, size: int) -> list[Alert]:
     alerts = [Alert(f"I-{number}", names[number % len(names)], f"user-{number}") for number in range(size)]
     for name, number in accounts.items():
         seed(stack, number, users=[alert.user for alert in alerts if alert.account == name])
-    for alert in alerts:
-        stack.script(alert.alert_id, deny_script("user", alert.user, accounts[alert.account], alert.alert_id))
+    stack.scripts({one.alert_id: deny_script("user", one.user, accounts[one.account], one.alert_id) for one in alerts})
     send(stack, world, alerts)
     if world.added_seconds:
         stack.fault(seconds=world.added_seconds, count=10**9)

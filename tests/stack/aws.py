@@ -28,6 +28,7 @@ from moto.iam.responses import IamResponse
 from moto.organizations.models import organizations_backends
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.sqs import models as sqs_models
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from . import access_analyzer
@@ -62,6 +63,8 @@ class Aws:
         self.reset_vendor_api = reset_vendor_api
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
+        # moto asks for every message of the queue, at every call, and by way of two dates: ten thousand took minutes.
+        sqs_models.unix_time_millis = lambda: time.time() * 1000
         self.moto = DomainDispatcherApplication(create_backend_app)
         # moto finds both out again for every call, its services by listing its own folder: a third of a call's time.
         self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)

@@ -350,7 +350,11 @@ class Stack:
 
     def script(self, alert_id: str, text: str | None) -> None:
         """Set the script that the API gives for an alert (None: null); an alert without one is absent there."""
-        self._control(self.api_url, "scripts", {alert_id: text})
+        self.scripts({alert_id: text})
+
+    def scripts(self, texts: dict[str, str | None]) -> None:
+        """The same for many alerts."""
+        self._control(self.api_url, "scripts", texts)
 
     def api_settings(self, **settings: Any) -> None:
         """Set max_batch, bad_ids, statuses (by alert id), token_lifetime (seconds) or description of the API."""
