@@ -49,6 +49,17 @@ SECRETS = ("Password", "OldPassword", "NewPassword", "PrivateKey", "Authenticati
 SERIALISED = ("iam", "sts")
 
 
+class _Milliseconds:
+    """The time since the epoch. Each is later than the one before, or a message released now would stay hidden."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self) -> float:
+        self._last = max(time.time() * 1000, self._last + 0.001)
+        return self._last
+
+
 class Aws:
     """A WSGI application: moto's services for several accounts, with a log and faults.
 
@@ -64,7 +75,7 @@ class Aws:
         IamResponse.simulate_principal_policy = simulate_principal_policy
         SQSBackend.is_message_valid_based_on_retention_period = _is_retained
         # moto asks for every message of the queue, at every call, and by way of two dates: ten thousand took minutes.
-        sqs_models.unix_time_millis = lambda: time.time() * 1000
+        sqs_models.unix_time_millis = _Milliseconds()
         self.moto = DomainDispatcherApplication(create_backend_app)
         # moto finds both out again for every call, its services by listing its own folder: a third of a call's time.
         self.moto.get_backend_for_host = functools.cache(self.moto.get_backend_for_host)
