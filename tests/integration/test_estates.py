@@ -133,7 +133,7 @@ def test_the_checks_of_ten_accounts_cost_the_calls_of_one_and_a_setting_error_is
     shown = COLOR.sub("", run.stdout)
     assert "did you mean remediate_severities?" in shown
     assert len(shown.strip().split("\n")) <= 5
-    assert COLOR.search(run.stdout), "in colours although it is no terminal"
+    assert COLOR.search(run.stdout), "coloured, although the output is not a terminal"
 
 
 OWN_PLAY = {

@@ -257,9 +257,9 @@ def assert_each_account_says_in_plain_lines_what_it_does(run):
     assert "\x1b" not in run.stdout
     assert "PLAY" not in run.stdout
     before, after = run.stdout.split("Run " + run.report["run_id"])
-    told = [re.sub(r"\d:\d\d", "0:00", line) for line in before.split("\n") if line]
-    assert told[0] == "Receiving the alerts and their scripts"
-    assert sorted(told[1:]) == [
+    lines = [re.sub(r"\d:\d\d", "0:00", line) for line in before.split("\n") if line]
+    assert lines[0] == "Receiving the alerts and their scripts"
+    assert sorted(lines[1:]) == [
         "analytics: 2 steps to apply",
         "analytics: 2/2 steps in 0:00",
         "analytics: checking 1 alert",

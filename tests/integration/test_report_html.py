@@ -320,8 +320,8 @@ def test_it_is_accessible_and_fits_its_screen(written, browser):
 def test_protections_and_relaxed_guardrails_are_shown_with_owner_and_expiry(written, browser):
     with watched_page(browser, written(*ALERTS)) as watched:
         text = watched.page.inner_text("section[aria-labelledby=safeguards]")
-        for told in (PROTECTED["arn"], PROTECTED["owner"], PROTECTED["expires"], "no_tags in payments"):
-            assert told in text
+        for shown in (PROTECTED["arn"], PROTECTED["owner"], PROTECTED["expires"], "no_tags in payments"):
+            assert shown in text
 
 
 def test_a_thousand_alerts_open_in_a_second_and_are_filtered_in_a_tenth_of_it_and_sorted_in_two(written, browser):
