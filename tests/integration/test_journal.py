@@ -65,7 +65,7 @@ def test_a_run_writes_down_every_step_before_and_after_it(stack, alerts):
 
 
 def test_what_cannot_be_written_down_or_copied_is_not_done(stack, alerts):
-    """The journal of payments cannot be written. That of sandbox is, and there is no bucket for its copy."""
+    """The journal of payments cannot be written; the journal of sandbox is written and cannot be copied."""
     file = new_artifacts_folder(stack) / "file"
     file.write_text("")
     folder = f"{{{{ '{file}' if inventory_hostname == 'payments' else __remediate_run_dir }}}}"
