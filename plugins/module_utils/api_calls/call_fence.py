@@ -194,9 +194,13 @@ class Fence:
         if self.violation or is_there is None:
             return False
         self._asks = True
-        if not is_there(IamAccount(client).fact, parameters):
-            differs = f"{_subject(parameters)} was created since it was observed, and differs"
-            self._fail(operation, f"{differs}. Nothing was changed")
+        created = f"{_subject(parameters)} was created since it was observed, and"
+        try:
+            is_equal = is_there(IamAccount(client).fact, parameters)
+        except (ClientError, BotoCoreError, PolicyDocumentError) as error:
+            self._fail(operation, f"{created} could not be read: {error}. Nothing was changed")
+        if not is_equal:
+            self._fail(operation, f"{created} differs. Nothing was changed")
         return True
 
     def is_last(self, operation: str) -> bool:

@@ -195,6 +195,13 @@ def test_what_exists_by_then_and_differs_is_not_overwritten(fenced, path, effect
     assert set(actions(sent)[1:]) <= {"ListPolicies", "GetPolicy", "GetPolicyVersion"}
 
 
+def test_what_exists_by_then_and_cannot_be_read_fails_with_the_reason(fenced):
+    client, _sent, fence = fenced(CREATE, exists=["CreatePolicy"], answers=existing("/", "[1]"))
+    reason = stopped(client.create_policy, **CREATE[1])
+    assert reason == fence.violation
+    assert " was created since it was observed, and could not be read: " in reason
+
+
 def test_another_refusal_is_the_module_s_to_report(fenced):
     client, _sent, fence = fenced(CREATE, code=403)
     with pytest.raises(ClientError):
