@@ -22,6 +22,7 @@ from ansible.module_utils.basic import env_fallback
 from ..api_calls.regions import region_of_profile
 from .address import checked_name, checked_url, is_url, queue_endpoint, queue_region
 from .errors import QueueError, attempting, kind
+from .side_by_side import CALLS_AT_ONCE, side_by_side
 
 # The maximum number of messages per call of SQS.
 BATCH = 10
@@ -223,7 +224,7 @@ def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt,
         with attempting("delete messages from", queue.client, queue.url):
             return queue.client.delete_message_batch(QueueUrl=queue.url, Entries=entries)
 
-    return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles})
+    return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles}, CALLS_AT_ONCE)
 
 
 def release(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt, ...]:
@@ -242,7 +243,7 @@ def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[
             return queue.client.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
 
     wanted = {handle: {"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in receipt_handles}
-    return _in_batches(extend_batch, wanted)
+    return _in_batches(extend_batch, wanted, CALLS_AT_ONCE)
 
 
 def move(
@@ -257,7 +258,9 @@ def move(
         with attempting("send messages to", target.client, target.url):
             return target.client.send_message_batch(QueueUrl=target.url, Entries=entries)
 
-    unsent = _in_batches(send_batch, {message.receipt_handle: _entry(message, target) for message in outgoing})
+    # One after the other, so that they are in the other queue in the order in which they were here.
+    entries = {message.receipt_handle: _entry(message, target) for message in outgoing}
+    unsent = _in_batches(send_batch, entries, at_once=1)
     kept = {failed.receipt_handle for failed in unsent}
     return unsent, delete(
         source, [message.receipt_handle for message in outgoing if message.receipt_handle not in kept]
@@ -282,7 +285,7 @@ def send(queue: Queue, texts: Sequence[tuple[str, str]]) -> dict[str, str]:
         return {"MessageBody": body, **of_fifo}
 
     # By place: alerts of two accounts can have one id.
-    unsent = _in_batches(send_batch, {str(place): entry(*text) for place, text in enumerate(texts)})
+    unsent = _in_batches(send_batch, {str(place): entry(*text) for place, text in enumerate(texts)}, at_once=1)
     return {texts[int(failed.receipt_handle)][0]: failed.reason for failed in unsent}
 
 
@@ -342,20 +345,32 @@ def _message(raw: dict[str, Any]) -> Message:
 
 
 def _in_batches(
-    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]], at_once: int
 ) -> tuple[FailedReceipt, ...]:
     """Run a batch call over {receipt handle: entry}, and once more over those that failed.
 
     A failed batch does not stop the next one.
     """
-    first = _each_batch(call, wanted)
-    return _each_batch(call, {failed.receipt_handle: wanted[failed.receipt_handle] for failed in first})
+    first = _each_batch(call, wanted, at_once)
+    return _each_batch(call, {failed.receipt_handle: wanted[failed.receipt_handle] for failed in first}, at_once)
 
 
 def _each_batch(
-    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]]
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]], at_once: int
 ) -> tuple[FailedReceipt, ...]:
-    return tuple(failed for batch in _batches(wanted) for failed in _one_batch(call, batch))
+    answered: dict[str, FailedReceipt | None] = {}
+
+    def one_batch(batch: Mapping[str, dict[str, Any]]) -> None:
+        failures = {failed.receipt_handle: failed for failed in _one_batch(call, batch)}
+        answered.update({handle: failures.get(handle) for handle in batch})
+
+    unanswered = ""
+    try:
+        side_by_side(one_batch, _batches(wanted), at_once)
+    except QueueError as error:
+        unanswered = str(error)
+    failures = (answered.get(handle, FailedReceipt(handle, "", unanswered)) for handle in wanted)
+    return tuple(failed for failed in failures if failed)
 
 
 def _batches(wanted: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:

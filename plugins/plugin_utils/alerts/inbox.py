@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import attempt
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.errors import QueueError, kind
+from ansible_collections.leastpriv.iam.plugins.module_utils.queue.side_by_side import CALLS_AT_ONCE, side_by_side
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
     BATCH,
     Message,
@@ -238,7 +239,12 @@ class _Collecting:
         return None
 
     def _wanted(self) -> int:
-        return min(BATCH, self.reception.max_alerts - len(self.inbox.open))
+        """As many messages as one call can return, or several calls while the queue has as many for them."""
+        at_once = BATCH
+        # Another run may take them first, and a FIFO queue returns the messages of a group in turn.
+        if not (self.reception.is_shared or self.inbox.queue.is_fifo or self.fruitless):
+            at_once = max(BATCH, min(BATCH * CALLS_AT_ONCE, self.inbox.queue.visible - self.received))
+        return min(at_once, self.reception.max_alerts - len(self.inbox.open))
 
     def _limit(self) -> str | None:
         if self.received >= self.reception.max_messages:
@@ -247,13 +253,23 @@ class _Collecting:
             return "a third of the visibility timeout is over"
         return None
 
-    def _receive(self, wanted: int) -> tuple[Message, ...]:
+    def _receive(self, wanted: int) -> list[Message]:
+        messages: list[Message] = []
+        wait_seconds = self._wait_seconds()
+
+        def receive_some(count: int) -> None:
+            messages.extend(receive(self.inbox.queue, count, wait_seconds, self.reception.visibility_timeout))
+
         try:
-            return receive(self.inbox.queue, wanted, self._wait_seconds(), self.reception.visibility_timeout)
-        except QueueError as error:
-            if self.inbox.seen and kind(error.code) in _LIMIT_CODES:
-                return ()
+            side_by_side(receive_some, [min(BATCH, wanted - place) for place in range(0, wanted, BATCH)])
+        except BaseException as error:
+            if isinstance(error, QueueError) and self.inbox.seen and kind(error.code) in _LIMIT_CODES:
+                return messages
+            # Kept, so that they are released.
+            for message in messages:
+                self.inbox.add(message)
             raise
+        return sorted(messages, key=lambda message: message.sent_ms)
 
     def _wait_seconds(self) -> int:
         """After as many messages as the queue had, poll without waiting; then SQS's count decides."""
@@ -261,7 +277,7 @@ class _Collecting:
             return 0
         return min(self.reception.wait_seconds, 1) if self.inbox.hidden else self.reception.wait_seconds
 
-    def _take(self, messages: tuple[Message, ...]) -> bool:
+    def _take(self, messages: Sequence[Message]) -> bool:
         """Add the messages; True if any is new."""
         has_news = any(message.message_id not in self.inbox.seen for message in messages)
         for message in messages:
@@ -271,7 +287,7 @@ class _Collecting:
         self.fruitless = 0 if has_news else self.fruitless + 1
         return has_news
 
-    def _check_receives(self, messages: tuple[Message, ...]) -> None:
+    def _check_receives(self, messages: Sequence[Message]) -> None:
         last = self.reception.last_receive
         spent = [message for message in messages if last is not None and message.receive_count >= last]
         if spent:
@@ -292,12 +308,12 @@ class _Collecting:
             self.inbox.release_others()
             self.hidden_until = None
 
-    def _has_seen_all(self, messages: tuple[Message, ...], has_news: bool) -> bool:
+    def _has_seen_all(self, messages: Sequence[Message], has_news: bool) -> bool:
         # A FIFO queue returns only the first messages of its groups until these are deleted.
         is_again_the_heads = bool(messages) and not has_news and self.inbox.queue.is_fifo
         return is_again_the_heads or self._unseen() <= 0
 
-    def _pause(self, messages: tuple[Message, ...]) -> None:
+    def _pause(self, messages: Sequence[Message]) -> None:
         """Pause for a random time, so one of several runs polls alone and finds all its messages."""
         self.looks_again = self.looks_again or self.reception.is_shared
         if messages or self.looks_again:

@@ -8,6 +8,8 @@ import itertools
 import json
 import os
 import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -19,6 +21,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.alerts.inbox import 
     Inbox,
     ReceivedMessage,
     Reception,
+    Terminated,
     held_messages,
     in_turn,
 )
@@ -90,6 +93,45 @@ def test_a_queue_that_has_given_what_it_had_is_not_waited_for(stack, queue, wait
     inbox = Inbox(opened)
     assert inbox.collect(Reception(100, 5, 900)) is None
     assert (len(inbox.own), waits) == (20, [5, 5, 0])
+
+
+@pytest.mark.parametrize(("more", "expected"), [({}, [10, 10, 5]), ({"is_shared": True}, [10])])
+def test_as_many_calls_at_once_as_the_queue_has_messages_for_them(stack, queue, monkeypatch, more, expected):
+    """Another run may take them first; then one call asks for the next."""
+    send(stack, range(25))
+    opened = resolve_queue(queue.client, QUEUE_NAME, None)
+    asked, receive_message = [], opened.client.receive_message
+    meeting = threading.Barrier(len(expected))
+
+    def receive(**request):
+        asked.append(request["MaxNumberOfMessages"])
+        if len(asked) <= len(expected):
+            meeting.wait(5)
+        return receive_message(**request)
+
+    monkeypatch.setattr(opened.client, "receive_message", receive)
+    assert sorted(own(collect(opened, **more))) == sorted(f"I-{number}" for number in range(25))
+    assert asked[: len(expected)] == expected
+    assert stack.depth() == (0, 25)
+
+
+@pytest.mark.parametrize("error", [Terminated(), QueueError("no access", "AccessDenied")])
+def test_what_the_other_calls_have_received_is_released_too(stack, queue, monkeypatch, error):
+    send(stack, range(25))
+    opened = resolve_queue(queue.client, QUEUE_NAME, None)
+    receive_message = opened.client.receive_message
+
+    def receive(**request):
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(0.3)
+            raise error
+        return receive_message(**request)
+
+    monkeypatch.setattr(opened.client, "receive_message", receive)
+    with pytest.raises(QueueError), held_messages(opened) as inbox:
+        inbox.collect(reception())
+    assert len(inbox.own) >= 10
+    assert stack.depth() == (25, 0)
 
 
 def test_what_comes_meanwhile_is_received_too(stack, queue, waits):
