@@ -21,7 +21,6 @@ NOTHING = {
     "held": 0,
     "quarantined": [],
     "settled": [],
-    "failed_receipts": [],
 }
 
 
@@ -36,9 +35,10 @@ class ActionModule(ActionBase):
         if not _are_alerts(alerts) or not _are_alerts(sharing):
             # The module explains what is wrong with them.
             return {**result, **self._execute_module(MODULE, task_vars=task_vars)}
+        earlier = self._task.args.get("earlier") or []
         handles = {handle for alert in alerts for handle in _handles(alert)}
         if not handles:
-            return {**result, **NOTHING}
+            return {**result, **NOTHING, "failed_receipts": earlier}
         given = {
             "alerts": [_trimmed(alert) for alert in alerts],
             "sharing": [_trimmed(alert) for alert in sharing if not handles.isdisjoint(_handles(alert))],
@@ -47,7 +47,8 @@ class ActionModule(ActionBase):
         # A second copy of all alerts, which the controller would read.
         answer.pop("invocation", None)
         if "failed_receipts" not in answer:
-            answer["failed_receipts"] = [_failed(alert, answer) for alert in given["alerts"] if alert["receipts"]]
+            failed = [_failed(alert, answer) for alert in given["alerts"] if alert["receipts"]]
+            answer["failed_receipts"] = [*earlier, *failed]
         return {**result, **answer}
 
 

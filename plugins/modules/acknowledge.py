@@ -43,6 +43,12 @@ options:
     type: list
     elements: dict
     default: []
+  earlier:
+    description:
+      - The RV(failed_receipts) of an earlier call in the same run. Those of this call begin with them.
+    type: list
+    elements: dict
+    default: []
   hold_seconds:
     description:
       - Hide all messages from other runs for this number of seconds from now, instead of deleting or releasing them.
@@ -160,6 +166,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import (
 ARGUMENTS = {
     "alerts": {"type": "list", "elements": "dict", "required": True},
     "sharing": {"type": "list", "elements": "dict", "default": []},
+    "earlier": {"type": "list", "elements": "dict", "default": []},
     "hold_seconds": {"type": "int"},
     "quarantine_queue": {"type": "str"},
     **QUEUE_ARGUMENTS,
@@ -179,7 +186,8 @@ def main():
         options = [module.params[option] for option in CONNECTION_OPTIONS]
         queue = open_queue(module.client, module.params["queue_name"], options) if any(wanted.values()) else None
         open_quarantine = partial(resolve_other, named, queue, module.client, options)
-        module.exit_json(**acknowledge(queue, wanted, hold_seconds, open_quarantine))
+        answer = acknowledge(queue, wanted, hold_seconds, open_quarantine)
+        module.exit_json(**answer | {"failed_receipts": module.params["earlier"] + answer["failed_receipts"]})
     except LeastprivError as error:
         module.fail_json(msg=str(error))
 

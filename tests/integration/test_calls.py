@@ -18,7 +18,7 @@ CALLS_OF_A_RUN, CALLS_OF_AN_ALERT = 4, 2 + 4
 # However many alerts there are, with the pages of a long list.
 CALLS_TO_OBSERVE = 9
 # Of the role in all accounts, and of each wave: a task costs every account a worker.
-TASKS_OF_A_RUN, TASKS_OF_A_WAVE = 28, 5
+TASKS_OF_A_RUN, TASKS_OF_A_WAVE = 19, 4
 WAVES = 2
 
 

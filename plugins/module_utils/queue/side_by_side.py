@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 CALLS_AT_ONCE = 4
 # All tries of one call together. The deadline of a request counts in the main thread only.
 _MAX_SECONDS = 4 * REQUEST_SECONDS
-# Whoever interrupts this process does not wait long.
+# A process that is interrupted must end soon.
 _MAX_SECONDS_AFTER_INTERRUPTION = 2.0
 
 

@@ -60,6 +60,16 @@ def test_a_module_that_failed_leaves_every_message_of_the_alerts(act):
     assert [(one["message_id"], one["reason"]) for one in result["failed_receipts"]] == [("m-I-1", "no queue")]
 
 
+@pytest.mark.parametrize(
+    ("handles", "answer", "reasons"),
+    [([], None, ["throttled"]), (["a"], {"failed": True, "msg": "no queue"}, ["throttled", "no queue"])],
+)
+def test_what_an_earlier_call_did_not_process_is_returned_too(act, handles, answer, reasons):
+    earlier = [{"message_id": "m-0", "reason": "throttled"}]
+    result, _called = act(answer, alerts=[alert("I-1", "failed", *handles)], earlier=earlier)
+    assert [one["reason"] for one in result["failed_receipts"]] == reasons
+
+
 def test_what_is_not_a_list_of_alerts_is_left_to_the_module(act):
     _result, called = act({"failed": True, "msg": "has no receipts"}, alerts=[{"alert_id": "I-1"}])
     assert called == [None]

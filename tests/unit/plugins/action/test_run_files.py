@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_made_costs_no_other_one(tmp_path, monkeypatch, br
 
 def warnings_of(**variables):
     """What the role warns of, by what its last tasks have registered."""
-    tasks = yaml.safe_load((ROLE / "tasks" / "report.yml").read_text())
+    tasks = yaml.safe_load((ROLE / "tasks" / "deliver.yml").read_text())
     of_role = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     (unsent,) = [task["vars"]["__remediate_unsent"] for task in tasks if "__remediate_unsent" in task.get("vars", {})]
     skipped = {"__remediate_pushed": {"skipped": True}, "__remediate_notified": {"skipped": True}}

@@ -135,6 +135,13 @@ def run_module(stack, monkeypatch):
     return run
 
 
+def test_module_returns_what_an_earlier_call_did_not_process_too(stack, queue, run_module):
+    [alert] = received(stack, queue, "remediated")
+    alert["receipts"].append({"message_id": "gone", "receipt_handle": "unknown"})
+    result = run_module(alerts=[alert], earlier=[{"message_id": "m-0"}], queue_name=QUEUE_NAME)
+    assert [failed["message_id"] for failed in result["failed_receipts"]] == ["m-0", "gone"]
+
+
 def run_in_ansible(stack, env, **options):
     """Run the module through `ansible localhost`; gives its result."""
     run = subprocess.run(
