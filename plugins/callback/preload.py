@@ -157,8 +157,10 @@ class CallbackModule(CallbackBase):
             self.templates.install()
         if trust_as_template:
             Templar(DataLoader()).template(trust_as_template(TEMPLATE))
-        # What is here stays until the run ends: no worker has to copy its pages to look for garbage in it.
+        # What is here stays until the run ends: no worker has to copy its pages to look for garbage in it. Of what is
+        # made later, a worker looks at its own.
         gc.freeze()
+        os.register_at_fork(after_in_child=gc.freeze)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if uses_collection(task):

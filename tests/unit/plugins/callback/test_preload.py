@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,6 +59,10 @@ def test_workers_do_not_look_for_garbage_in_what_the_controller_has_loaded(monke
     monkeypatch.setattr(preload.gc, "freeze", lambda: frozen.append(1))
     preload.CallbackModule()._make_ready()
     assert frozen == [1]
+    worker = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(len(frozen)))
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == 2
 
 
 @pytest.mark.skipif(preload.trust_as_template is None, reason="ansible-core 2.19 and newer")
