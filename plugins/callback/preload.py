@@ -89,6 +89,9 @@ PLUGINS = (
 # The versions of ansible-core that were tried (docs/compatibility.md).
 TRIED = ("2.19", "2.21")
 ROLE = "leastpriv.iam.remediate"
+AWX_ROLE = "leastpriv.iam.controller"
+# What the modules of that role import; where awx.awx is missing, Ansible says so itself.
+AWX_MODULES = ("ansible_collections.awx.awx.plugins.module_utils.controller_api",)
 # The parts of the role that change accounts.
 WORKING = {"main", "apply"}
 # What the templates of many tasks need, so that not every worker makes it for itself.
@@ -122,7 +125,8 @@ class CallbackModule(CallbackBase):
         end_workers_with_controller()
         # It loads on while the first tasks run. Its first user reports an error.
         with contextlib.suppress(NotWarm, OSError):
-            connect(sys.executable, os.getpid()).close()
+            is_for_awx = any(role.get_name() == AWX_ROLE for role in play.roles)
+            connect(sys.executable, os.getpid(), AWX_MODULES if is_for_awx else ()).close()
         if not self.is_ready:
             self.is_ready = True
             self._make_ready()

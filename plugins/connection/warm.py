@@ -135,7 +135,7 @@ import signal
 import socket
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -317,10 +317,11 @@ def current_umask() -> int:
     return umask
 
 
-def connect(interpreter: str, controller: int | None = None) -> socket.socket:
+def connect(interpreter: str, controller: int | None = None, more: Iterable[str] = ()) -> socket.socket:
     """Connect to this run's loaded Python, and start it where there is none. Raises NotWarm when there can be none.
 
-    `controller` is the process of Ansible that it ends with, by default the parent of this one, a worker.
+    `controller` is the process of Ansible that it ends with, by default the parent of this one, a worker; `more` are
+    the imports of other modules than the role's.
     """
     name = f"warm-{zlib.crc32(interpreter.encode()):08x}"
     path = Path(C.DEFAULT_LOCAL_TMP, f"{name}.socket")
@@ -329,7 +330,7 @@ def connect(interpreter: str, controller: int | None = None) -> socket.socket:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another worker may have been first.
-            server = _connected(path) or _started(interpreter, path, controller or parent_id())
+            server = _connected(path) or _started(interpreter, path, controller or parent_id(), more)
     return server
 
 
@@ -365,14 +366,14 @@ def socket_address(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
+def _started(interpreter: str, path: Path, controller: int, more: Iterable[str]) -> socket.socket:
     """Start the fork server. It accepts connections before it has loaded anything; they wait."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         with socket_address(path) as address:
             listener.bind(address)
         listener.listen(128)
-        settings = server_settings(listener, path, controller)
+        settings = server_settings(listener, path, controller, more)
         try:
             process = subprocess.Popen(
                 [interpreter, fork_server.__file__, json.dumps(settings)],
@@ -393,14 +394,14 @@ def _started(interpreter: str, path: Path, controller: int) -> socket.socket:
     return server
 
 
-def server_settings(listener: socket.socket, path: Path, controller: int) -> dict[str, Any]:
+def server_settings(listener: socket.socket, path: Path, controller: int, more: Iterable[str]) -> dict[str, Any]:
     """What the fork server is started with."""
     modules, programs = preloaded()
     return {
         "listener": listener.fileno(),
         "controller": controller,
         "roots": [f"{folder}/ansible_collections" for folder in AnsibleCollectionConfig.collection_paths],
-        "modules": modules,
+        "modules": [*modules, *more],
         "programs": programs,
         "sessions": str(sessions_folder()),
         "fence": call_fence.__name__,

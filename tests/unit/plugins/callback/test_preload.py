@@ -43,13 +43,14 @@ def test_modules_are_packed_where_ansible_looks_for_them(monkeypatch, tmp_path):
 def test_a_play_makes_ready_for_its_workers_once(monkeypatch):
     made, connected = [], []
     server = SimpleNamespace(close=lambda: None)
-    monkeypatch.setattr(preload, "connect", lambda *_args: (connected.append(1), server)[1])
+    monkeypatch.setattr(preload, "connect", lambda _python, _pid, more: (connected.append(more), server)[1])
     monkeypatch.setattr(preload, "end_workers_with_controller", lambda: made.append("workers"))
     monkeypatch.setattr(preload.CallbackModule, "_make_ready", lambda _self: made.append("ready"))
     callback = preload.CallbackModule()
-    for connection in ("local", preload.CONNECTION, preload.CONNECTION):
-        callback.v2_playbook_on_play_start(SimpleNamespace(connection=connection, roles=[]))
-    assert (connected, made) == ([1, 1], ["workers", "ready", "workers"])
+    awx_role = SimpleNamespace(get_name=lambda: preload.AWX_ROLE)
+    for connection, roles in (("local", []), (preload.CONNECTION, []), (preload.CONNECTION, [awx_role])):
+        callback.v2_playbook_on_play_start(SimpleNamespace(connection=connection, roles=roles))
+    assert (connected, made) == ([(), preload.AWX_MODULES], ["workers", "ready", "workers"])
 
 
 def test_workers_do_not_look_for_garbage_in_what_the_controller_has_loaded(monkeypatch):
