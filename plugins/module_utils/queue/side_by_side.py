@@ -27,7 +27,7 @@ _MAX_SECONDS_AFTER_INTERRUPTION = 2.0
 
 
 def side_by_side(call: Callable[[Item], None], items: Iterable[Item], at_once: int = CALLS_AT_ONCE) -> None:
-    """Run `call` for each item, one of them in this thread: a single item starts no other.
+    """Run `call` for each item, in this thread and up to `at_once` - 1 others. A single item starts no other.
 
     `call` keeps its results itself, also of what has ended when an error is raised here. Raises the first error of a
     call after all have ended, and QueueError if one does not end.
@@ -59,7 +59,10 @@ def side_by_side(call: Callable[[Item], None], items: Iterable[Item], at_once: i
         _join(threads, _MAX_SECONDS_AFTER_INTERRUPTION)
         raise
     if any(thread.is_alive() for thread in threads):
-        raise QueueError(f"SQS gave no whole answer within {_MAX_SECONDS} s. Check the network.")
+        raise QueueError(
+            f"SQS gave no whole answer to a call within {_MAX_SECONDS} s. Its messages become visible after their "
+            "visibility timeout. Check the network, then run again."
+        )
     if errors:
         raise errors[0]
 

@@ -263,7 +263,8 @@ class _Collecting:
         try:
             side_by_side(receive_some, [min(BATCH, wanted - place) for place in range(0, wanted, BATCH)])
         except BaseException as error:
-            if isinstance(error, QueueError) and self.inbox.seen and kind(error.code) in _LIMIT_CODES:
+            has_work = self.inbox.seen or messages
+            if isinstance(error, QueueError) and has_work and kind(error.code) in _LIMIT_CODES:
                 return messages
             # Kept, so that they are released.
             for message in messages:

@@ -74,6 +74,6 @@ def test_a_call_without_an_end_is_given_up(monkeypatch):
         if threading.current_thread() is not threading.main_thread():
             is_over.wait(10)
 
-    with pytest.raises(QueueError, match="no whole answer within"):
+    with pytest.raises(QueueError, match="no whole answer to a call within"):
         side_by_side(call, [1, 2])
     is_over.set()

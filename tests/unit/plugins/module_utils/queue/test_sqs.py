@@ -211,13 +211,14 @@ def test_failed_batch_is_tried_once_more(stack, queue):
 
 
 def test_batch_that_stays_broken_costs_no_other(stack, queue):
-    for number in range(12):
+    """Whichever of the two is sent first: they are under way at the same time."""
+    for number in range(20):
         stack.send(str(number))
     messages = [*receive(queue), *receive(queue)]
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403)
     stack.fault(action="DeleteMessageBatch", code="AccessDenied", status=403, skip=1)
     failed = sqs.delete(queue, handles(messages))
-    assert [each.receipt_handle for each in failed] == handles(messages[:10])
+    assert [each.receipt_handle for each in failed] in (handles(messages[:10]), handles(messages[10:]))
     assert {each.code for each in failed} == {"AccessDenied"}
     assert "Could not delete messages from the queue" in failed[0].reason
     assert stack.depth() == (0, 10)

@@ -256,9 +256,10 @@ def test_collecting_ends_before_its_first_messages_come_back(stack, queue):
     assert len(collect(queue, monotonic=lambda: next(clock)).own) == 10
 
 
-def test_full_hands_are_enough(stack, queue, monkeypatch):
-    for number in range(12):
-        stack.send(nested_alert(f"I-{number}", ACCOUNT))
+@pytest.mark.parametrize("messages_when_opened", [0, 20])
+def test_full_hands_are_enough(stack, queue, monkeypatch, messages_when_opened):
+    """Also where the limit is reached by one of the first calls, made at the same time."""
+    send(stack, range(20))
     receive_message, calls = queue.client.receive_message, []
 
     def over_limit(**kwargs):
@@ -268,7 +269,7 @@ def test_full_hands_are_enough(stack, queue, monkeypatch):
         return receive_message(**kwargs)
 
     monkeypatch.setattr(queue.client, "receive_message", over_limit)
-    assert len(collect(queue).own) == 10
+    assert len(collect(replace(queue, visible=messages_when_opened)).own) == 10
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
