@@ -8,13 +8,13 @@ A client of boto3 may be shared by threads.
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from ..api_calls.background import in_background
 from ..api_calls.deadline import REQUEST_SECONDS
 from .errors import QueueError
 
@@ -48,15 +48,7 @@ def side_by_side(call: Callable[[Item], None], items: Iterable[Item], at_once: i
             except Exception as error:  # raised below
                 errors.append(error)
 
-    def work_beside() -> None:
-        # A signal that this thread took would not end a wait of the main one, where its handler has to run.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        work()
-
-    # Daemons, because one that waits for an endless answer must not keep the process alive.
-    threads = [threading.Thread(target=work_beside, daemon=True) for _more in range(min(at_once, len(waiting)) - 1)]
-    for thread in threads:
-        thread.start()
+    threads = [in_background(work) for _more in range(min(at_once, len(waiting)) - 1)]
     try:
         work()
         _join(threads, _MAX_SECONDS)

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.background import in_background
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import Queue, extend
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
 
@@ -85,14 +86,11 @@ def renewing(queue: Queue, handles: Iterable[str], seconds: int) -> Iterator[Non
     held, has_ended = list(handles), threading.Event()
 
     def work() -> None:
-        # A signal that this thread took would not end a wait of the main one, where its handler has to run.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while not has_ended.wait(seconds * SHARE):
             with suppress(Exception):
                 extend(queue, held, seconds)
 
-    thread = threading.Thread(target=work, daemon=True, name="leastpriv-renewal")
-    thread.start()
+    thread = in_background(work)
     try:
         yield
     finally:

@@ -10,7 +10,6 @@ the thread waits for. Only the look-up of a name cannot be cut short: its thread
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 import time
@@ -24,6 +23,7 @@ with suppress(ImportError):  # Exchanges reports it.
     import requests
     from requests.adapters import HTTPAdapter
 
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.background import in_background
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 
 _CHUNK = 65536
@@ -96,8 +96,6 @@ class Exchanges:
         finished = threading.Event()
 
         def exchange() -> None:
-            # A signal that this thread took would not end the wait of the main one, where its handler has to run.
-            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 outcome.append(self._exchange(deadline, largest, method, url, request))
             except BaseException as error:
@@ -105,7 +103,7 @@ class Exchanges:
             finally:
                 finished.set()
 
-        threading.Thread(target=exchange, daemon=True).start()
+        in_background(exchange)
         is_late = not finished.wait(deadline.left)
         if is_late:
             self._cut_off()

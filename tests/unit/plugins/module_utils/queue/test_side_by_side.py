@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 
@@ -34,21 +33,6 @@ def test_a_single_call_needs_no_thread():
     threads = []
     side_by_side(lambda _item: threads.append(threading.current_thread()), [1])
     assert threads == [threading.main_thread()]
-
-
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGALRM])
-def test_a_signal_ends_the_wait_of_the_main_thread(signum):
-    """Its handler runs there, and the system may give it to any thread that does not block it."""
-    masks = []
-
-    def call(_item):
-        masks.append((threading.current_thread(), signal.pthread_sigmask(signal.SIG_BLOCK, [])))
-        time.sleep(0.05)
-
-    side_by_side(call, range(CALLS_AT_ONCE))
-    assert len(masks) == CALLS_AT_ONCE
-    for thread, mask in masks:
-        assert (signum in mask) == (thread is not threading.main_thread())
 
 
 def test_an_error_is_raised_after_the_others_have_ended():
