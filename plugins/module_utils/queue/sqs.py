@@ -224,7 +224,7 @@ def delete(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt,
         with attempting("delete messages from", queue.client, queue.url):
             return queue.client.delete_message_batch(QueueUrl=queue.url, Entries=entries)
 
-    return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles}, CALLS_AT_ONCE)
+    return _in_batches(delete_batch, {handle: {"ReceiptHandle": handle} for handle in receipt_handles})
 
 
 def release(queue: Queue, receipt_handles: Iterable[str]) -> tuple[FailedReceipt, ...]:
@@ -243,7 +243,7 @@ def extend(queue: Queue, receipt_handles: Iterable[str], seconds: int) -> tuple[
             return queue.client.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)
 
     wanted = {handle: {"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in receipt_handles}
-    return _in_batches(extend_batch, wanted, CALLS_AT_ONCE)
+    return _in_batches(extend_batch, wanted)
 
 
 def move(
@@ -345,7 +345,9 @@ def _message(raw: dict[str, Any]) -> Message:
 
 
 def _in_batches(
-    call: Callable[[list[dict[str, Any]]], dict[str, Any]], wanted: Mapping[str, dict[str, Any]], at_once: int
+    call: Callable[[list[dict[str, Any]]], dict[str, Any]],
+    wanted: Mapping[str, dict[str, Any]],
+    at_once: int = CALLS_AT_ONCE,
 ) -> tuple[FailedReceipt, ...]:
     """Run a batch call over {receipt handle: entry}, and once more over those that failed.
 
