@@ -20,7 +20,8 @@ from .errors import QueueError
 
 Item = TypeVar("Item")
 
-CALLS_AT_ONCE = 4
+# A run's default of a hundred alerts.
+CALLS_AT_ONCE = 10
 # All tries of one call together. The deadline of a request counts in the main thread only.
 _MAX_SECONDS = 4 * REQUEST_SECONDS
 # A process that is interrupted must end soon.

@@ -241,8 +241,10 @@ class _Collecting:
     def _wanted(self) -> int:
         """As many messages as one call can return, or several calls while the queue has as many for them."""
         at_once = BATCH
-        # Another run may take them first, and a FIFO queue returns the messages of a group in turn.
-        if not (self.reception.is_shared or self.inbox.queue.is_fifo or self.fruitless):
+        # Another run may take them first, a FIFO queue returns the messages of a group in turn, and a review may have
+        # to stop before the next receive.
+        is_limited = self.reception.is_shared or self.inbox.queue.is_fifo or self.reception.last_receive is not None
+        if not (is_limited or self.fruitless):
             at_once = max(BATCH, min(BATCH * CALLS_AT_ONCE, self.inbox.queue.visible - self.received))
         return min(at_once, self.reception.max_alerts - len(self.inbox.open))
 

@@ -61,7 +61,7 @@ def test_an_interruption_begins_no_other_call_and_waits_for_those_under_way():
         done.append(item)
 
     with pytest.raises(KeyboardInterrupt):
-        side_by_side(call, range(10))
+        side_by_side(call, range(2 * CALLS_AT_ONCE))
     assert len(begun) == CALLS_AT_ONCE
     assert len(done) == CALLS_AT_ONCE - 1
 

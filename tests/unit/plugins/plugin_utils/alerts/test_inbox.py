@@ -384,8 +384,9 @@ def test_review_stops_at_a_message_that_has_no_receive_to_spare(stack, queue):
     first.release_all()
     with (
         pytest.raises(QueueError, match=r'alert "I-0" was received 2 times.*remediate_review_despite_redrive'),
-        held_messages(queue) as inbox,
+        held_messages(replace(queue, visible=12)) as inbox,
     ):
+        # Ten messages at a time, although the queue has more: each receive counts.
         inbox.collect(reception(last_receive=2))
     assert stack.depth() == (12, 0)
     assert [message["receive_count"] for message in stack.messages()] == [2] + [1] * 9 + [0] * 2
