@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from types import CodeType
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patche
 
 # More than the role has. Templates that a run makes itself would only fill the memory.
 MAX_TEMPLATES = 1_000
+_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 class CompiledTemplates:
@@ -47,8 +49,15 @@ class CompiledTemplates:
             jinja2.Environment.compile, self._original = self._original, None
 
     def prepare(self, task: Any) -> None:
-        """Compile the templates of a task's options and environment, before its workers are forked."""
-        for text in _texts([task.args, task.environment] if self._environment else []):
+        """Compile what a task's workers need, before they are forked.
+
+        That are the templates of its options, environment, variables and module defaults, and of the role's variables
+        that these name.
+        """
+        if self._environment is None:
+            return
+        given = [task.args, task.environment, task.vars, task.module_defaults]
+        for text in _with_variables(given, getattr(getattr(task, "_role", None), "_role_vars", {})):
             # The worker that needs it reports what is wrong with it.
             with suppress(Exception):
                 self._environment.compile(text)
@@ -105,6 +114,17 @@ def is_plain(environment: Any, source: Any) -> bool:
     backslashes read, which differs from place to place.
     """
     return isinstance(source, str) and "\\" not in source and not (environment.overlayed or environment.optimized)
+
+
+def _with_variables(value: Any, variables: Mapping[str, Any]) -> Iterator[str]:
+    """The templates in a value and in the variables that they name."""
+    waiting, named = [value], set[str]()
+    while waiting:
+        for text in _texts(waiting.pop()):
+            yield text
+            new = (variables.keys() & _NAME.findall(text)) - named
+            named |= new
+            waiting += [variables[name] for name in sorted(new)]
 
 
 def _texts(value: Any) -> Iterator[str]:

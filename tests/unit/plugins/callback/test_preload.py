@@ -73,7 +73,8 @@ def test_templates_are_compiled_once_from_the_play_until_the_end_of_the_run(line
     callback.v2_playbook_on_play_start(play())
     assert jinja2.Environment.compile is not original
     templates = callback.templates._codes
-    task = SimpleNamespace(action="leastpriv.iam.redrive", _role=None, args={"a": "{{ b + 1 }}"}, environment=None)
+    given = {"args": {"a": "{{ b + 1 }}"}, "environment": None, "vars": {}, "module_defaults": None}
+    task = SimpleNamespace(action="leastpriv.iam.redrive", _role=None, **given)
     callback.v2_playbook_on_task_start(task, False)
     assert "{{ b + 1 }}" in {source for _environment, source in templates}
     callback.v2_playbook_on_stats(None)

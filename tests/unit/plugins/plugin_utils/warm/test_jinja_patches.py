@@ -79,13 +79,29 @@ def test_a_template_that_cannot_be_compiled_says_so_each_time(templates):
             environment().from_string("{{ a")
 
 
+def task_with(**given):
+    return SimpleNamespace(**{"args": {}, "environment": [], "module_defaults": [], "vars": {}, **given})
+
+
 def test_templates_of_a_task_are_compiled_before_its_workers_begin(templates, compiled):
-    task = SimpleNamespace(args={"a": "{{ one }}", "b": ["{{ two", {"c": "no template"}]}, environment=["{{ three }}"])
+    task = task_with(
+        args={"a": "{{ one }}", "b": ["{{ two", {"c": "no template"}]},
+        environment=["{{ three }}"],
+        module_defaults=[{"group/a": "{{ four }}"}],
+        vars={"five": "{{ five }}"},
+    )
     templates.prepare(task)
     assert compiled == []
     environment().from_string("{{ one }}")
     templates.prepare(task)
-    assert compiled == ["{{ one }}", "{{ two", "{{ three }}"]
+    assert sorted(compiled) == sorted(["{{ one }}", "{{ two", "{{ three }}", "{{ four }}", "{{ five }}"])
+
+
+def test_so_are_those_of_the_variables_of_the_role_that_it_names(templates, compiled):
+    variables = {"a": ["{{ b + other }}"], "b": "{{ a }} and {{ b }}", "of_another_task": "{{ no }}"}
+    environment().from_string("a text")
+    templates.prepare(task_with(args={"option": "{{ a | string }}"}, _role=SimpleNamespace(_role_vars=variables)))
+    assert compiled == ["a text", "{{ a | string }}", "{{ b + other }}", "{{ a }} and {{ b }}"]
 
 
 def test_no_more_templates_are_kept_than_a_run_has(templates, compiled, monkeypatch):
