@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
@@ -21,3 +23,14 @@ exhaustive = pytest.mark.exhaustive
 def scaled(ordinary: T, large: T) -> T:
     """A count for the ordinary tests and one for the exhaustive."""
     return large if EXHAUSTIVE else ordinary
+
+
+def takes_less(seconds: float, call: Callable[[], object]) -> bool:
+    """Whether a call takes less processor time in one of three tries: into the others, garbage collection may fall."""
+    return any(_seconds_of(call) < seconds for _try in range(3))
+
+
+def _seconds_of(call: Callable[[], object]) -> float:
+    started = time.process_time()
+    call()
+    return time.process_time() - started
