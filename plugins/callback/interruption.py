@@ -19,7 +19,9 @@ description:
   - A terminal that closes also ends a run that ignores SIGHUP, if the run writes to that terminal. Ansible itself would
     wait forever after the first line that it cannot write; ansible-runner lets its runs ignore SIGHUP.
   - A run that breaks off without a signal is ended in the same way. Examples are a worker that died, hosts that became
-    unreachable, a template that failed, and a play that ends before the role has acknowledged its messages.
+    unreachable, a template that failed, and a play that ends before the role has acknowledged its messages. If a worker
+    is killed while it sends a result, for example when the machine has no memory left, Ansible itself would wait
+    forever.
   - A run that is killed (SIGKILL, as AWX does with a job that is cancelled or times out) cannot do any of this. Its
     messages stay hidden until their visibility timeout has passed. So that this timeout can be short, the callback
     renews it from a process beside the run as long as the run works, however long a module takes.
@@ -42,12 +44,16 @@ import concurrent.futures.thread  # noqa: F401 # pylint: disable=unused-import
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.strategy import StrategyBase
+from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls.background import in_background
 from ansible_collections.leastpriv.iam.plugins.module_utils.errors import LeastprivError
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgement import acknowledge
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.accounts.queue_client import open_queue_of
@@ -72,6 +78,12 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 2.0
 STOP_SECONDS = 2.0
 QUEUE_SECONDS = 4.0
+# Ansible ends a play in milliseconds. Whether it waits in vain is looked at so often, and must be so twice.
+LOOK_SECONDS = 2.0
+WAITED_IN_VAIN = (
+    "A worker of Ansible was killed while it sent a result, and Ansible waited for it in vain: the run was ended. Look "
+    "for the reason in the system's log (out of memory?), then run again."
+)
 
 
 class TimeIsUp(BaseException):
@@ -91,6 +103,8 @@ class CallbackModule(CallbackBase):
         self.renewal: Renewal | None = None
         self.signal: signal.Signals | None = None
         self.is_unwinding = False
+        self.is_stuck = False
+        self.has_ended = threading.Event()
         self.workers: set[int] = set()
         self.replaced: dict[int, Any] = {}
 
@@ -144,10 +158,14 @@ class CallbackModule(CallbackBase):
             # cannot be ignored: Ansible waits forever after the first line that it cannot write there.
             if signal.getsignal(signum) is not signal.SIG_IGN or (signum == signal.SIGHUP and sys.stdout.isatty()):
                 self.replaced[signum] = signal.signal(signum, self._interrupt)
+        self.replaced[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._lose_patience)
+        self.has_ended.clear()
+        in_background(self._look_for_vain_waiting)
         atexit.register(self._wind_up)
 
     def _end(self) -> None:
         """The run has ended: Ansible handles the rest."""
+        self.has_ended.set()
         self._end_renewal()
         self.run = None
         atexit.unregister(self._wind_up)
@@ -168,13 +186,14 @@ class CallbackModule(CallbackBase):
             return _interrupt_worker(signum)
         if self.signal is None:
             self.signal = signal.Signals(signum)
-            signal.signal(signal.SIGALRM, self._lose_patience)
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
         elif not self.is_unwinding:
             self._lose_patience()
         return None
 
     def _lose_patience(self, *ignored: Any) -> None:
+        if self.is_stuck:
+            raise self._ending()
         stop_working(STOP_SECONDS)
         self._unwind_when_interrupted()
 
@@ -184,7 +203,24 @@ class CallbackModule(CallbackBase):
         self.is_unwinding = True
         # Ansible ends them itself when it unwinds; while one holds the lock of its queue, others may not.
         self.workers = worker_ids()
-        raise KeyboardInterrupt if self.signal is signal.SIGINT else SystemExit(128 + self.signal)
+        raise self._ending()
+
+    def _ending(self) -> BaseException:
+        """What unwinds the run, with its exit status."""
+        if self.signal is None:
+            return SystemExit(1)
+        return KeyboardInterrupt() if self.signal is signal.SIGINT else SystemExit(128 + self.signal)
+
+    def _look_for_vain_waiting(self) -> None:
+        """Wake the main thread if it waits for a worker that was killed with the lock of Ansible's queue."""
+        main_thread, before = threading.main_thread().ident, None
+        while main_thread and not self.has_ended.wait(LOOK_SECONDS):
+            waiting = _ending_of_a_play(sys._current_frames().get(main_thread))
+            if waiting is not None and waiting is before:
+                self.is_stuck = True
+                signal.pthread_kill(main_thread, signal.SIGALRM)
+                return
+            before = waiting
 
     # --- at exit ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +228,10 @@ class CallbackModule(CallbackBase):
         if self.run is None or os.getpid() != self.controller:
             return
         self.is_unwinding = True
+        self.has_ended.set()
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.is_stuck:
+            self._say(self._display.error, WAITED_IN_VAIN)
         self._end_renewal()
         # No message may be seen by another run while a module still works on it.
         stop_working(STOP_SECONDS, self.workers)
@@ -234,6 +273,13 @@ class CallbackModule(CallbackBase):
         """The terminal may be gone; that must not cost the report."""
         with suppress(OSError):
             show(text)
+
+
+def _ending_of_a_play(frame: FrameType | None) -> FrameType | None:
+    """Where Ansible ends a play, in the calls that led to a frame."""
+    while frame is not None and frame.f_code is not StrategyBase.cleanup.__code__:
+        frame = frame.f_back
+    return frame
 
 
 def _interrupt_worker(signum: int) -> None:

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
 from ansible.plugins.loader import callback_loader
+from ansible.plugins.strategy import StrategyBase
+from ansible_collections.leastpriv.iam.plugins.callback import interruption
 from ansible_collections.leastpriv.iam.plugins.callback.interruption import SIGNALS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report import run_end
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished import Unfinished
@@ -19,9 +23,10 @@ from ansible_collections.leastpriv.iam.plugins.plugin_utils.report.unfinished im
 @pytest.fixture
 def handlers():
     # Tests in the background of a shell may ignore signals, which then stay ignored.
-    before = [signal.signal(signum, signal.SIG_DFL) for signum in SIGNALS]
+    taken = (*SIGNALS, signal.SIGALRM)
+    before = [signal.signal(signum, signal.SIG_DFL) for signum in taken]
     yield [signal.SIG_DFL] * len(SIGNALS)
-    for signum, handler in zip(SIGNALS, before, strict=True):
+    for signum, handler in zip(taken, before, strict=True):
         signal.signal(signum, handler)
 
 
@@ -29,6 +34,7 @@ def handlers():
 def callback(handlers):
     plugin = callback_loader.get("leastpriv.iam.interruption")
     yield plugin
+    plugin.has_ended.set()
     atexit.unregister(plugin._wind_up)
 
 
@@ -105,3 +111,32 @@ def test_a_folder_that_cannot_be_written_takes_neither_summary_nor_metrics_away(
     for name in ("report.json", "report.html", "metrics.prom"):
         assert name in " ".join(shown[place:])
     assert metrics.read_text().endswith("# EOF\n")
+
+
+@pytest.fixture
+def strategy(callback, monkeypatch):
+    """Ansible's, at the end of a play of the role."""
+    monkeypatch.setattr(interruption, "LOOK_SECONDS", 0.1)
+    callback.v2_playbook_on_task_start(task("leastpriv.iam.remediate"), False)
+    results = threading.Thread(target=lambda: None)
+    results.start()
+    return SimpleNamespace(_active_connections={}, _final_q=multiprocessing.SimpleQueue(), _results_thread=results)
+
+
+@pytest.mark.parametrize(("interrupted_by", "status"), [(None, 1), (signal.SIGTERM, 143)])
+def test_a_run_that_waits_in_vain_for_a_killed_worker_is_ended(callback, shown, strategy, interrupted_by, status):
+    # A worker that is killed while it sends a result takes the lock with it.
+    strategy._final_q._wlock.acquire()
+    callback.signal = interrupted_by
+    with pytest.raises(SystemExit) as ended:
+        StrategyBase.cleanup(strategy)
+    assert ended.value.code == status
+    callback._wind_up()
+    assert shown == [interruption.WAITED_IN_VAIN]
+
+
+def test_a_run_whose_plays_end_is_not(callback, shown, strategy):
+    StrategyBase.cleanup(strategy)
+    callback.v2_playbook_on_stats(None)
+    assert not callback.is_stuck
+    assert shown == []
