@@ -60,7 +60,7 @@ from ansible.plugins.loader import (
 from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible_collections.leastpriv.iam.plugins.connection.warm import NotWarm, connect
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes, was_tried
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import read_notes, why_untried
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.jinja_patches import CompiledTemplates
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.lifetime import (
     end_with_parent,
@@ -96,10 +96,7 @@ AWX_MODULES = ("ansible_collections.awx.awx.plugins.module_utils.controller_api"
 WORKING = {"main", "apply"}
 # What the templates of many tasks need, so that not every worker makes it for itself.
 TEMPLATE = "{{ [{'a': 1}] | selectattr('a', 'none') | map(attribute='a') | list | length > 0 and ({} | combine({})) }}"
-UNTRIED_ANSIBLE = (
-    "ansible-core {version} was not tried with this release (2.19 to 2.21 were): no module is packed and no template "
-    "compiled beforehand, and runs take longer."
-)
+IN_AN_UNTRIED_ONE = "no module is packed and no template compiled beforehand, and runs take longer"
 LIBRARIES = ("boto3", "requests")
 # In the order in which they are needed.
 REVIEWING = ("leastpriv.iam.observe", "leastpriv.iam.acknowledge")
@@ -138,10 +135,10 @@ class CallbackModule(CallbackBase):
         if trust_as_template is None:
             return False
         version = ".".join(ansible_version.split(".")[:2])
-        if not was_tried(version, TRIED):
-            self.remarks[UNTRIED_ANSIBLE.format(version=ansible_version)] = None
-            return False
-        return True
+        line = why_untried("ansible-core", version, TRIED, IN_AN_UNTRIED_ONE)
+        if line:
+            self.remarks[line] = None
+        return line is None
 
     def _pack_modules(self) -> None:
         modules = REVIEWING if context.CLIARGS.get("check") else APPLYING

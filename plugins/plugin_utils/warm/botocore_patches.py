@@ -161,10 +161,12 @@ def _is_of_fenced(service: str = "") -> bool:
     return service in ("", *FENCED_SERVICES)
 
 
-def was_tried(version: str, tried: tuple[str, str]) -> bool:
-    """Whether a version lies between the oldest and the newest one that were tried."""
+def why_untried(package: str, version: str, tried: tuple[str, str], so: str) -> str | None:
+    """Why a version of a package is left alone, and what follows; None between the oldest and the newest one tried."""
     oldest, newest = map(_numbers, tried)
-    return oldest <= _numbers(version) <= newest
+    if oldest <= _numbers(version) <= newest:
+        return None
+    return f"{package} {version} was not tried with this release ({' to '.join(tried)} were): {so}."
 
 
 def _numbers(version: str) -> list[int]:
@@ -173,11 +175,7 @@ def _numbers(version: str) -> list[int]:
 
 def _install(version: str, folder: str, removals: ExitStack, note: Note) -> None:
     for patch in PATCHES:
-        if not was_tried(version, patch.tried):
-            line = (
-                f"botocore {version} was not tried with this release ({' to '.join(patch.tried)} were): nothing in it "
-                "is replaced, and modules take longer."
-            )
+        if line := why_untried("botocore", version, patch.tried, "nothing in it is replaced, and modules take longer"):
             note.untried[:] = dict.fromkeys([*note.untried, line])
         elif problem := _replaced(patch, folder, removals):
             note.misfits.append(f"{patch.where} is not replaced ({patch.what}): {problem}.")

@@ -18,7 +18,7 @@ from types import CodeType
 from typing import Any
 
 import jinja2
-from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import Note, Patch, was_tried
+from ansible_collections.leastpriv.iam.plugins.plugin_utils.warm.botocore_patches import Note, Patch, why_untried
 
 # More than the role has. Templates that a run makes itself would only fill the memory.
 MAX_TEMPLATES = 1_000
@@ -94,11 +94,8 @@ PATCH = Patch(
 
 def note_problems() -> Note:
     """Why the function of this Jinja is not replaced; empty where it is as expected."""
-    if not was_tried(jinja2.__version__, PATCH.tried):
-        line = (
-            f"Jinja {jinja2.__version__} was not tried with this release ({' to '.join(PATCH.tried)} were): templates "
-            "are compiled again for each step, and runs take longer."
-        )
+    so = "templates are compiled again for each step, and runs take longer"
+    if line := why_untried("Jinja", jinja2.__version__, PATCH.tried, so):
         return Note([line], [])
     parameters = tuple(inspect.signature(jinja2.Environment.compile).parameters)
     if parameters != PATCH.parameters:
