@@ -11,7 +11,6 @@ import io
 import json
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.account.iam_account import IamAccount
 from ansible_collections.leastpriv.iam.plugins.module_utils.api_calls import call_fence
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.protection import Protection
@@ -19,6 +18,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules imp
 from ansible_collections.leastpriv.iam.plugins.module_utils.observation.batch import Batch
 from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
+from module_args import patch_module_args
 
 ALLOW = sorted(set(RULES) - set(NEVER_OPEN))
 CALLER = "arn:aws:sts::000000000000:assumed-role/nobody/test"

@@ -11,7 +11,6 @@ import json
 import subprocess
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.leastpriv.iam.plugins.module_utils.dispositions import BY_WORD, DELETE, QUARANTINE, QUARANTINED
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgement import (
     AlertError,
@@ -21,6 +20,7 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.acknowledgemen
 from ansible_collections.leastpriv.iam.plugins.module_utils.queue.sqs import QueueError, receive, resolve_queue
 from ansible_collections.leastpriv.iam.plugins.modules import acknowledge as acknowledge_module
 from ansible_collections.leastpriv.iam.plugins.modules.redrive import chooser
+from module_args import patch_module_args
 from stack import ROOT
 from stack.settings import QUEUE_NAME, QUEUE_PROFILE
 
