@@ -68,7 +68,7 @@ def printed(name):
         ("undo", _undo(model, operation), "with calls=..., or Irreversible(...)"),
         ("guards", "()", "ids of guardrails/rules.py; an operation that widens access needs one"),
         *([("target", _target_name(target), "")] if target else []),
-        ("reads", _tuple(reads), f"the read actions of observe and of the module{'' if reads else '; none was found'}"),
+        ("reads", _tuple(reads), f"those of observe and of the module, not more{'' if reads else '; none was found'}"),
         *([("requires", _tuple(_caller_parameters(operation)), "")] if _caller_parameters(operation) else []),
     ]
     row = [f"        {field}={value},{'  # ' + hint if hint else ''}" for field, value, hint in fields]
@@ -133,13 +133,14 @@ def _target_name(target):
 
 
 def _twins(operation):
-    """The rows whose names share most words with the operation's, the closest first."""
-    words = set(cli_name(operation.name).split("-"))
+    """The rows whose names share most words with the operation's, and one with the same verb."""
+    words, verb = set(cli_name(operation.name).split("-")), VERB.match(operation.name)[0]
 
     def similarity(row):
-        return len(words & set(cli_name(row.name).split("-"))), row.name.startswith(VERB.match(operation.name)[0])
+        return len(words & set(cli_name(row.name).split("-"))), row.name.startswith(verb)
 
-    return sorted(STEPS, key=similarity, reverse=True)[:3]
+    first, second, *others = sorted(STEPS, key=similarity, reverse=True)
+    return [first, second, next((row for row in others if row.name.startswith(verb)), others[0])]
 
 
 def _file_of(row):
@@ -156,7 +157,9 @@ def _undo(model, operation):
     verb = VERB.match(operation.name)[0]
     opposites = {**OPPOSITES, **{value: key for key, value in OPPOSITES.items() if key != "Put"}}
     opposite = opposites.get(verb, verb) + operation.name.removeprefix(verb)
-    return f'undone_by("{opposite if opposite in model.operation_names else operation.name}")'
+    if opposite in model.operation_names and opposite != operation.name:
+        return f'undone_by("{opposite}")'
+    return f'undone_by("{operation.name}", calls=...)'
 
 
 def _reads(model, operation, target):

@@ -44,9 +44,11 @@ def run_module(step, profile):
     arguments = patch_module_args({**step["args"], "profile": profile})
     ends = OPERATIONS[step["operation"]].ends
     fence = call_fence.enclose(json.dumps(call_fence.declaration(call_fence.declared_calls(step), ends=ends)))
-    with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        module.main()
-    call_fence.leave()
+    try:
+        with arguments, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+            module.main()
+    finally:
+        call_fence.leave()
     return {"failed": True, "msg": fence.violation} if fence.violation else json.loads(said.getvalue())
 
 

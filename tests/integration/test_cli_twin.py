@@ -164,7 +164,9 @@ def test_the_collection_and_the_cli_leave_the_same_account_behind(twins, real_cl
     assert not twins.failures.get(operation)
     run_cli(real_cli, script_for(stack, operation, theirs), f"theirs-{operation}")
     left = iam_state(stack, theirs)
-    assert without_role(left) != untouched(operation), "the script must change something, or it shows nothing"
+    assert without_role(left) != untouched(operation), (
+        "the script must change something, and tests/stack/details.py show it"
+    )
     assert iam_state(stack, twins.ours[operation]) == left
 
 

@@ -130,8 +130,13 @@ class Aws:
             return answer_json(note_status, *access_analyzer.answer(call))
         if call["service"] not in SERIALISED:
             return self.moto(environ, note_status)
-        with self.lock:
-            return list(self.moto(environ, note_status))
+        try:
+            with self.lock:
+                return list(self.moto(environ, note_status))
+        except NotImplementedError:
+            call["status"] = 501
+            reason = f"moto lacks {call['action']}: add it to tests/stack/iam_additions.py."
+            return refuse(start_response, call, "NotImplemented", 501, reason)
 
     def disturb(
         self, fault: dict[str, Any], environ: dict[str, Any], start_response: Any, call: dict[str, Any]

@@ -290,3 +290,8 @@ def test_script_is_joined_as_set(joiner, expected):
     assert expected in script
     assert "policy/alice-prisma-restrictions-I-1-1'" in script
     assert deny_script("user", "alice", "111122223333", "I-1", joiner, chunks=2).count("aws iam ") == 4
+
+
+def test_what_moto_lacks_is_named_with_the_file_to_add_it_to(stack):
+    with pytest.raises(ClientError, match=r"moto lacks ListOrganizationsFeatures: add it to .*iam_additions\.py"):
+        stack.client("iam").list_organizations_features()

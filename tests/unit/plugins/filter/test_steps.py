@@ -14,7 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.plugins.loader import filter_loader
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.replacement import REPLACING
 from ansible_collections.leastpriv.iam.plugins.module_utils.guardrails.rules import NEVER_OPEN, RULES, cli_name
-from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS, STEPS
+from ansible_collections.leastpriv.iam.plugins.module_utils.operations import OPERATIONS
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.script.translation import translate
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -27,25 +27,26 @@ def steps(script, account_id=ACCOUNT, **options):
     return filter_loader.get("leastpriv.iam.steps").j2_function(script, account_id, **options)
 
 
-def golden(operation):
-    return yaml.safe_load((FIXTURES / "steps" / f"{operation}.yml").read_text())
+# A missing one is named by test_nothing_of_an_operation_is_missing.
+GOLDEN = {path.stem: yaml.safe_load(path.read_text()) for path in (FIXTURES / "steps").glob("*.yml")}
 
 
-@pytest.mark.parametrize("operation", sorted(row.name for row in STEPS))
-def test_every_translated_operation_has_a_golden_pair(operation):
-    pair = golden(operation)
+@pytest.mark.parametrize("operation", sorted(GOLDEN))
+def test_a_script_becomes_the_step_of_its_golden_pair(operation):
+    pair = GOLDEN[operation]
     result = steps(pair["script"], allow=pair["allow"])
     assert result["disposition"] is None, result["reason"]
     (step,) = result["steps"]
-    assert (step["operation"], step["module"], step["args"]) == (operation, pair["module"], pair["args"])
+    wanted = operation, pair["module"], pair["args"]
+    assert (step["operation"], step["module"], step["args"]) == wanted, f"tests/fixtures/steps/{operation}.yml"
 
 
-OPENED = {row.name for row in STEPS if golden(row.name)["allow"]} - {*REPLACING}
+OPENED = {operation for operation, pair in GOLDEN.items() if pair["allow"]} - {*REPLACING}
 
 
 @pytest.mark.parametrize("operation", sorted(OPENED))
 def test_what_a_golden_pair_must_open_is_refused_by_default(operation):
-    pair = golden(operation)
+    pair = GOLDEN[operation]
     result = steps(pair["script"])
     assert result["disposition"] == "refused"
     assert f"guardrail {pair['allow'][0]}" in result["reason"]

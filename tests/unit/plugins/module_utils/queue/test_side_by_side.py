@@ -15,18 +15,20 @@ from ansible_collections.leastpriv.iam.plugins.module_utils.queue.side_by_side i
 
 @pytest.mark.parametrize("at_once", [1, CALLS_AT_ONCE])
 def test_every_call_is_made_and_no_more_at_once_than_allowed(at_once):
+    together = threading.Barrier(at_once, timeout=30)
     running, most, done = [], [], []
 
     def call(item):
         running.append(item)
+        together.wait()
         most.append(len(running))
-        time.sleep(0.01)
+        together.wait()
         running.remove(item)
         done.append(item)
 
-    side_by_side(call, range(10), at_once)
-    assert sorted(done) == list(range(10))
-    assert max(most) == at_once
+    side_by_side(call, range(2 * at_once), at_once)
+    assert sorted(done) == list(range(2 * at_once))
+    assert set(most) == {at_once}
 
 
 def test_a_single_call_needs_no_thread():
