@@ -45,8 +45,9 @@ from .settings import BASE_ACCESS_KEY, OWN_USER_AGENT, QUEUE_NAME, QUEUE_REGION,
 READ_ONLY = ("Check", "Get", "List", "Lookup", "Simulate", "Generate", "Receive", "AssumeRole", "Decode")
 # Members of IAM's and STS's requests whose shape is `sensitive` in botocore's models.
 SECRETS = ("Password", "OldPassword", "NewPassword", "PrivateKey", "AuthenticationCode1", "AuthenticationCode2")
-# moto's dictionaries are not made for threads; SQS is left out, since a long poll would hold the others up.
-SERIALISED = ("iam", "sts")
+# moto's dictionaries and lists are not made for threads. A long poll would hold the others up.
+SERIALISED = ("iam", "sts", "sqs")
+NOT_SERIALISED = ("ReceiveMessage",)
 
 
 class _Milliseconds:
@@ -128,7 +129,7 @@ class Aws:
 
         if call["service"] == access_analyzer.SERVICE:
             return answer_json(note_status, *access_analyzer.answer(call))
-        if call["service"] not in SERIALISED:
+        if call["service"] not in SERIALISED or call["action"] in NOT_SERIALISED:
             return self.moto(environ, note_status)
         try:
             with self.lock:

@@ -51,8 +51,8 @@ class CompiledTemplates:
     def prepare(self, task: Any) -> None:
         """Compile what a task's workers need, before they are forked.
 
-        That are the templates of its options, environment, variables and module defaults, and of the role's variables
-        that these name.
+        These are the templates of its options, environment, variables and module defaults, and of the role's variables
+        that they name.
         """
         if self._environment is None:
             return

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -295,3 +296,19 @@ def test_script_is_joined_as_set(joiner, expected):
 def test_what_moto_lacks_is_named_with_the_file_to_add_it_to(stack):
     with pytest.raises(ClientError, match=r"moto lacks ListOrganizationsFeatures: add it to .*iam_additions\.py"):
         stack.client("iam").list_organizations_features()
+
+
+def test_messages_that_are_deleted_at_the_same_time_are_all_deleted(stack):
+    sqs, queue = stack.client("sqs"), {"QueueUrl": stack.queue_url}
+    for first in range(0, 1500, 10):
+        entries = [{"Id": str(number), "MessageBody": f"{first + number}"} for number in range(10)]
+        sqs.send_message_batch(Entries=entries, **queue)
+    batches = [sqs.receive_message(MaxNumberOfMessages=10, **queue)["Messages"] for _batch in range(150)]
+
+    def delete(batch):
+        entries = [{"Id": str(number), "ReceiptHandle": one["ReceiptHandle"]} for number, one in enumerate(batch)]
+        return sqs.delete_message_batch(Entries=entries, **queue)
+
+    with ThreadPoolExecutor(10) as pool:
+        assert not any(answer.get("Failed") for answer in pool.map(delete, batches))
+    assert stack.messages() == []
