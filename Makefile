@@ -127,7 +127,7 @@ scaling: setup ## Simulate many runs over many accounts, into docs/scaling.md
 	@PYTHONPATH=tests $(BIN)/python bench/hosts.py
 	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
 
-growth: setup ## Measure runs of 1,000 to 10,000 alerts over 100 accounts, an hour or more, into docs/scaling.md
+growth: setup ## Measure runs of 1,000 to 10,000 alerts over 100 accounts, half an hour or more, into docs/scaling.md
 	@PYTHONPATH=tests $(BIN)/python bench/growth.py $(if $(SIZES),--sizes $(SIZES))
 
 operation: setup ## Print the row and the fixture of an IAM operation to fill in: make operation NAME=UpdateUser
