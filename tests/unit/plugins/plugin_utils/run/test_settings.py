@@ -80,7 +80,7 @@ def test_what_opens_nothing_is_an_error(allow, says):
         ({"max_failures": 0}, "remediate_max_failures must be a whole number from 1, not 0"),
         ({"aws_config": "adaptive"}, "remediate_aws_config"),
         ({"on_quota": "merge"}, "value of remediate_on_quota must be one of: fail, consolidate, got: merge"),
-        ({"unfenced": "maybe"}, "remediate_unfenced is of type"),
+        ({"unfenced": "maybe"}, "remediate_unfenced is of type str and we were unable to convert to bool"),
         ({"wait_seconds": 0}, "remediate_wait_seconds must be a number from 1 to 20, not 0"),
         ({"max_alerts": True}, "remediate_max_alerts must be a number"),
         ({"severities": ["hihg"]}, "remediate_severities"),
@@ -103,7 +103,8 @@ def test_what_opens_nothing_is_an_error(allow, says):
     ],
 )
 def test_what_an_account_may_not_have_is_named(given, says):
-    assert says in problems_of(**given)
+    # So the type is named before ansible-core 2.19.
+    assert says in problems_of(**given).replace("<class 'str'>", "str")
 
 
 def test_everything_that_is_wrong_is_named_at_once():
