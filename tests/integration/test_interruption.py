@@ -11,6 +11,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from ansible_collections.leastpriv.iam.plugins.plugin_utils.run.seal import check_report
@@ -51,6 +52,7 @@ class Ended:
         return {alert["alert_id"]: alert["disposition"] for alert in self.report["alerts"]}
 
 
+KILLS_WORKERS = Path(__file__).parent.parent / "fixtures" / "callback"
 # A connection that cannot be made although the settings allow it.
 UNREACHABLE = {"ansible_connection": "ansible.builtin.ssh", "ansible_port": 9, "remediate_unfenced": True}
 
@@ -219,6 +221,17 @@ def test_a_run_whose_worker_dies_releases_its_messages(stack, alerts, tmp_path):
     assert 'leastpriv_run_interrupted{mode="apply"} 1\n' in metrics
     assert 'leastpriv_api_calls{mode="apply",service="iam",operation="CreatePolicy"}' in metrics
     stack.clear_faults()
+    check_the_next_run(stack)
+
+
+def test_a_run_whose_worker_is_killed_while_it_sends_a_result_does_not_wait_for_it(stack, alerts):
+    enabled = "leastpriv.iam.preload,leastpriv.iam.interruption,kills_workers"
+    env = {"ANSIBLE_CALLBACK_PLUGINS": str(KILLS_WORKERS), "ANSIBLE_CALLBACKS_ENABLED": enabled}
+    run = run_playbook(stack, env=env, timeout=60)
+    assert run.rc == 1, run.stdout
+    assert run.report["interrupted"] == "The run broke off"
+    assert "A worker of Ansible was killed while it sent a result" in " ".join(run.stderr.split())
+    assert stack.depth() == (2, 0)
     check_the_next_run(stack)
 
 
