@@ -134,8 +134,7 @@ class CallbackModule(CallbackBase):
         # Before ansible-core 2.19 its workers alone have the lock on what is packed.
         if trust_as_template is None:
             return False
-        version = ".".join(ansible_version.split(".")[:2])
-        line = why_untried("ansible-core", version, TRIED, IN_AN_UNTRIED_ONE)
+        line = why_untried("ansible-core", ansible_version, TRIED, IN_AN_UNTRIED_ONE, parts=2)
         if line:
             self.remarks[line] = None
         return line is None

@@ -161,10 +161,13 @@ def _is_of_fenced(service: str = "") -> bool:
     return service in ("", *FENCED_SERVICES)
 
 
-def why_untried(package: str, version: str, tried: tuple[str, str], so: str) -> str | None:
-    """Why a version of a package is left alone, and what follows; None between the oldest and the newest one tried."""
+def why_untried(package: str, version: str, tried: tuple[str, str], so: str, parts: int | None = None) -> str | None:
+    """Why a version of a package is left alone, and what follows; None between the oldest and the newest one tried.
+
+    :param parts: how many numbers of the version are compared, all by default.
+    """
     oldest, newest = map(_numbers, tried)
-    if oldest <= _numbers(version) <= newest:
+    if oldest <= _numbers(version)[:parts] <= newest:
         return None
     return f"{package} {version} was not tried with this release ({' to '.join(tried)} were): {so}."
 

@@ -100,7 +100,7 @@ def lines(monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(preload.trust_as_template is None, reason="ansible-core 2.19 and newer")
-@pytest.mark.parametrize(("version", "packs"), [("2.21.9", True), ("2.22.1", False), ("3.0.0.dev0", False)])
+@pytest.mark.parametrize(("version", "packs"), [("2.21.9", True), ("2.22.0", False), ("3.0.0.dev0", False)])
 def test_an_ansible_core_that_was_not_tried_packs_for_itself_and_the_run_says_so(monkeypatch, lines, version, packs):
     packing = []
     context = SimpleNamespace(Process=lambda **_how: SimpleNamespace(start=lambda: packing.append(1)))
@@ -112,7 +112,7 @@ def test_an_ansible_core_that_was_not_tried_packs_for_itself_and_the_run_says_so
     callback.v2_playbook_on_stats(None)
     assert packing == ([1, 1] if packs else [])
     assert [line.partition(" was not tried")[0] for line in lines["always"]] == (
-        [] if packs else [f"ansible-core {version[: version.index('.', 2)]}"]
+        [] if packs else [f"ansible-core {version}"]
     )
 
 
