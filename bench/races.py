@@ -67,7 +67,7 @@ class Races:
         return script / other if script and other else None
 
     def sentence(self) -> str:
-        """The result in two sentences: from a hundred alerts on, and of one account."""
+        """The result in two sentences: of ten accounts, then of more alerts and of one account."""
         first, *more = self.large_sizes(MAIN)
         others = [(f"{size:,} alerts", self.ratio(MAIN, size, LEASTPRIV)) for size in more]
         for size in self.large_sizes(ONE_ACCOUNT):
@@ -83,9 +83,9 @@ class Races:
         )
 
     def large_sizes(self, world: str) -> list[int]:
-        """The numbers of alerts from a hundred on that both have raced over."""
-        both = set(self.sizes(world, SCRIPT)) & set(self.sizes(world, LEASTPRIV))
-        return sorted(size for size in both if size >= 100)
+        """The numbers of alerts that both have raced over: those from a hundred on, or the largest."""
+        both = sorted(set(self.sizes(world, SCRIPT)) & set(self.sizes(world, LEASTPRIV)))
+        return [size for size in both if size >= 100] or both[-1:]
 
     def tables(self) -> str:
         return "\n\n".join(self.table(world) for world in self.worlds)
